@@ -1,0 +1,154 @@
+"""What a model file says of itself.
+
+The card is a JSON file named `card.json` in a zip archive at the end of the `.tflite` file, beside
+`labels.txt`: the place where TFLite metadata keeps its associated files, readable with `zipfile`.
+The runtimes load such a file as it is, so one file is the whole thing to copy to a device.
+
+The edge reads cards; `edgedigits_export.pack` writes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edgedigits.errors import ModelError
+
+SCHEMA = 1
+CARD_NAME = "card.json"
+LABELS_NAME = "labels.txt"
+
+Output = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's description of itself.
+
+    `labels` are the texts of the classes in the order of the outputs. `output` says what the outputs are:
+    logits, or probabilities that a softmax inside the graph has made. Calibrated probabilities are
+    softmax(logits / `temperature`).
+
+    The input convention is one for all models: a glyph of 28×28, ink bright on a background of 0, centred
+    as MNIST does it, grey levels 0…255 times `input_scale` (1/255 unless the graph does the scaling
+    itself), flattened to whatever `input_shape` (without the batch) says.
+    """
+
+    name: str
+    format: str
+    labels: tuple[str, ...]
+    output: Output
+    input_shape: tuple[int, ...] = (784,)
+    input_scale: float = 1 / 255
+    temperature: float = 1.0
+    min_digit_confidence: float = 0.5
+    """A digit whose calibrated probability is below this is rejected (`?`). 0…1."""
+    min_line_confidence: float = 0.5
+    """A line whose probability of being right as a whole is below this is not accepted. 0…1."""
+    way: Literal["glyph"] = "glyph"
+    """Which way of reading the model serves: one glyph at a time."""
+    recipe: str = ""
+    seed: int | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    """MD5 of the uncompressed bytes of each training file."""
+    representative: Mapping[str, Any] = field(default_factory=dict)
+    """Where the calibration samples of a quantized model came from: source, seed, count, indices' checksum."""
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    """Measured accuracies (0…1) by the name of the data."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the packages that made the file."""
+    model_size: int = 0
+    """Bytes of the model proper, before the zip."""
+    model_sha256: str = ""
+    """SHA-256 of those bytes: a copy damaged on its way to a device is told from a good one."""
+    schema: int = SCHEMA
+
+    def as_json(self) -> str:
+        """Return the card as indented JSON with a final newline."""
+        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def card_from_json(text: str, source: str) -> Card:
+    """Build a card from JSON; raises `ModelError`, naming `source`, where it is not a card of this schema."""
+    try:
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise TypeError("not a JSON object")
+        schema = values.get("schema")
+        if schema != SCHEMA:
+            raise ModelError(
+                f"{source}: its card has schema {schema!r} and this edgedigits reads {SCHEMA}; "
+                "export the model again with the same version"
+            )
+        known = {f.name for f in dataclasses.fields(Card)}
+        card = Card(**{key: value for key, value in values.items() if key in known})
+        card = dataclasses.replace(card, labels=tuple(card.labels), input_shape=tuple(card.input_shape))
+        _check(card)
+        return card
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{source}: its card can't be used ({error}); export the model again with edgedigits-export convert"
+        ) from error
+
+
+def _check(card: Card) -> None:
+    """Refuse what would give a silent wrong answer later; raises `ValueError` or `TypeError`."""
+    if not card.labels or not all(isinstance(label, str) and label for label in card.labels):
+        raise ValueError("labels are missing")
+    if len(set(card.labels)) != len(card.labels):
+        raise ValueError("two labels are the same")
+    if card.output not in ("logits", "probabilities"):
+        raise ValueError(f"unknown output convention {card.output!r}")
+    if not card.temperature > 0 or not card.input_scale > 0:
+        raise ValueError("temperature and input_scale must be positive")
+    if card.way != "glyph":
+        raise ValueError(f"unknown way {card.way!r}")
+    for name in ("min_digit_confidence", "min_line_confidence"):
+        if not 0 <= getattr(card, name) <= 1:
+            raise ValueError(f"{name} must lie in 0…1")
+
+
+def read_card(path: str | os.PathLike[str]) -> Card:
+    """Read the card of a model file and check the model's bytes against it.
+
+    Raises `ModelError` where the file is missing, is no TFLite model, was cut off or changed, or has no
+    usable card.
+    """
+    return split_model(path)[0]
+
+
+def split_model(path: str | os.PathLike[str]) -> tuple[Card, bytes]:
+    """Return the card and the model proper (the bytes before the zip) of a model file.
+
+    Raises `ModelError` as `read_card` does.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
+        raise ModelError(
+            f"{path}: can't read the model ({reason}); name a .tflite file or a shipped model"
+        ) from error
+    if data[4:8] != b"TFL3":
+        raise ModelError(f"{path}: not a TFLite model; make one with edgedigits-export convert")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(CARD_NAME).decode()
+    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, EOFError, NotImplementedError) as error:
+        raise ModelError(
+            f"{path}: no card in it (never packed, or the file was cut off); copy it again, "
+            "or export it with edgedigits-export convert"
+        ) from error
+    card = card_from_json(text, str(path))
+    model = data[: card.model_size]
+    if len(model) != card.model_size or hashlib.sha256(model).hexdigest() != card.model_sha256:
+        raise ModelError(f"{path}: damaged (its bytes are not those its card describes); copy it again")
+    return card, model
