@@ -1,0 +1,53 @@
+"""What all tests share: the data folder setting.
+
+Tests that need a data set ask for it by name (`data_set("mnist")`). It is looked for under the folder
+that the environment variable EDGEDIGITS_DATA names. A set that is not there skips the test with its name,
+and the sets that were missed are counted at the end; with --require-data a missing set is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+_missed: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-data", action="store_true", help="fail, rather than skip, where a data set is missing"
+    )
+
+
+@pytest.fixture(scope="session")
+def data_set(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Return a function from a data set's name to its folder."""
+
+    def find(name: str) -> Path:
+        setting = os.environ.get("EDGEDIGITS_DATA")
+        folder = Path(setting) / name if setting else None
+        if folder is not None and folder.is_dir():
+            return folder
+        where = f"not in EDGEDIGITS_DATA={setting}" if setting else "EDGEDIGITS_DATA is not set"
+        message = f"data set '{name}' is missing ({where}); set it to the folder that holds {name}/"
+        if request.config.getoption("--require-data"):
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+
+    return find
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple) and "data set '" in report.longrepr[2]:
+        name = report.longrepr[2].split("data set '")[1].split("'")[0]
+        _missed[name] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _missed:
+        counts = ", ".join(f"{name}: {count}" for name, count in sorted(_missed.items()))
+        terminalreporter.write_line(f"tests skipped for want of a data set: {counts}", yellow=True)
