@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
+import math
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +28,10 @@ from edgedigits.errors import ModelError
 SCHEMA = 1
 CARD_NAME = "card.json"
 LABELS_NAME = "labels.txt"
+DTYPES = ("float32", "int8", "uint8", "int16")
+"""The types a model's input and output may have, by NumPy's names."""
+
+_LARGEST = 4 << 20  # bytes of an associated file; a damaged zip may claim gigabytes
 
 Output = Literal["logits", "probabilities"]
 
@@ -47,6 +55,9 @@ class Card:
     output: Output
     input_shape: tuple[int, ...] = (784,)
     input_scale: float = 1 / 255
+    input_dtype: str = "float32"
+    """NumPy's name for the type of the raw input; the runtime's own word for it must agree."""
+    output_dtype: str = "float32"
     temperature: float = 1.0
     min_digit_confidence: float = 0.5
     """A digit whose calibrated probability is below this is rejected (`?`). 0…1."""
@@ -92,7 +103,7 @@ def card_from_json(text: str, source: str) -> Card:
         card = dataclasses.replace(card, labels=tuple(card.labels), input_shape=tuple(card.input_shape))
         _check(card)
         return card
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelError(
             f"{source}: its card can't be used ({error}); export the model again with edgedigits-export convert"
         ) from error
@@ -106,13 +117,21 @@ def _check(card: Card) -> None:
         raise ValueError("two labels are the same")
     if card.output not in ("logits", "probabilities"):
         raise ValueError(f"unknown output convention {card.output!r}")
-    if not card.temperature > 0 or not card.input_scale > 0:
-        raise ValueError("temperature and input_scale must be positive")
+    if not all(isinstance(n, int) and n > 0 for n in card.input_shape):
+        raise ValueError("input_shape must be positive integers")
+    for name in ("input_dtype", "output_dtype"):
+        if getattr(card, name) not in DTYPES:
+            raise ValueError(f"{name} must be one of {', '.join(DTYPES)}")
+    for name in ("temperature", "input_scale"):
+        if not (getattr(card, name) > 0 and math.isfinite(getattr(card, name))):
+            raise ValueError(f"{name} must be positive")
     if card.way != "glyph":
         raise ValueError(f"unknown way {card.way!r}")
     for name in ("min_digit_confidence", "min_line_confidence"):
         if not 0 <= getattr(card, name) <= 1:
             raise ValueError(f"{name} must lie in 0…1")
+    if not isinstance(card.model_size, int) or not isinstance(card.model_sha256, str):
+        raise TypeError("model_size or model_sha256 is of another type")
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
@@ -137,18 +156,47 @@ def split_model(path: str | os.PathLike[str]) -> tuple[Card, bytes]:
         raise ModelError(
             f"{path}: can't read the model ({reason}); name a .tflite file or a shipped model"
         ) from error
+    return split_bytes(data, str(path))
+
+
+def split_bytes(data: bytes, source: str) -> tuple[Card, bytes]:
+    """Return the card and the model proper of a model file's bytes; `source` is what messages call it.
+
+    Raises `ModelError` as `read_card` does.
+    """
     if data[4:8] != b"TFL3":
-        raise ModelError(f"{path}: not a TFLite model; make one with edgedigits-export convert")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read(CARD_NAME).decode()
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, EOFError, NotImplementedError) as error:
+        raise ModelError(f"{source}: not a TFLite model; make one with edgedigits-export convert")
+    text = associated_file(data, CARD_NAME, source)
+    if text is None:
         raise ModelError(
-            f"{path}: no card in it (never packed, or the file was cut off); copy it again, "
+            f"{source}: no card in it (never packed, or the file was cut off); copy it again, "
             "or export it with edgedigits-export convert"
-        ) from error
-    card = card_from_json(text, str(path))
-    model = data[: card.model_size]
+        )
+    try:
+        card = card_from_json(text.decode(), source)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{source}: its card is not UTF-8 text; copy the file again") from error
+    model = data[: max(card.model_size, 0)]
     if len(model) != card.model_size or hashlib.sha256(model).hexdigest() != card.model_sha256:
-        raise ModelError(f"{path}: damaged (its bytes are not those its card describes); copy it again")
+        raise ModelError(f"{source}: damaged (its bytes are not those its card describes); copy it again")
     return card, model
+
+
+def associated_file(data: bytes, name: str, source: str) -> bytes | None:
+    """Return a file of the zip at the end of a model file's bytes; None where there is no such file.
+
+    Raises `ModelError`, naming `source`, where the file is there and can't be read.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if name not in archive.namelist():
+                return None
+            if archive.getinfo(name).file_size > _LARGEST:
+                raise ModelError(f"{source}: its {name} is too large to be true; copy the file again")
+            return archive.read(name)
+    except zipfile.BadZipFile as error:
+        if "not a zip file" in str(error):
+            return None
+        raise ModelError(f"{source}: its {name} is damaged; copy the file again") from error
+    except (EOFError, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error, struct.error) as error:
+        raise ModelError(f"{source}: its {name} can't be read ({error}); copy the file again") from error

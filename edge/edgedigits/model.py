@@ -1,0 +1,377 @@
+"""A `.tflite` file with its card: grey crops in, calibrated probabilities out.
+
+The runtime is LiteRT (`ai_edge_litert`), or `tflite_runtime` where that is what is installed; it is
+imported when the first model is opened, never before. Turning probabilities into text is `decode`'s
+business.
+
+Ties: int8 logits tie for the top now and then (on 0.2 % of MNIST's test digits). Tied classes get the very
+same probability, and whoever ranks them puts the class that stands first in the card first
+(`numpy.argmax` does, as does a stable sort of the negated probabilities).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.card import Card, split_bytes, split_model
+from edgedigits.errors import ModelError
+
+SIDE = 28
+"""Pixels along a crop's side."""
+
+_BATCHES = (1, 2, 4, 8, 16, 32)
+"""The batch sizes an interpreter is built for, each when it is first needed.
+
+Measured with LiteRT 2.3 on x86-64: for a dense network a call of 32 costs a quarter per digit of what a call
+of 1 does, and longer calls win nothing more; for a convolutional one every digit costs the same in any call.
+"""
+
+
+class Model:
+    """A digit classifier, ready to be called.
+
+    `name_or_path` is the name of a shipped model (`shipped_models()`) or the path of a `.tflite` file made
+    by `edgedigits-export convert`. `threads` is the number of CPU threads a call may use. A `Model` serves
+    one thread at a time; open one for each.
+
+    Raises `ModelError` where the file is missing, damaged, has no card, or is not what its card says.
+    """
+
+    card: Card
+    """What the file says of itself."""
+    source: str
+    """The name or path it was opened by, for messages."""
+
+    def __init__(self, name_or_path: str | os.PathLike[str] = "paper-int8", threads: int = 1) -> None:
+        if threads < 1:
+            raise ValueError("threads must be at least 1")
+        self.source = os.fspath(name_or_path)
+        self.card, self._bytes = _load(self.source)
+        self._threads = threads
+        self._runtime = _runtime()
+        first = self._open(None)
+        self.input_dtype, self.input_scale_zero, self.output_dtype, self.output_scale_zero = self._check(first)
+        """Type of the raw tensors, and scale and zero point (0.0 and 0 for floats)."""
+        signature = first.get_input_details()[0].get("shape_signature", ())
+        self._sizes = _BATCHES if len(signature) and signature[0] == -1 else (self._fixed_batch(first),)
+        self._calls: dict[int, _Call] = {}
+        self._shape = (-1, *self.card.input_shape)
+        self._quantize = _quantizer(self.input_dtype, self.input_scale_zero, self.card)
+        self._calibrate = _calibrator(self.output_dtype, self.output_scale_zero, self.card)
+
+    def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Run the network on raw tensors.
+
+        `tensor` has shape N×`card.input_shape` and the dtype `input_dtype`; the result has shape N×classes
+        and the dtype `output_dtype`, neither scaled nor calibrated. Any N; no interpreter is rebuilt.
+
+        Raises `ValueError` for another shape or dtype.
+        """
+        if tensor.dtype != self.input_dtype or tensor.shape[1:] != self.card.input_shape:
+            raise ValueError(
+                f"{self.source} takes {self.input_dtype} of shape N×{self.card.input_shape}, "
+                f"not {tensor.dtype} of shape {tensor.shape}"
+            )
+        call = self._calls.get(len(tensor))
+        return call(tensor) if call is not None else self._in_parts(tensor)
+
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the calibrated probability of every class for every crop.
+
+        `crops`: uint8, N×28×28, 0…255, ink bright, centred as MNIST does it. The result: float32,
+        N×classes in the order of `card.labels`, 0…1, rows summing to 1: softmax(logits / temperature)
+        (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2).
+
+        Raises `ValueError` for another shape or dtype.
+        """
+        if crops.dtype != np.uint8 or crops.shape[1:] != (SIDE, SIDE):
+            raise ValueError(f"crops are uint8 of shape N×28×28, not {crops.dtype} of shape {crops.shape}")
+        tensor = self._quantize(crops).reshape(self._shape)
+        call = self._calls.get(len(tensor))
+        return self._calibrate(call(tensor) if call is not None else self._in_parts(tensor))
+
+    @property
+    def uses_xnnpack(self) -> bool:
+        """Whether XNNPACK's kernels do the work, not the runtime's plain ones (they may differ by a step)."""
+        operations = getattr(self._call(self._sizes[0]).interpreter, "_get_ops_details", list)()
+        return any("xnnpack" in str(operation.get("op_name", "")).lower() for operation in operations)
+
+    def _in_parts(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        outputs = np.empty((len(tensor), len(self.card.labels)), self.output_dtype)
+        start = 0
+        while start < len(tensor):
+            size = _next_size(len(tensor) - start, self._sizes)
+            part = tensor[start : start + size]
+            count = len(part)
+            if count < size:
+                part = np.concatenate([part, np.zeros((size - count, *part.shape[1:]), part.dtype)])
+            outputs[start : start + count] = self._call(size)(part)[:count]
+            start += count
+        return outputs
+
+    def _call(self, size: int) -> _Call:
+        if size not in self._calls:
+            self._calls[size] = _Call(self._open(size if self._sizes is _BATCHES else None), self.card)
+        return self._calls[size]
+
+    def _open(self, batch: int | None) -> Any:
+        """Return an interpreter with its tensors allocated, resized to `batch` unless that is None."""
+        try:
+            with _quiet():
+                interpreter = self._runtime(model_content=self._bytes, num_threads=self._threads)
+                if batch is not None:
+                    index = interpreter.get_input_details()[0]["index"]
+                    interpreter.resize_tensor_input(index, [batch, *self.card.input_shape])
+                interpreter.allocate_tensors()
+        except (SystemError, AttributeError, ImportError) as error:
+            raise ModelError(
+                f"tflite-runtime does not work with NumPy {np.__version__}; "
+                "install ai-edge-litert, or where it has no wheels, numpy<2"
+            ) from error
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"{self.source}: the runtime can't load it ({reason}); "
+                "export it again, or install a newer ai-edge-litert"
+            ) from error
+        return interpreter
+
+    def _fixed_batch(self, interpreter: Any) -> int:
+        return int(interpreter.get_input_details()[0]["shape"][0])
+
+    def _check(self, interpreter: Any) -> tuple[np.dtype[Any], _Affine, np.dtype[Any], _Affine]:
+        """Compare the tensors with the card; raises `ModelError` for the first thing that differs."""
+        card = self.card
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        remedy = "export it again with edgedigits-export convert"
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(
+                f"{self.source}: {len(inputs)} inputs and {len(outputs)} outputs, where one of each is expected; "
+                "this is a model for another task"
+            )
+        shape = tuple(int(n) for n in inputs[0]["shape"])
+        if math.prod(card.input_shape) != SIDE * SIDE or shape[1:] != card.input_shape:
+            raise ModelError(
+                f"{self.source}: its input is {_times(shape[1:])} and its card says {_times(card.input_shape)}, "
+                f"where 28×28 pixels are expected; {remedy}"
+            )
+        width = math.prod(int(n) for n in outputs[0]["shape"][1:])
+        if width != len(card.labels):
+            raise ModelError(
+                f"{self.source}: {width} outputs for the {len(card.labels)} labels of its card; {remedy}"
+            )
+        for what, details, expected in (
+            ("input", inputs[0], card.input_dtype),
+            ("output", outputs[0], card.output_dtype),
+        ):
+            found = np.dtype(details["dtype"])
+            if found != expected:
+                said = "float" if found.kind == "f" else found.name
+                raise ModelError(
+                    f"{self.source}: {said} where {expected} is expected (its {what}, in the format "
+                    f"{card.format}); {remedy}"
+                )
+            if found.kind != "f" and not details["quantization"][0] > 0:
+                raise ModelError(f"{self.source}: its {what} is {found.name} without a scale; {remedy}")
+        (input_dtype, affine_in), (output_dtype, affine_out) = (
+            (np.dtype(d["dtype"]), (float(d["quantization"][0]), int(d["quantization"][1])))
+            for d in (inputs[0], outputs[0])
+        )
+        return input_dtype, affine_in, output_dtype, affine_out
+
+
+_Affine = tuple[float, int]
+"""Scale and zero point: value = scale × (code − zero point)."""
+
+
+class _Call:
+    """One interpreter at one batch size."""
+
+    __slots__ = ("index_in", "index_out", "interpreter", "shape")
+
+    def __init__(self, interpreter: Any, card: Card) -> None:
+        self.interpreter = interpreter
+        self.index_in = interpreter.get_input_details()[0]["index"]
+        out = interpreter.get_output_details()[0]
+        self.index_out = out["index"]
+        shape = (int(out["shape"][0]), len(card.labels))
+        self.shape = None if tuple(out["shape"]) == shape else shape
+
+    def __call__(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        interpreter = self.interpreter
+        interpreter.set_tensor(self.index_in, tensor)
+        interpreter.invoke()
+        output: NDArray[Any] = interpreter.get_tensor(self.index_out)
+        return output if self.shape is None else output.reshape(self.shape)
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Return the names of the models that came with the package, sorted."""
+    folder = resources.files("edgedigits") / "models"
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(f.name[: -len(".tflite")] for f in folder.iterdir() if f.name.endswith(".tflite")))
+
+
+def _load(name_or_path: str) -> tuple[Card, bytes]:
+    """Return card and model proper of a shipped model or of a file; a bare name is a shipped model's."""
+    if Path(name_or_path).name != name_or_path or name_or_path.endswith(".tflite"):
+        return split_model(name_or_path)
+    names = shipped_models()
+    if name_or_path in names:
+        shipped = resources.files("edgedigits") / "models" / f"{name_or_path}.tflite"
+        return split_bytes(shipped.read_bytes(), name_or_path)
+    if Path(name_or_path).exists():
+        return split_model(name_or_path)
+    raise ModelError(
+        f"{name_or_path}: no shipped model of that name ({', '.join(names) or 'none is shipped'}); "
+        "name one of them or a .tflite file"
+    )
+
+
+def _runtime() -> Callable[..., Any]:
+    """Return the class `Interpreter` of the runtime that is installed."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter
+        except ModuleNotFoundError as error:
+            raise ModelError(
+                "no TFLite runtime is installed; pip install ai-edge-litert "
+                "(on 32-bit Pi OS: tflite-runtime, see firmware_notes/raspberry-pi.md)"
+            ) from error
+        except (ImportError, AttributeError, SystemError) as error:
+            raise ModelError(
+                f"tflite-runtime does not load with NumPy {np.__version__} "
+                f"({' '.join(str(error).split())[:120]}); install ai-edge-litert, or where it has no wheels, numpy<2"
+            ) from error
+    runtime: Callable[..., Any] = Interpreter
+    return runtime
+
+
+_quiet_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the runtime's remarks (`INFO: Created TensorFlow Lite XNNPACK delegate`) off the user's screen.
+
+    The runtime writes them to the file descriptor, past `sys.stderr`, and has no switch. So the descriptor
+    points to a temporary file meanwhile; whatever else was written there is passed on.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet_lock)
+        try:
+            kept = os.dup(2)
+        except OSError:  # a service without a standard error
+            yield
+            return
+        stack.callback(os.close, kept)
+        aside = stack.enter_context(tempfile.TemporaryFile())
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            aside.seek(0)
+            rest = b"".join(line for line in aside if not line.startswith(b"INFO:"))
+            if rest:
+                with contextlib.suppress(OSError):
+                    os.write(2, rest)
+
+
+def _next_size(left: int, sizes: tuple[int, ...]) -> int:
+    """Return the size of the next call when `left` digits are left.
+
+    The smallest one that holds them all, if at most a quarter of it is padding; else the largest that they
+    fill. So a dense network, for which calls are dear, makes few, and a convolutional one, for which digits
+    are, does little for nothing.
+    """
+    for size in sizes:
+        if left <= size and 4 * (size - left) <= size:
+            return size
+    return max((size for size in sizes if size <= left), default=sizes[0])
+
+
+def _quantizer(dtype: np.dtype[Any], affine: _Affine, card: Card) -> Callable[[Any], NDArray[Any]]:
+    """Return the function from grey levels (uint8, ink bright) to the input tensor's codes."""
+    levels = np.arange(256) * card.input_scale
+    if dtype.kind == "f":
+        factor = dtype.type(card.input_scale)
+        return lambda crops: crops * factor
+    scale, zero = affine
+    bounds = np.iinfo(dtype)
+    # Rounded and clipped, in floats wide enough: truncating or wrapping here are the classic mistakes.
+    table = np.clip(np.rint(levels / scale) + zero, bounds.min, bounds.max).astype(dtype)
+    if dtype == np.int8 and np.array_equal(table, np.arange(256) - 128):
+        # Scale 1/255 and zero point −128: the code is the grey level with its top bit turned over.
+        top_bit = np.int8(-128)
+        return lambda crops: crops.view(np.int8) ^ top_bit
+    if dtype == np.uint8 and np.array_equal(table, np.arange(256)):
+        return lambda crops: crops
+    return table.take
+
+
+def _calibrator(
+    dtype: np.dtype[Any], affine: _Affine, card: Card
+) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """Return the function from raw outputs N×classes to calibrated probabilities."""
+    scale, zero = affine
+    count = len(card.labels)
+    if dtype.kind != "f" and dtype.itemsize == 1:
+        # Every code's weight is computed once; a reading then costs a look-up and a division.
+        codes = np.arange(256, dtype=np.uint8).view(dtype).astype(np.int64)  # widened before the subtraction
+        values = scale * (codes - zero)
+        if card.output == "probabilities":
+            weights = _weights_of_probabilities(values, card.temperature)
+        else:
+            exponents = values / card.temperature
+            exponents -= (exponents.max() + exponents.min()) / 2
+            # Past ±80 single precision would overflow or lose a row's sum; such a model takes the long way.
+            weights = np.exp(exponents) if exponents.max() < 80 else None
+        if weights is not None:
+            table = weights.astype(np.float32)
+            ones = np.ones((count, 1), np.float32)
+
+            def by_table(raw: NDArray[Any]) -> NDArray[np.float32]:
+                row = table.take(raw, mode="wrap")  # wraps −1 to 255: the order of the table
+                result: NDArray[np.float32] = row / row.dot(ones)  # the quickest way to a sum that stays a column
+                return result
+
+            return by_table
+
+    def directly(raw: NDArray[Any]) -> NDArray[np.float32]:
+        values = raw.astype(np.float64)
+        if dtype.kind != "f":
+            values = scale * (values - zero)
+        if card.output == "probabilities":
+            weights = _weights_of_probabilities(values, card.temperature)
+        else:
+            values /= card.temperature
+            weights = np.exp(values - values.max(axis=1, keepdims=True))
+        result: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return result
+
+    return directly
+
+
+def _weights_of_probabilities(values: NDArray[Any], temperature: float) -> NDArray[Any]:
+    # softmax(log p / T) is p^(1/T), normalized; the floor keeps a row of nothing but zeros defined.
+    weights: NDArray[Any] = np.maximum(np.maximum(values, 0.0) ** (1 / temperature), 1e-30)
+    return weights
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "empty"
