@@ -1,0 +1,286 @@
+"""Ink → glyphs: components joined, told apart by size and shape, gathered into text lines.
+
+A component is a connected piece of ink. Most digits are one; the detached top of a 5 is a second that must
+be joined; dots, commas and dashes are marks, specks are nothing, and the edge of the desk, a ruled line or
+a frame is not text at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.ink import Ink
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class GlyphSettings:
+    """What is taken for a digit; lengths in heights of a digit unless said otherwise."""
+
+    least_height: int = 8
+    """A digit is at least this many working pixels high (or wide)."""
+    speck_area: int = 6
+    """Fewer pixels of ink than this are dirt, in working pixels²."""
+    line_gap: float = 2.5
+    """Digits of one text line stand no farther apart than this."""
+    mark_height: float = 0.42
+    """What is lower than this beside digits is a mark or a fragment."""
+    widest: float = 6.0
+    """A component wider than this many times its height is a rule, not writing."""
+    tallest: float = 12.0
+    """A component taller than this many times its width is a rule (an upright 1 is about 8)."""
+    most_components: int = 4000
+    """More pieces of ink than this are texture; only the largest are looked at."""
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """A candidate: its box (x, y, width, height in working pixels) and its ink.
+
+    `ink` is uint8, height×width of the box: 0 background … 255 full ink, greys kept.
+    """
+
+    box: Box
+    ink: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A separator between digits: its text (`.`, `,`, `-`, `=`) and its box in working pixels."""
+
+    text: Literal[".", ",", "-", "="]
+    box: Box
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """The glyphs of a text line from left to right, and the marks among them."""
+
+    glyphs: tuple[Glyph, ...]
+    marks: tuple[Mark, ...]
+
+
+def find_lines(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> list[TextLine]:
+    """Gather the ink of a picture into text lines, from the top down and from left to right."""
+    if ink.strong >= 255:
+        return []
+    return _Components(ink, settings).lines()
+
+
+class _Components:
+    """The connected pieces of ink of one picture, and what becomes of them."""
+
+    def __init__(self, ink: Ink, settings: GlyphSettings) -> None:
+        self.ink = ink
+        self.settings = settings
+        mask = cv2.compare(ink.contrast, ink.weak, cv2.CMP_GE)
+        count, self.labels, stats, _ = cv2.connectedComponentsWithStats(
+            mask, connectivity=8, ltype=cv2.CV_32S
+        )
+        certain = np.zeros(count, bool)
+        certain[self.labels[ink.contrast >= ink.strong]] = True
+        certain[0] = False
+        certain &= stats[:, cv2.CC_STAT_AREA] >= settings.speck_area
+        ids = np.flatnonzero(certain)
+        if ids.size > settings.most_components:
+            ids = ids[np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")[: settings.most_components]]
+        self.members: list[list[int]] = [[int(i)] for i in ids]
+        self.boxes = stats[ids, :4].astype(np.int64)
+        self.areas = stats[ids, cv2.CC_STAT_AREA].astype(np.int64)
+
+    def _keep(self, wanted: NDArray[np.bool_]) -> None:
+        self.members = [m for m, w in zip(self.members, wanted, strict=True) if w]
+        self.boxes, self.areas = self.boxes[wanted], self.areas[wanted]
+
+    def lines(self) -> list[TextLine]:
+        self._drop_what_is_no_writing()
+        if not self.members:
+            return []
+        self._join_fragments()
+        _, _, widths, heights = self.boxes.T
+        body = np.maximum(heights, widths // 2) >= self.settings.least_height
+        tall = _typical_height(heights[body]) if body.any() else 0
+        if not tall:
+            return []
+        is_digit = body & (heights >= self.settings.mark_height * tall)
+        groups = self._group(np.flatnonzero(is_digit))
+        lines = [self._line(group, np.flatnonzero(~is_digit)) for group in groups]
+        return [line for line in lines if line.glyphs]
+
+    def _drop_what_is_no_writing(self) -> None:
+        """Drop frames, ruled lines and the desk around the sheet."""
+        height, width = self.labels.shape
+        x, y, w, h = self.boxes.T
+        touches = (x == 0).astype(int) + (y == 0) + (x + w == width) + (y + h == height)
+        reach = np.maximum(w / width, h / height)
+        fill = self.areas / np.maximum(1, w * h)
+        long = np.maximum(w / (self.settings.widest * h), h / (self.settings.tallest * w))
+        rule = (long > 1) & ((reach > 0.3) | (touches > 0))
+        edge = (touches > 0) & (reach > 0.5) & ((fill < 0.2) | (2 * long > 1) | (touches > 1))
+        frame = (np.minimum(w / width, h / height) > 0.85) & (fill < 0.12)
+        # What fills a picture alone may well be its only digit, cut to size.
+        self._keep(~(rule | edge | frame) if len(self.members) > 1 else ~frame)
+
+    def _join_fragments(self) -> None:
+        """Join pieces that lie above one another closely enough to be one digit."""
+        _, _, w, h = self.boxes.T
+        heights = h[np.maximum(h, w // 2) >= self.settings.least_height]
+        if not heights.size:
+            return
+        tall = _typical_height(heights)
+        order = np.argsort(self.boxes[:, 0], kind="stable")
+        parent = list(range(len(self.members)))
+        merged = self.boxes.copy()
+
+        def root(i: int) -> int:
+            while parent[i] != i:
+                i = parent[i]
+            return i
+
+        for position, i in enumerate(order):
+            for j in order[position + 1 :]:
+                if self.boxes[j, 0] > self.boxes[i, 0] + max(self.boxes[i, 2], tall):
+                    break
+                a, b = root(int(i)), root(int(j))
+                if a != b and self._belong_together(merged[a], merged[b], tall):
+                    parent[b] = a
+                    merged[a] = _union(merged[a], merged[b])
+        gathered: dict[int, list[int]] = {}
+        for i in range(len(self.members)):
+            gathered.setdefault(root(i), []).append(i)
+        self.members = [[m for i in group for m in self.members[i]] for group in gathered.values()]
+        self.areas = np.array([self.areas[group].sum() for group in gathered.values()])
+        self.boxes = np.array([merged[a] for a in gathered])
+
+    def _belong_together(self, a: NDArray[np.int64], b: NDArray[np.int64], tall: float) -> bool:
+        overlap = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+        gap = max(a[1], b[1]) - min(a[1] + a[3], b[1] + b[3])
+        union = _union(a, b)
+        if union[3] > 1.35 * tall or union[2] > 1.5 * tall:
+            return False
+        small, large = (a, b) if a[3] * a[2] < b[3] * b[2] else (b, a)
+        inside = overlap >= 0.8 * small[2] and gap < 0
+        # Two marks one above the other are a colon or an equals sign, not a digit.
+        above = overlap >= 0.45 * min(a[2], b[2]) and gap <= 0.2 * tall and max(a[3], b[3]) > 0.42 * tall
+        # The flag of a 5 hangs to the right of its body's top, often with no overlap at all.
+        flag = (
+            small[3] < 0.35 * tall
+            and large[3] > 0.5 * tall
+            and small[1] <= large[1] + 0.25 * large[3]
+            and -overlap <= 0.12 * tall
+            and small[0] >= large[0] + 0.3 * large[2]
+            and gap <= 0.1 * tall
+        )
+        return bool(inside or above or flag)
+
+    def _group(self, digits: NDArray[np.intp]) -> list[list[int]]:
+        """Chain digits to their right neighbours of the same height level; return the chains in reading order."""
+        boxes = self.boxes
+        order = sorted(digits.tolist(), key=lambda i: (boxes[i, 0], boxes[i, 1]))
+        successor_taken: set[int] = set()
+        chain_of: dict[int, list[int]] = {i: [i] for i in order}
+        for position, i in enumerate(order):
+            best, best_gap = -1, np.inf
+            for j in order[position + 1 :]:
+                tall = max(boxes[i, 3], boxes[j, 3])
+                gap = boxes[j, 0] - (boxes[i, 0] + boxes[i, 2])
+                if gap > self.settings.line_gap * tall:
+                    if boxes[j, 0] > boxes[i, 0] + boxes[i, 2] + self.settings.line_gap * 3 * boxes[i, 3]:
+                        break
+                    continue
+                if gap < best_gap and j not in successor_taken and self._same_level(i, j):
+                    best, best_gap = j, gap
+            if best >= 0:
+                successor_taken.add(best)
+                chain = chain_of[i]
+                chain.extend(chain_of[best])
+                for member in chain_of[best]:
+                    chain_of[member] = chain
+        chains = {id(chain): chain for chain in chain_of.values()}
+        return self._reading_order(list(chains.values()))
+
+    def _same_level(self, i: int, j: int) -> bool:
+        (_, yi, _, hi), (_, yj, _, hj) = self.boxes[i], self.boxes[j]
+        overlap = min(yi + hi, yj + hj) - max(yi, yj)
+        return bool(overlap >= 0.4 * min(hi, hj) and max(hi, hj) <= 2.4 * min(hi, hj))
+
+    def _reading_order(self, chains: list[list[int]]) -> list[list[int]]:
+        """Sort chains from the top down; those on one level (columns) from left to right."""
+        spans = []
+        for chain in chains:
+            top = self.boxes[chain, 1].mean()
+            bottom = (self.boxes[chain, 1] + self.boxes[chain, 3]).mean()
+            spans.append((top, bottom, self.boxes[chain, 0].min()))
+        rows: list[list[int]] = []
+        for k in sorted(range(len(chains)), key=lambda k: spans[k][0] + spans[k][1]):
+            middle = (spans[k][0] + spans[k][1]) / 2
+            if rows and spans[rows[-1][0]][0] <= middle <= spans[rows[-1][0]][1]:
+                rows[-1].append(k)
+            else:
+                rows.append([k])
+        return [chains[k] for row in rows for k in sorted(row, key=lambda k: spans[k][2])]
+
+    def _line(self, digits: list[int], others: NDArray[np.intp]) -> TextLine:
+        boxes = self.boxes[digits]
+        tall = float(np.median(boxes[:, 3]))
+        top, bottom = np.median(boxes[:, 1]), np.median(boxes[:, 1] + boxes[:, 3])
+        left, right = boxes[:, 0].min(), (boxes[:, 0] + boxes[:, 2]).max()
+        marks = []
+        for i in others:
+            x, y, w, h = (int(v) for v in self.boxes[i])
+            middle = y + h / 2
+            if not (top - 0.1 * tall <= middle <= bottom + 0.35 * tall):
+                continue
+            if not (left - tall <= x + w / 2 <= right + tall):
+                continue
+            text = _mark(w, h, (middle - top) / max(1.0, bottom - top), tall)
+            if text is not None:
+                marks.append(Mark(text, (x, y, w, h)))
+        glyphs = tuple(self._glyph(i) for i in digits)
+        return TextLine(glyphs, tuple(marks))
+
+    def _glyph(self, i: int) -> Glyph:
+        x, y, w, h = (int(v) for v in self.boxes[i])
+        region = self.labels[y : y + h, x : x + w]
+        contrast = self.ink.contrast[y : y + h, x : x + w]
+        member = region == self.members[i][0]
+        for other in self.members[i][1:]:
+            member |= region == other
+        own = contrast[member]
+        full = float(np.percentile(own, 75))
+        floor = 0.5 * self.ink.weak
+        grey = (contrast.astype(np.float32) - floor) * (255.0 / max(1.0, full - floor))
+        return Glyph((x, y, w, h), np.where(member, np.clip(grey, 0, 255), 0).astype(np.uint8))
+
+
+def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",", "-"] | None:
+    """Name a small piece of ink by its shape and its level (0 the digits' top, 1 their base)."""
+    if width >= 1.6 * height and width >= 0.2 * tall and 0.2 <= level <= 0.85:
+        return "-"
+    if level < 0.65 or max(width, height) < 0.06 * tall:
+        return None
+    if height > 1.4 * width or level > 1.05:
+        return ","
+    return "."
+
+
+def _typical_height(heights: NDArray[np.int64]) -> float:
+    """Return the height of a digit: the median of the heights, each weighted by itself.
+
+    The weight keeps a handful of digits from being outvoted by a host of dots.
+    """
+    order = np.sort(heights)
+    weights = np.cumsum(order.astype(np.float64) ** 2)
+    return float(order[np.searchsorted(weights, weights[-1] / 2)])
+
+
+def _union(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    x, y = np.minimum(a[:2], b[:2])
+    right, bottom = np.maximum(a[:2] + a[2:], b[:2] + b[2:])
+    return np.array([x, y, right - x, bottom - y])
