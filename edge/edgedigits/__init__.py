@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgedigits.errors import EdgeDigitsError, ModelError, OutputError, PictureError, SourceError
-    from edgedigits.reader import Digit, Line, Page, Reader
+    from edgedigits.page import Digit, Line, Page
+    from edgedigits.reader import Reader
 
 __version__ = "0.1.0"
 
@@ -29,7 +30,7 @@ __all__ = [
     "SourceError",
 ]
 
-_HOME = dict.fromkeys(["Digit", "Line", "Page", "Reader"], "edgedigits.reader")
+_HOME = dict.fromkeys(["Digit", "Line", "Page"], "edgedigits.page") | {"Reader": "edgedigits.reader"}
 
 
 def __getattr__(name: str) -> Any:

@@ -79,7 +79,7 @@ class _Components:
     def __init__(self, ink: Ink, settings: GlyphSettings) -> None:
         self.ink = ink
         self.settings = settings
-        mask = cv2.compare(ink.contrast, ink.weak, cv2.CMP_GE)
+        mask = (ink.contrast >= ink.weak).view(np.uint8)
         count, self.labels, stats, _ = cv2.connectedComponentsWithStats(
             mask, connectivity=8, ltype=cv2.CV_32S
         )
@@ -180,7 +180,7 @@ class _Components:
         return bool(inside or above or flag)
 
     def _group(self, digits: NDArray[np.intp]) -> list[list[int]]:
-        """Chain digits to their right neighbours of the same height level; return the chains in reading order."""
+        """Chain digits to their right neighbours on the same level; return the chains in reading order."""
         boxes = self.boxes
         order = sorted(digits.tolist(), key=lambda i: (boxes[i, 0], boxes[i, 1]))
         successor_taken: set[int] = set()

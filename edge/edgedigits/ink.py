@@ -77,7 +77,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
 
 
 def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> NDArray[np.uint8]:
-    """Return how much darker than the paper around it each pixel is, as a part of the paper's light (0…255)."""
+    """Return how much darker than the paper around it each pixel is: 0 as bright … 255 black."""
     height, width = grey.shape
     kernel = max(settings.thickest_stroke, round(settings.stroke_fraction * min(height, width)))
     # Paper varies slowly: closing at a reduced size costs next to nothing and averages the noise, of which

@@ -63,6 +63,6 @@ def normalize(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _shift(centre_of_mass: float, start: int, length: int) -> int:
-    """Return the whole-pixel shift that brings the centre of mass to `CENTRE`, with all ink inside the field."""
+    """Return the whole-pixel shift that brings the centre of mass to `CENTRE` and cuts no ink off."""
     shift = math.floor(CENTRE + 0.5 - centre_of_mass)
     return min(max(shift, -start), SIZE - start - length)

@@ -2,70 +2,124 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Box = tuple[int, int, int, int]
-"""x, y, width, height in pixels of the upright picture; x to the right, y down."""
+from edgedigits.decode import RejectRule, Separator, decode_digit, decode_line
+from edgedigits.errors import PictureError
+from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
+from edgedigits.ink import InkSettings, find_ink
+from edgedigits.model import Model
+from edgedigits.normalize import normalize
+from edgedigits.page import Box, Line, Page
 
-
-@dataclass(frozen=True)
-class Digit:
-    """One glyph as it was read.
-
-    `label` is a digit, or `?` for a rejected one, whose guess then stands first among the `alternatives`.
-    `confidence` is the calibrated probability (0…1) of the best guess. `alternatives` are the next
-    guesses with their probabilities, best first.
-    """
-
-    label: str
-    confidence: float
-    box: Box
-    alternatives: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of text: `text` has digits and `?` only, `raw` also the separators.
-
-    `confidence` is the probability (0…1) that the whole line is right; `accepted` says whether it reaches
-    the threshold in force and no digit of the line was rejected.
-    """
-
-    text: str
-    raw: str
-    confidence: float
-    accepted: bool
-    box: Box
-    digits: tuple[Digit, ...]
-
-
-@dataclass(frozen=True)
-class Page:
-    """What one picture says: its lines in reading order.
-
-    `size` is width and height of the upright picture in pixels, `elapsed_ms` the time from the picture in
-    memory to the reading.
-    """
-
-    lines: tuple[Line, ...]
-    size: tuple[int, int]
-    elapsed_ms: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the page as the JSON object of the output contract, less `schema`, `source` and `page`."""
-        raise NotImplementedError
+DEFAULT_MODEL = "paper-int8"
 
 
 class Reader:
-    """Reads handwritten digits in pictures. `model` is the name of a shipped model or a `.tflite` file."""
+    """Reads handwritten digits in pictures.
 
-    def __init__(self, model: str = "paper-int8") -> None:
-        raise NotImplementedError
+    `model` is the name of a shipped model or the path of a `.tflite` file made by `edgedigits-export`.
+    `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the model's card.
+    `threads` is the number of CPU threads a call of the network may use. A `Reader` serves one thread at
+    a time; open one for each.
 
-    def read(self, image: NDArray[np.uint8]) -> Page:
-        """Read a picture: uint8, H×W grey or H×W×3 BGR, upright."""
-        raise NotImplementedError
+    Raises `ModelError` for a model that can't be used and `ValueError` for a threshold outside 0…1.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
+        *,
+        min_digit_confidence: float | None = None,
+        min_line_confidence: float | None = None,
+        threads: int = 1,
+        ink: InkSettings = InkSettings(),
+        glyphs: GlyphSettings = GlyphSettings(),
+    ) -> None:
+        self.model = Model(model, threads=threads)
+        card = self.model.card
+        self.rule = RejectRule(
+            min_digit_confidence=_in_range(min_digit_confidence, card.min_digit_confidence),
+            min_line_confidence=_in_range(min_line_confidence, card.min_line_confidence),
+        )
+        self._ink, self._glyphs = ink, glyphs
+
+    def read(self, image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> Page:
+        """Read a picture.
+
+        `image` is uint8, H×W grey or H×W×3 BGR, upright. Where it is a reduced copy of a larger picture,
+        `size` is that picture's width and height in pixels, and the boxes are in its pixels.
+
+        Raises `PictureError` for an array of another kind.
+
+        >>> import numpy as np
+        >>> blank = np.full((120, 200), 255, np.uint8)
+        >>> Reader().read(blank).lines
+        ()
+        """
+        started = time.perf_counter()
+        _check_image(image)
+        height, width = image.shape[:2]
+        size = (width, height) if size is None else size
+        ink = find_ink(image, self._ink)
+        text_lines = find_lines(ink, self._glyphs)
+        glyphs = [glyph for line in text_lines for glyph in line.glyphs]
+        lines: list[Line] = []
+        if glyphs:
+            probabilities = self.model.probabilities(np.stack([normalize(glyph.ink) for glyph in glyphs]))
+            across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
+            start = 0
+            for text_line in text_lines:
+                stop = start + len(text_line.glyphs)
+                lines.append(self._line(text_line, probabilities[start:stop], across, size))
+                start = stop
+        return Page(tuple(lines), size, (time.perf_counter() - started) * 1000)
+
+    def _line(
+        self,
+        text_line: TextLine,
+        probabilities: NDArray[np.float32],
+        across: tuple[float, float],
+        size: tuple[int, int],
+    ) -> Line:
+        labels = self.model.card.labels
+        digits = [
+            decode_digit(row, labels, _scaled(glyph.box, across, size), self.rule)
+            for glyph, row in zip(text_line.glyphs, probabilities, strict=True)
+        ]
+        separators = [Separator(mark.text, _scaled(mark.box, across, size)) for mark in text_line.marks]
+        return decode_line(digits, separators, self.rule)
+
+
+def _in_range(value: float | None, otherwise: float) -> float:
+    if value is None:
+        return otherwise
+    if not 0 <= value <= 1:
+        raise ValueError(f"a confidence lies in 0…1, not {value}")
+    return value
+
+
+def _check_image(image: Any) -> None:
+    if not isinstance(image, np.ndarray):
+        raise PictureError(f"a picture is a NumPy array, not {type(image).__name__}; read the file first")
+    if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        raise PictureError(
+            f"a picture is uint8 of shape H×W (grey) or H×W×3 (BGR), not {image.dtype} of shape "
+            f"{'×'.join(map(str, image.shape))}; convert it first"
+        )
+    if not image.size:
+        raise PictureError("the picture has no pixels; check where it came from")
+
+
+def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
+    """Return a box of working pixels in pixels of the picture, at least 1×1 and inside it."""
+    x, y, w, h = box
+    left, top = int(x * across[0]), int(y * across[1])
+    right = min(size[0], max(left + 1, round((x + w) * across[0])))
+    bottom = min(size[1], max(top + 1, round((y + h) * across[1])))
+    return left, top, right - left, bottom - top

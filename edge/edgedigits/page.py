@@ -1,0 +1,91 @@
+"""What one picture says: `Page`, `Line` and `Digit`, the results of reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Box = tuple[int, int, int, int]
+"""x, y, width, height in pixels of the upright picture; x to the right, y down."""
+
+REJECTED = "?"
+"""The label of a digit that can't be read."""
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One glyph as it was read.
+
+    `label` is a digit, or `?` for a rejected one, whose guess then stands first among the `alternatives`.
+    `confidence` is the calibrated probability (0…1) of the best guess. `alternatives` are the next
+    guesses with their probabilities, best first.
+    """
+
+    label: str
+    confidence: float
+    box: Box
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the digit can't be read."""
+        return self.label == REJECTED
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: `text` has digits and `?` only, `raw` also the separators.
+
+    `confidence` is the probability (0…1) that the whole line is right; `accepted` says whether it reaches
+    the threshold in force and no digit of the line was rejected.
+    """
+
+    text: str
+    raw: str
+    confidence: float
+    accepted: bool
+    box: Box
+    digits: tuple[Digit, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one picture says: its lines in reading order.
+
+    `size` is width and height of the upright picture in pixels, `elapsed_ms` the time from the picture in
+    memory to the reading in milliseconds.
+    """
+
+    lines: tuple[Line, ...]
+    size: tuple[int, int]
+    elapsed_ms: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the page as the JSON object of the output contract, less `schema`, `source` and `page`.
+
+        Probabilities are rounded to four digits, milliseconds to three.
+        """
+        return {
+            "size": list(self.size),
+            "lines": [_line_as_dict(line) for line in self.lines],
+            "elapsed_ms": round(self.elapsed_ms, 3),
+        }
+
+
+def _line_as_dict(line: Line) -> dict[str, Any]:
+    return {
+        "text": line.text,
+        "raw": line.raw,
+        "confidence": round(line.confidence, 4),
+        "accepted": line.accepted,
+        "box": list(line.box),
+        "digits": [
+            {
+                "label": digit.label,
+                "confidence": round(digit.confidence, 4),
+                "box": list(digit.box),
+                "alternatives": [[label, round(value, 4)] for label, value in digit.alternatives],
+            }
+            for digit in line.digits
+        ],
+    }
