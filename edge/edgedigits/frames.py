@@ -1,0 +1,622 @@
+"""Where pictures come from: files and folders, cameras, video files and streams.
+
+Whatever the origin, what comes out is a `Frame`: upright, 8 bits a channel, grey or BGR. Two families:
+
+- `read_pictures` takes a file apart into its pictures (a TIFF has pages). What can't be read comes as an
+  `Unread` in its place, so that one bad page does not cost the others.
+- `open_source` gives the frames of a camera, a stream or a video file, until it ends or is stopped. A
+  camera does not wait: between two readings the older frames are dropped. A video file does: every frame
+  of it comes, in order.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import stat
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgedigits.errors import PictureError, SourceError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".bmp"})
+"""What counts as a picture when a folder is read. A file named outright is judged by its content alone."""
+
+FULL_PIXELS = 16_000_000
+"""Pictures of up to this many pixels are read as they are, larger ones at 1/2, 1/4, …: digits on a sheet
+remain large enough, and a 50-megapixel photo fits into the memory of a small board."""
+
+MAX_PIXELS = 100_000_000
+"""More than this is refused before anything is decoded."""
+
+MAX_BASELINE_JPEG_PIXELS = 250_000_000
+"""A baseline JPEG is reduced while it is decoded, so that a larger one costs time but no memory."""
+
+MAX_PAGES = 10_000
+"""Pages read of one TIFF; a longer one is a damaged or a hostile one."""
+
+_STRIP = 256  # rows converted at a time, so that a large picture is not held in memory three times
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture on its way to be read.
+
+    `image` is uint8, H×W grey or H×W×3 BGR, upright. `source` is where it came from, as a person would
+    name it; `page` counts from 0 the pages of a file or the frames of a video or camera. `size` is width
+    and height in pixels of the upright picture in full, of which `image` may be a reduced copy.
+    """
+
+    image: NDArray[np.uint8]
+    source: str
+    page: int
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What stands in the place of a picture that can't be read; `error` names the source and says why."""
+
+    source: str
+    error: PictureError
+
+
+# --- files and folders --------------------------------------------------------------------------------
+
+
+def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path | Unread]:
+    """Return the files to read: files as given, folders as the pictures in them.
+
+    In a folder the pictures are known by their suffix (`SUFFIXES`, any case), hidden files and folders
+    inside are passed over, and the order is that of a person: page2 before page10. A folder that can't be
+    listed or has no pictures gives an `Unread`.
+    """
+    found: list[Path | Unread] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        try:
+            inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+            files = sorted((p for p in inside if not p.is_dir()), key=_natural)
+        except OSError as error:
+            found.append(_unread(path, f"can't list the folder ({error.strerror}); check its permissions"))
+            continue
+        if not files:
+            remedy = "put PNG, JPEG, TIFF, WebP or BMP files into it, or name a folder inside"
+            found.append(_unread(path, f"no pictures in this folder; {remedy}"))
+        found.extend(files)
+    return found
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    # The digits are compared as numbers, the rest without regard to case; the name itself breaks ties.
+    parts = re.split(r"([0-9]+)", path.name)
+    return [(int(p), "") if i % 2 else (0, p.casefold()) for i, p in enumerate(parts)], path.name
+
+
+def _unread(source: str | os.PathLike[str], why: object) -> Unread:
+    return Unread(os.fspath(source), PictureError(f"{os.fspath(source)}: {why}"))
+
+
+def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> Iterator[Frame | Unread]:
+    """Yield the pictures of a file: one, or the pages of a TIFF, each decoded when it is asked for.
+
+    PNG, JPEG, TIFF, WebP, BMP, known by their content; 1, 8 and 16 bits; grey, RGB, palette, CMYK, with
+    or without transparency. Exif orientation is obeyed. Deeper than 8 bits is stretched between the
+    darkest and the brightest value, since 10 or 12 bits are often kept in 16. A transparent picture is
+    laid on the background that shows its ink. `source` is the name the frames bear (default: the path).
+
+    Raises nothing on account of the file: what can't be read whole is an `Unread` in its place.
+    """
+    path = Path(path)
+    source = str(path) if source is None else source
+    try:
+        file = _open_regular(path)
+    except OSError as error:
+        yield _unread(source, _why_not_opened(error))
+        return
+    with file:
+        try:
+            kind = _kind(file.read(32))
+            file.seek(0)
+            yield from _decode(file, kind, path, source)
+        except (PictureError, OSError) as error:
+            yield _unread(source, error)
+
+
+def _open_regular(path: Path) -> IO[bytes]:
+    # A FIFO would wait for a writer for ever, and opening some devices has effects: looked at first, and
+    # opened without waiting in case it changes in between.
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(mode):
+        raise OSError("it is a pipe or a device")
+    return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
+
+
+def _why_not_opened(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "no such file; check the name"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder; name a picture file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it; check its owner and mode"
+    return f"can't be opened ({error.strerror or error}); name a picture file"
+
+
+_DECODERS = {
+    # Only the plug-in at hand is loaded: Pillow's own search loads some forty, which on a small board
+    # takes longer than reading the picture. It also keeps the decoders for unusual formats shut.
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "WebP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+}
+
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"BM", "BMP"),
+)
+
+
+def _kind(head: bytes) -> str:
+    """Return the format (a key of `_DECODERS`) of a file that begins so; raises `PictureError`."""
+    if not head:
+        raise PictureError("the file is empty; copy it again")
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    what = "not a picture of a known format"
+    if head[4:8] == b"ftyp":
+        what = "a HEIC or AVIF picture or a video, which is not read"
+    elif head.startswith(b"%PDF"):
+        what = "a PDF, which is not read"
+    elif head.startswith(b"GIF8"):
+        what = "a GIF, which is not read"
+    raise PictureError(f"{what}; convert it to PNG, JPEG, TIFF, WebP or BMP")
+
+
+def _decode(file: IO[bytes], kind: str, path: Path, source: str) -> Iterator[Frame | Unread]:
+    module, name = _DECODERS[kind]
+    picture = _guarded(getattr(importlib.import_module(module), name), file)
+    for page in range(MAX_PAGES if kind == "TIFF" else 1):
+        try:
+            if page and not _guarded(_turn_to, picture, page):
+                return
+            image, size = _guarded(_upright, picture, kind, path, page)
+        except PictureError as error:
+            alone = page == 0 and not getattr(picture, "is_animated", False)
+            yield _unread(source, error if alone else f"page {page + 1}: {error}")
+            if picture.tell() < page:
+                return  # the directory of this page can't be read, and with it the way to the next is lost
+        else:
+            yield Frame(image, source, page, size)
+
+
+def _turn_to(picture: Image.Image, page: int) -> bool:
+    """Go to a page of a TIFF; False where there are no more."""
+    try:
+        picture.seek(page)
+    except EOFError:
+        return False
+    return True
+
+
+def _guarded(do: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a decoder; whatever it stumbles over becomes a `PictureError` that does not name the source."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata and of large pictures: not the user's to mend, and judged here.
+            warnings.simplefilter("ignore")
+            return do(*arguments)
+    except PictureError:
+        raise
+    except MemoryError as error:
+        raise PictureError("not enough memory for a picture of this size; scale it down") from error
+    except Exception as error:
+        # Decoders raise nearly anything on bytes that are not what they seem (OSError, SyntaxError,
+        # struct.error, KeyError, …), and none of it is a fault of the program.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"damaged or cut off ({reason}); copy it again") from error
+
+
+def _upright(
+    picture: Image.Image, kind: str, path: Path, page: int
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Decode the picture at hand; return its image as a `Frame` has it, and its size in full."""
+    width, height = picture.size
+    pixels = width * height
+    # A progressive JPEG keeps its coefficients in memory in full, whatever it is decoded to.
+    reducible = kind == "JPEG" and not picture.info.get("progressive")
+    limit = MAX_BASELINE_JPEG_PIXELS if reducible else MAX_PIXELS
+    if pixels > limit:
+        million = limit // 1_000_000
+        raise PictureError(f"{width}×{height} pixels, more than the {million} million allowed; scale it down")
+    factor = 1
+    while pixels > FULL_PIXELS * factor * factor:
+        factor *= 2
+    if kind == "JPEG":
+        picture.draft(None, (max(width // factor, 1), max(height // factor, 1)))
+    picture.load()
+    if kind == "JPEG":
+        factor //= round(width / picture.width)  # what the decoder has left to do
+    else:
+        width, height = picture.size  # a TIFF has been turned upright by being loaded
+    # Pillow turns TIFFs, and leaves the rest to us.
+    turn = 1 if kind == "TIFF" else _orientation(picture)
+    shallow = _in_eight_bits(picture, kind, path, page)
+    image = _as_array(shallow, factor, turn)
+    return image, (width, height) if turn < 5 else (height, width)
+
+
+def _orientation(picture: Image.Image) -> int:
+    value = picture.getexif().get(0x0112, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _in_eight_bits(picture: Image.Image, kind: str, path: Path, page: int) -> Image.Image:
+    """Return the loaded picture in mode L, RGB or RGBA, values of more than 8 bits stretched to 0…255."""
+    if picture.mode.startswith(("I", "F")):
+        return Image.fromarray(_stretched(np.asarray(picture)))
+    if kind == "PNG" or kind == "TIFF":
+        deep = _deep_colour(picture, kind, path, page)
+        if deep is not None:
+            return deep
+    return picture
+
+
+def _deep_colour(picture: Image.Image, kind: str, path: Path, page: int) -> Image.Image | None:
+    """Read 16 bits a channel of a colour picture, of which Pillow keeps the upper 8; None where it has 8."""
+    if kind == "PNG":
+        with path.open("rb") as file:
+            bits = file.read(25)[24]  # the header is always the first chunk
+    else:
+        bits = max(picture.tag_v2.get(258, (8,)))  # type: ignore[attr-defined]
+    if bits <= 8 or picture.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    # Pillow has read it through by now, so that a part is not taken for the whole.
+    if kind == "PNG":
+        pages = [cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)]
+    else:
+        pages = list(cv2.imreadmulti(str(path), page, 1, flags=cv2.IMREAD_UNCHANGED)[1])
+    deep = pages[0] if pages else None
+    if deep is None or deep.dtype == np.uint8 or deep.shape[1::-1] != picture.size or deep.ndim != 3:
+        return None  # OpenCV can't: the upper 8 bits are better than nothing
+    colour = _stretched(deep[..., 2::-1])
+    if deep.shape[2] == 3:
+        return Image.fromarray(colour)
+    alpha = (deep[..., 3:] // 257).astype(np.uint8)
+    return Image.fromarray(np.concatenate([colour, alpha], axis=2))
+
+
+def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Map the smallest finite value to 0 and the largest to 255; a constant becomes 0 or 255 by its sign."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = np.where(finite, values, values[finite].min() if finite.any() else 0)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return np.full(values.shape, 255 if high > 0 else 0, np.uint8)
+    result = np.empty(values.shape, np.uint8)
+    for y in range(0, len(values), _STRIP):
+        strip = np.asarray(values[y : y + _STRIP], np.float64)
+        result[y : y + _STRIP] = np.rint((strip - low) * (255 / (high - low)))
+    return result
+
+
+def _as_array(picture: Image.Image, factor: int, turn: int) -> NDArray[np.uint8]:
+    """Convert a loaded picture to grey or BGR, reduced by `factor` and turned upright, strip by strip."""
+    transparent = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
+    mode = "L" if picture.mode in ("1", "L") and not transparent else "RGB"
+    background = _background(picture) if transparent else 0
+    width, height = -(-picture.width // factor), -(-picture.height // factor)
+    shape = (width, height) if turn >= 5 else (height, width)
+    image = np.empty(shape if mode == "L" else (*shape, 3), np.uint8)
+    # The strips are written through a view that lies as the file does.
+    lying = _UNTURN[turn](image)
+    for y, strip in _strips(picture, _STRIP * factor):
+        if transparent:
+            below = Image.new("RGBA", strip.size, (background,) * 3)
+            strip = Image.alpha_composite(below, strip.convert("RGBA"))
+        strip = strip.convert(mode)
+        if factor > 1:
+            strip = strip.reduce(factor)
+        rows = np.asarray(strip)
+        lying[y // factor : y // factor + len(rows)] = rows if mode == "L" else rows[..., ::-1]
+    return image
+
+
+_UNTURN: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    # From the upright picture back to how it lies in the file, by Exif orientation; views, no copies.
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+def _strips(picture: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
+    for y in range(0, picture.height, rows):
+        yield y, picture.crop((0, y, picture.width, min(y + rows, picture.height)))
+
+
+def _background(picture: Image.Image) -> int:
+    """Choose black (0) or white (255) to lay a transparent picture on.
+
+    Where most of it is opaque, the picture has a background of its own, which is continued. Else what is
+    opaque is the ink, and the background is the one it stands out from.
+    """
+    weight = light = 0.0
+    for _, strip in _strips(picture, _STRIP):
+        *_, alpha = strip.convert("RGBA").split()
+        opacity = np.asarray(alpha, np.float32) / 255
+        weight += float(opacity.sum())
+        light += float((opacity * np.asarray(strip.convert("RGBA").convert("RGB").convert("L"))).sum())
+    if weight == 0:
+        return 255
+    bright = light / weight >= 128
+    continued = weight > picture.width * picture.height / 2
+    return 255 if bright == continued else 0
+
+
+# --- cameras, streams and video files -----------------------------------------------------------------
+
+OPEN_SECONDS = 8.0
+"""How long a camera or stream may take to deliver its first frame."""
+
+STALL_SECONDS = 3.0
+"""How long it may then be silent."""
+
+
+class Source(Protocol):
+    """Gives frames until it ends or is stopped, or raises `SourceError` where it is missing or fails."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames; returns when a video file is at its end, or after the stop event was set."""
+        ...
+
+    def close(self) -> bool:
+        """Let go of the device or file; False where a driver still holds on to it."""
+        ...
+
+
+def open_source(
+    name: str,
+    *,
+    every: float = 0.0,
+    stop: threading.Event | None = None,
+    open_seconds: float = OPEN_SECONDS,
+    stall_seconds: float = STALL_SECONDS,
+) -> Source:
+    """Return the source that `name` means: a camera (`0`, `/dev/video0`), a stream (a URL), a video file.
+
+    At most one frame per `every` seconds is given: of the clock for cameras and streams, of the video's
+    own time for a file. Setting `stop` ends the frames within half a second. A named pipe is a stream.
+
+    Raises `SourceError` at once where there is no such file, device or permission; the rest is found out
+    when the first frame is asked for.
+    """
+    stop = stop or threading.Event()
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", name):
+        return Camera(name, without_password(name), cv2.CAP_FFMPEG, every, stop, open_seconds, stall_seconds)
+    index = int(name) if re.fullmatch(r"[0-9]{1,3}", name) else None
+    on_linux = sys.platform.startswith("linux")
+    if index is not None and not on_linux:
+        return Camera(index, name, cv2.CAP_ANY, every, stop, open_seconds, stall_seconds)
+    path = Path(f"/dev/video{index}") if index is not None else Path(name)
+    device = index is not None or path.is_char_device() or name.startswith("/dev/video")
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise SourceError(f"{name}: {_no_device(path) if device else _why_not_opened(error)}") from error
+    if not os.access(path, os.R_OK):
+        remedy = "add yourself to the group 'video' and log in again" if device else "check its mode"
+        raise SourceError(f"{name}: no permission to read {path}; {remedy}")
+    if stat.S_ISDIR(mode):
+        raise SourceError(f"{name}: it is a folder; give a camera, a video file or a URL")
+    if device:
+        return Camera(str(path), name, cv2.CAP_V4L2, every, stop, open_seconds, stall_seconds)
+    if stat.S_ISFIFO(mode):
+        return Camera(name, name, cv2.CAP_FFMPEG, every, stop, open_seconds, stall_seconds)
+    return VideoFile(name, every, stop)
+
+
+def _no_device(path: Path) -> str:
+    others = sorted(str(p) for p in Path("/dev").glob("video*"))
+    here = f"there are {', '.join(others)}" if others else "none is there"
+    return f"no such camera ({path} is not there; {here}); plug it in, or give another number"
+
+
+def without_password(url: str) -> str:
+    """Return a URL fit to be shown: without the user and password that cameras have in theirs."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+class VideoFile:
+    """The frames of a video file, in order, none dropped."""
+
+    def __init__(self, path: str, every: float, stop: threading.Event) -> None:
+        self._path, self._every, self._stop = path, every, stop
+        self._capture: Any = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames from the first to the last; raises `SourceError` where the file is no video."""
+        self._capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG)
+        rate = self._capture.get(cv2.CAP_PROP_FPS) or 25.0
+        declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        due = 0.0
+        number = 0
+        while not self._stop.is_set() and self._capture.grab():
+            # Files without time stamps say 0 throughout; then the frame rate has to do.
+            seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 or number / rate
+            # A microsecond of grace: times are multiples of 1/rate, rounded.
+            if seconds + 1e-6 >= due:
+                ok, image = self._capture.retrieve()
+                if ok:
+                    yield _frame(image, self._path, number)
+                if self._every:
+                    due += self._every * (1 + max(0.0, seconds - due) // self._every)
+            number += 1
+        if self._stop.is_set():
+            return
+        if number == 0:
+            raise SourceError(
+                f"{self._path}: not a video that can be read; give an MP4, AVI or MKV file, a camera or a URL"
+            )
+        if number < 0.9 * declared - 2:  # some formats only estimate their length
+            raise SourceError(
+                f"{self._path}: ends after {number} of {declared:.0f} frames, it was cut off; copy it again"
+            )
+
+    def close(self) -> bool:
+        """Close the file."""
+        if self._capture is not None:
+            self._capture.release()
+        return True
+
+
+class Camera:
+    """The newest frames of a camera or stream, which runs on while the last one is being read.
+
+    A thread takes in whatever comes, so that nothing stale piles up in the driver or on the network.
+    `received` counts its frames, `dropped` those that a newer one replaced before they were asked for.
+    """
+
+    def __init__(
+        self,
+        address: str | int,
+        name: str,
+        backend: int,
+        every: float,
+        stop: threading.Event,
+        open_seconds: float,
+        stall_seconds: float,
+    ) -> None:
+        self._address, self._name, self._backend = address, name, backend
+        self._every, self._stop = every, stop
+        self._open_seconds, self._stall_seconds = open_seconds, stall_seconds
+        self.received = 0
+        self.dropped = 0
+        self._change = threading.Condition()
+        self._newest: Frame | None = None
+        self._heard = time.monotonic()
+        self._ended_at = 0.0
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._take_in, name=f"capture {name}", daemon=True)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the newest frame each time; raises `SourceError` where it is missing, stalls or goes away."""
+        self._heard = time.monotonic()
+        self._thread.start()
+        due = self._heard
+        while not self._stop.is_set():
+            wait = due - time.monotonic()
+            if wait > 0:
+                self._stop.wait(min(wait, 0.25))
+                self._check_alive()
+                continue
+            with self._change:
+                if self._newest is None and not self._ended_at:
+                    # Python acts on a signal only when a wait is over, so none is long.
+                    self._change.wait(0.25)
+                frame, self._newest = self._newest, None
+            if frame is not None:
+                due = max(due + self._every, time.monotonic())
+                yield frame
+            else:
+                self._check_alive()
+
+    def _check_alive(self) -> None:
+        """Raise `SourceError` where nothing is to be expected any more."""
+        with self._change:
+            if self._newest is not None and self._ended_at:
+                return
+            ended, now = bool(self._ended_at), self._ended_at or time.monotonic()
+            silence = now - self._heard
+        if self.received == 0:
+            if not ended and silence <= self._open_seconds:
+                return
+            why = f"no picture within {silence:.0f} s" if silence > 1 else "it gave no picture"
+            if self._backend == cv2.CAP_FFMPEG:
+                remedy = "check the address, and that the other end is running"
+            else:
+                remedy = "close other programs that use it, or give another camera"
+            raise SourceError(f"{self._name}: can't be opened ({why}); {remedy}")
+        # FFmpeg reports its timeout as the end of the stream, a little before or after ours.
+        if silence >= 0.9 * self._stall_seconds:
+            what = f"stalled, nothing for {silence:.0f} s after {self.received} pictures"
+        elif ended:
+            what = f"went away after {self.received} pictures"
+        else:
+            return
+        raise SourceError(f"{self._name}: {what}; check the camera and the network, and start again")
+
+    def _take_in(self) -> None:
+        """Run in the thread: open, read until the end, keep the newest."""
+        capture = cv2.VideoCapture()
+        try:
+            # Without these OpenCV sits on a silent stream for half a minute.
+            timeouts = [
+                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                int(self._open_seconds * 1000),
+                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                int(self._stall_seconds * 1000),
+            ]
+            settings = timeouts if self._backend == cv2.CAP_FFMPEG else []
+            capture.open(self._address, self._backend, settings)
+            while not self._closed.is_set():
+                ok, image = capture.read()
+                if not ok:
+                    break
+                frame = _frame(image, self._name, self.received)
+                with self._change:
+                    self.dropped += self._newest is not None
+                    self._newest = frame
+                    self.received += 1
+                    self._heard = time.monotonic()
+                    self._change.notify()
+        except cv2.error:
+            pass  # as good as no picture; the reason is OpenCV's own and of no use to a person
+        finally:
+            with self._change:
+                self._ended_at = time.monotonic()
+                self._change.notify()
+            capture.release()
+
+    def close(self) -> bool:
+        """Stop taking in; False where the driver is still blocked in a read after a second."""
+        self._closed.set()
+        if self._thread.ident is not None:
+            self._thread.join(1.0)
+        return not self._thread.is_alive()
+
+
+def _frame(image: Any, source: str, number: int) -> Frame:
+    image = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    return Frame(image, source, number, (image.shape[1], image.shape[0]))
