@@ -31,6 +31,9 @@ LABELS_NAME = "labels.txt"
 DTYPES = ("float32", "int8", "uint8", "int16")
 """The types a model's input and output may have, by NumPy's names."""
 
+_UNREADABLE = (EOFError, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error, struct.error)
+"""What `zipfile` raises, beside its own error, for archives that are cut off, changed or hostile."""
+
 _LARGEST = 4 << 20  # bytes of an associated file; a damaged zip may claim gigabytes
 
 Output = Literal["logits", "probabilities"]
@@ -70,7 +73,7 @@ class Card:
     data: Mapping[str, str] = field(default_factory=dict)
     """MD5 of the uncompressed bytes of each training file."""
     representative: Mapping[str, Any] = field(default_factory=dict)
-    """Where the calibration samples of a quantized model came from: source, seed, count, indices' checksum."""
+    """Where a quantized model's calibration samples came from: source, seed, count, indices' checksum."""
     accuracy: Mapping[str, float] = field(default_factory=dict)
     """Measured accuracies (0…1) by the name of the data."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +108,8 @@ def card_from_json(text: str, source: str) -> Card:
         return card
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelError(
-            f"{source}: its card can't be used ({error}); export the model again with edgedigits-export convert"
+            f"{source}: its card can't be used ({error}); "
+            "export the model again with edgedigits-export convert"
         ) from error
 
 
@@ -198,5 +202,13 @@ def associated_file(data: bytes, name: str, source: str) -> bytes | None:
         if "not a zip file" in str(error):
             return None
         raise ModelError(f"{source}: its {name} is damaged; copy the file again") from error
-    except (EOFError, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error, struct.error) as error:
+    except (
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        OSError,
+        zlib.error,
+        struct.error,
+    ) as error:
         raise ModelError(f"{source}: its {name} can't be read ({error}); copy the file again") from error

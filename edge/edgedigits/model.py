@@ -61,14 +61,19 @@ class Model:
         self._threads = threads
         self._runtime = _runtime()
         first = self._open(None)
-        self.input_dtype, self.input_scale_zero, self.output_dtype, self.output_scale_zero = self._check(first)
-        """Type of the raw tensors, and scale and zero point (0.0 and 0 for floats)."""
-        signature = first.get_input_details()[0].get("shape_signature", ())
-        self._sizes = _BATCHES if len(signature) and signature[0] == -1 else (self._fixed_batch(first),)
-        self._calls: dict[int, _Call] = {}
-        self._shape = (-1, *self.card.input_shape)
-        self._quantize = _quantizer(self.input_dtype, self.input_scale_zero, self.card)
-        self._calibrate = _calibrator(self.output_dtype, self.output_scale_zero, self.card)
+        self._check(first)
+        details = first.get_input_details()[0]
+        self.input_dtype, self.input_affine = _type_and_affine(details)
+        """Type of the raw input; its scale and zero point (0.0 and 0 for floats)."""
+        self.output_dtype, self.output_affine = _type_and_affine(first.get_output_details()[0])
+        batch = int(details["shape"][0])
+        signature = details.get("shape_signature", ())
+        self._sizes = _BATCHES if len(signature) and signature[0] == -1 else (batch,)
+        self._calls: dict[tuple[int, ...], _Call] = {}
+        if batch in self._sizes:
+            self._keep(first, batch)
+        self._quantize = _quantizer(self.input_dtype, self.input_affine, self.card)
+        self._calibrate = _calibrator(self.output_dtype, self.output_affine, self.card)
 
     def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Run the network on raw tensors.
@@ -78,13 +83,15 @@ class Model:
 
         Raises `ValueError` for another shape or dtype.
         """
+        call = self._calls.get(tensor.shape)
+        if call is not None and tensor.dtype == self.input_dtype:
+            return call.run(tensor)
         if tensor.dtype != self.input_dtype or tensor.shape[1:] != self.card.input_shape:
             raise ValueError(
-                f"{self.source} takes {self.input_dtype} of shape N×{self.card.input_shape}, "
-                f"not {tensor.dtype} of shape {tensor.shape}"
+                f"{self.source} takes {self.input_dtype} of shape N×{_times(self.card.input_shape)}, "
+                f"not {tensor.dtype} of shape {_times(tensor.shape)}"
             )
-        call = self._calls.get(len(tensor))
-        return call(tensor) if call is not None else self._in_parts(tensor)
+        return self._in_parts(tensor, lambda call, part: np.copyto(call.raw[: len(part)], part))
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the calibrated probability of every class for every crop.
@@ -95,35 +102,49 @@ class Model:
 
         Raises `ValueError` for another shape or dtype.
         """
+        call = self._calls.get(crops.shape)
+        if call is not None and crops.dtype == np.uint8:
+            self._quantize(crops, call.glyphs)
+            return self._calibrate(call.run(call.raw))
         if crops.dtype != np.uint8 or crops.shape[1:] != (SIDE, SIDE):
-            raise ValueError(f"crops are uint8 of shape N×28×28, not {crops.dtype} of shape {crops.shape}")
-        tensor = self._quantize(crops).reshape(self._shape)
-        call = self._calls.get(len(tensor))
-        return self._calibrate(call(tensor) if call is not None else self._in_parts(tensor))
+            raise ValueError(f"crops are uint8 of shape N×28×28, not {crops.dtype} of {_times(crops.shape)}")
+        fill = self._quantize
+        return self._calibrate(self._in_parts(crops, lambda call, part: fill(part, call.glyphs[: len(part)])))
 
     @property
     def uses_xnnpack(self) -> bool:
         """Whether XNNPACK's kernels do the work, not the runtime's plain ones (they may differ by a step)."""
-        operations = getattr(self._call(self._sizes[0]).interpreter, "_get_ops_details", list)()
-        return any("xnnpack" in str(operation.get("op_name", "")).lower() for operation in operations)
+        interpreter = self._call(self._sizes[0]).interpreter
+        # There is no public way to ask. XNNPACK is the only delegate the runtimes apply by themselves; a
+        # runtime without this private method counts as plain.
+        operations: list[dict[str, Any]] = getattr(interpreter, "_get_ops_details", list)()
+        return any(operation.get("op_name") == "DELEGATE" for operation in operations)
 
-    def _in_parts(self, tensor: NDArray[Any]) -> NDArray[Any]:
-        outputs = np.empty((len(tensor), len(self.card.labels)), self.output_dtype)
+    def _in_parts(self, source: NDArray[Any], fill: Callable[[_Call, NDArray[Any]], None]) -> NDArray[Any]:
+        """Run the network on any number of inputs, in calls of the sizes there are interpreters for.
+
+        `fill(call, part)` puts a part of `source` where the call takes its input from.
+        """
+        outputs = np.empty((len(source), len(self.card.labels)), self.output_dtype)
         start = 0
-        while start < len(tensor):
-            size = _next_size(len(tensor) - start, self._sizes)
-            part = tensor[start : start + size]
-            count = len(part)
-            if count < size:
-                part = np.concatenate([part, np.zeros((size - count, *part.shape[1:]), part.dtype)])
-            outputs[start : start + count] = self._call(size)(part)[:count]
-            start += count
+        while start < len(source):
+            call = self._call(_next_size(len(source) - start, self._sizes))
+            part = source[start : start + call.size]
+            fill(call, part)
+            # What an earlier call left behind the part is computed too, and dropped.
+            outputs[start : start + len(part)] = call.run(call.raw)[: len(part)]
+            start += len(part)
         return outputs
 
     def _call(self, size: int) -> _Call:
-        if size not in self._calls:
-            self._calls[size] = _Call(self._open(size if self._sizes is _BATCHES else None), self.card)
-        return self._calls[size]
+        call = self._calls.get((size, SIDE, SIDE))
+        return call if call is not None else self._keep(self._open(size), size)
+
+    def _keep(self, interpreter: Any, size: int) -> _Call:
+        """Keep an interpreter for its batch size; it is found by the shape of crops and of raw tensors."""
+        call = _Call(interpreter, (size, *self.card.input_shape), (size, len(self.card.labels)))
+        self._calls[call.glyphs.shape] = self._calls[call.raw.shape] = call
+        return call
 
     def _open(self, batch: int | None) -> Any:
         """Return an interpreter with its tensors allocated, resized to `batch` unless that is None."""
@@ -147,24 +168,21 @@ class Model:
             ) from error
         return interpreter
 
-    def _fixed_batch(self, interpreter: Any) -> int:
-        return int(interpreter.get_input_details()[0]["shape"][0])
-
-    def _check(self, interpreter: Any) -> tuple[np.dtype[Any], _Affine, np.dtype[Any], _Affine]:
+    def _check(self, interpreter: Any) -> None:
         """Compare the tensors with the card; raises `ModelError` for the first thing that differs."""
         card = self.card
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         remedy = "export it again with edgedigits-export convert"
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(
-                f"{self.source}: {len(inputs)} inputs and {len(outputs)} outputs, where one of each is expected; "
-                "this is a model for another task"
+                f"{self.source}: {len(inputs)} inputs and {len(outputs)} outputs, where one of each is "
+                "expected; this is a model for another task, choose one that edgedigits-export made"
             )
         shape = tuple(int(n) for n in inputs[0]["shape"])
         if math.prod(card.input_shape) != SIDE * SIDE or shape[1:] != card.input_shape:
             raise ModelError(
-                f"{self.source}: its input is {_times(shape[1:])} and its card says {_times(card.input_shape)}, "
-                f"where 28×28 pixels are expected; {remedy}"
+                f"{self.source}: its input is {_times(shape[1:])} and its card says "
+                f"{_times(card.input_shape)}, where 28×28 pixels are expected; {remedy}"
             )
         width = math.prod(int(n) for n in outputs[0]["shape"][1:])
         if width != len(card.labels):
@@ -184,36 +202,38 @@ class Model:
                 )
             if found.kind != "f" and not details["quantization"][0] > 0:
                 raise ModelError(f"{self.source}: its {what} is {found.name} without a scale; {remedy}")
-        (input_dtype, affine_in), (output_dtype, affine_out) = (
-            (np.dtype(d["dtype"]), (float(d["quantization"][0]), int(d["quantization"][1])))
-            for d in (inputs[0], outputs[0])
-        )
-        return input_dtype, affine_in, output_dtype, affine_out
 
 
 _Affine = tuple[float, int]
 """Scale and zero point: value = scale × (code − zero point)."""
 
 
+def _type_and_affine(details: dict[str, Any]) -> tuple[np.dtype[Any], _Affine]:
+    scale, zero = details["quantization"]
+    return np.dtype(details["dtype"]), (float(scale), int(zero))
+
+
 class _Call:
-    """One interpreter at one batch size."""
+    """One interpreter at one batch size, and the memory its input is prepared in."""
 
-    __slots__ = ("index_in", "index_out", "interpreter", "shape")
-
-    def __init__(self, interpreter: Any, card: Card) -> None:
+    def __init__(self, interpreter: Any, shape_in: tuple[int, ...], shape_out: tuple[int, int]) -> None:
+        details, out = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         self.interpreter = interpreter
-        self.index_in = interpreter.get_input_details()[0]["index"]
-        out = interpreter.get_output_details()[0]
-        self.index_out = out["index"]
-        shape = (int(out["shape"][0]), len(card.labels))
-        self.shape = None if tuple(out["shape"]) == shape else shape
+        self.size = shape_in[0]
+        self.raw: NDArray[Any] = np.zeros(shape_in, details["dtype"])
+        """The input tensor as the runtime takes it."""
+        glyphs = self.raw.reshape(self.size, SIDE, SIDE)
+        self.glyphs = glyphs.view(np.uint8) if glyphs.itemsize == 1 else glyphs
+        """The same memory in the shape of crops, N×28×28; int8 as bytes."""
+        self._index_in, self._index_out = details["index"], out["index"]
+        self._reshape = None if tuple(out["shape"]) == shape_out else shape_out
 
-    def __call__(self, tensor: NDArray[Any]) -> NDArray[Any]:
+    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
         interpreter = self.interpreter
-        interpreter.set_tensor(self.index_in, tensor)
+        interpreter.set_tensor(self._index_in, tensor)
         interpreter.invoke()
-        output: NDArray[Any] = interpreter.get_tensor(self.index_out)
-        return output if self.shape is None else output.reshape(self.shape)
+        output: NDArray[Any] = interpreter.get_tensor(self._index_out)
+        return output if self._reshape is None else output.reshape(self._reshape)
 
 
 def shipped_models() -> tuple[str, ...]:
@@ -255,7 +275,8 @@ def _runtime() -> Callable[..., Any]:
         except (ImportError, AttributeError, SystemError) as error:
             raise ModelError(
                 f"tflite-runtime does not load with NumPy {np.__version__} "
-                f"({' '.join(str(error).split())[:120]}); install ai-edge-litert, or where it has no wheels, numpy<2"
+                f"({' '.join(str(error).split())[:120]}); "
+                "install ai-edge-litert, or where it has no wheels, numpy<2"
             ) from error
     runtime: Callable[..., Any] = Interpreter
     return runtime
@@ -305,23 +326,28 @@ def _next_size(left: int, sizes: tuple[int, ...]) -> int:
     return max((size for size in sizes if size <= left), default=sizes[0])
 
 
-def _quantizer(dtype: np.dtype[Any], affine: _Affine, card: Card) -> Callable[[Any], NDArray[Any]]:
-    """Return the function from grey levels (uint8, ink bright) to the input tensor's codes."""
-    levels = np.arange(256) * card.input_scale
+def _quantizer(
+    dtype: np.dtype[Any], affine: _Affine, card: Card
+) -> Callable[[NDArray[np.uint8], NDArray[Any]], Any]:
+    """Return the function that turns grey levels (uint8, ink bright) into what `_Call.glyphs` takes."""
     if dtype.kind == "f":
-        factor = dtype.type(card.input_scale)
-        return lambda crops: crops * factor
+        factor = np.array(card.input_scale, dtype)
+        return lambda crops, glyphs: np.multiply(crops, factor, glyphs)
     scale, zero = affine
     bounds = np.iinfo(dtype)
     # Rounded and clipped, in floats wide enough: truncating or wrapping here are the classic mistakes.
-    table = np.clip(np.rint(levels / scale) + zero, bounds.min, bounds.max).astype(dtype)
+    codes = np.rint(np.arange(256) * (card.input_scale / scale)) + zero
+    table = np.clip(codes, bounds.min, bounds.max).astype(dtype)
     if dtype == np.int8 and np.array_equal(table, np.arange(256) - 128):
         # Scale 1/255 and zero point −128: the code is the grey level with its top bit turned over.
-        top_bit = np.int8(-128)
-        return lambda crops: crops.view(np.int8) ^ top_bit
+        top_bit = np.array(0x80, np.uint8)
+        return lambda crops, glyphs: np.bitwise_xor(crops, top_bit, glyphs)
     if dtype == np.uint8 and np.array_equal(table, np.arange(256)):
-        return lambda crops: crops
-    return table.take
+        return lambda crops, glyphs: np.copyto(glyphs, crops)
+    if dtype.itemsize == 1:
+        table = table.view(np.uint8)
+    # No level is out of range; with mode="raise" NumPy would fill a copy first, lest one were.
+    return lambda crops, glyphs: table.take(crops, out=glyphs, mode="clip")
 
 
 def _calibrator(
@@ -334,37 +360,55 @@ def _calibrator(
         # Every code's weight is computed once; a reading then costs a look-up and a division.
         codes = np.arange(256, dtype=np.uint8).view(dtype).astype(np.int64)  # widened before the subtraction
         values = scale * (codes - zero)
-        if card.output == "probabilities":
-            weights = _weights_of_probabilities(values, card.temperature)
-        else:
-            exponents = values / card.temperature
-            exponents -= (exponents.max() + exponents.min()) / 2
-            # Past ±80 single precision would overflow or lose a row's sum; such a model takes the long way.
-            weights = np.exp(exponents) if exponents.max() < 80 else None
-        if weights is not None:
-            table = weights.astype(np.float32)
-            ones = np.ones((count, 1), np.float32)
+        exponents = values / card.temperature
+        exponents -= (exponents.max() + exponents.min()) / 2
+        # Past ±80 single precision would overflow or lose a row's sum; such a model takes the long way.
+        if card.output == "probabilities" or exponents.max() < 80:
+            if card.output == "probabilities":
+                table = _weights_of_probabilities(values, card.temperature).astype(np.float32)
+            else:
+                table = np.exp(exponents).astype(np.float32)
+            column, row = np.ones((count, 1), np.float32), np.ones((1, count), np.float32)
+
+            square = np.ones((count, count), np.float32)
+            quick = _BATCHES[-1] if _columns_agree(_BATCHES[-1], count) else 0
 
             def by_table(raw: NDArray[Any]) -> NDArray[np.float32]:
-                row = table.take(raw, mode="wrap")  # wraps −1 to 255: the order of the table
-                result: NDArray[np.float32] = row / row.dot(ones)  # the quickest way to a sum that stays a column
-                return result
+                weights: NDArray[np.float32] = table.take(
+                    raw, None, None, "wrap"
+                )  # −1 is 255, as in the table
+                # A row's sum, once for each of its weights, so as to divide without broadcasting (slower).
+                sums = weights.dot(square) if len(raw) == quick else weights.dot(column).dot(row)
+                return np.divide(weights, sums, weights)
 
             return by_table
 
     def directly(raw: NDArray[Any]) -> NDArray[np.float32]:
-        values = raw.astype(np.float64)
+        values = raw
         if dtype.kind != "f":
-            values = scale * (values - zero)
+            values = (scale * (raw.astype(np.int32) - zero)).astype(np.float32)
         if card.output == "probabilities":
-            weights = _weights_of_probabilities(values, card.temperature)
+            weights = _weights_of_probabilities(values, card.temperature).astype(np.float32)
         else:
-            values /= card.temperature
-            weights = np.exp(values - values.max(axis=1, keepdims=True))
-        result: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-        return result
+            exponents = values * np.float32(1 / card.temperature)
+            exponents -= exponents.max(axis=1, keepdims=True)
+            weights = np.exp(exponents, exponents)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return weights
 
     return directly
+
+
+def _columns_agree(rows: int, count: int) -> bool:
+    """Whether this machine's matrix product by ones gives the very same sum in every column.
+
+    A product may add up its last columns in another order than its first ones. Then the sums of a row
+    differ in their last bit, and tied classes would no longer tie.
+    """
+    weights = np.exp(np.random.default_rng(0).normal(0, 8, (32, rows, count))).astype(np.float32)
+    square = np.ones((count, count), np.float32)
+    sums = np.stack([w.dot(square) for w in weights])
+    return bool((sums == sums[:, :, :1]).all())
 
 
 def _weights_of_probabilities(values: NDArray[Any], temperature: float) -> NDArray[Any]:
