@@ -115,7 +115,7 @@ def download(url: str, path: Path, md5: str) -> None:
 def _fill(url: str, part: Path) -> None:
     """Append to `part` until it is as long as the server says the file is."""
     # tqdm is only needed here, and whoever only reads files should not need it.
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
     failure = ""
     for _ in range(ATTEMPTS):

@@ -1,0 +1,177 @@
+"""The command line: `edgedigits-train RECIPE`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgedigits.errors import EdgeDigitsError
+from edgedigits_train.data import SETTING, load
+from edgedigits_train.recipe import load_recipe, published
+
+if TYPE_CHECKING:
+    from edgedigits_train.loop import Epoch
+
+PROGRAM = "edgedigits-train"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit status: 0 done, 1 an error said in one line, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _train(options)
+    except EdgeDigitsError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted; start the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        PROGRAM,
+        description="Train a recipe into a run folder. An interrupted run, started again, goes on.",
+    )
+    parser.add_argument("recipe", help=f"a published recipe ({', '.join(published())}) or a .toml file")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the data sets (else the setting {SETTING}, the user's cache, the public mirrors)",
+    )
+    parser.add_argument("--out", type=Path, metavar="RUN", help="run folder (runs/RECIPE-seedN)")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of everything random (0)")
+    parser.add_argument(
+        "--epochs", type=_positive, metavar="N", help="another number of epochs than the recipe's"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**31:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0…{2**31 - 1}")
+    return value
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = load_recipe(options.recipe)
+    if options.epochs is not None:
+        recipe = recipe.with_epochs(options.epochs)
+    out = options.out or Path("runs") / f"{recipe.name}-seed{options.seed}"
+    data = load(recipe.data.set, options.data)
+    if not data.published:
+        print(f"{PROGRAM}: note: these are not the published files of {data.name}", file=sys.stderr)
+    with _quiet_start():
+        from edgedigits_train import run
+
+        run.make_deterministic()
+    with Progress(recipe.training.epochs) as progress:
+        report = run.run(recipe, data, out, options.seed, progress)
+    print(summary(report, out))
+    return 0
+
+
+def summary(report: dict[str, Any], out: Path) -> str:
+    """Return what a person wants to know of a finished run, in one line."""
+    parts = [
+        f"{part} accuracy {report[part]['accuracy']:.4f} loss {report[part]['loss']:.4f}"
+        for part in ("train", "validation", "test")
+        if part in report
+    ]
+    parts += [f"temperature {report['temperature']:.3f}", f"{report['seconds']['epoch']:.2f} s/epoch"]
+    return f"{out}: {', '.join(parts)}"
+
+
+class Progress:
+    """Shows how far a run is: a bar on a terminal, else one line for each epoch, on stderr."""
+
+    LABELS: Mapping[str, str] = {"network": "training", "twin": "its twin, for the temperature"}
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.label = ""
+        self.bar: Any = None
+        self.terminal = sys.stderr.isatty()
+        self.times: list[float] = []
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def start(self, what: str) -> None:
+        """Say that the training of "network" or "twin" begins."""
+        self._close()
+        self.label = self.LABELS[what]
+        self.times = [time.monotonic()]
+        if self.terminal:
+            from tqdm import tqdm  # type: ignore[import-untyped]
+
+            self.bar = tqdm(total=self.epochs, desc=self.label, unit="epoch")
+
+    def epoch(self, row: Epoch) -> None:
+        """Show what an epoch gave."""
+        figures = f"loss {row.loss:.4f}, accuracy {row.accuracy:.4f}"
+        if row.test_accuracy is not None:
+            figures += f", test {row.test_accuracy:.4f}"
+        self.times.append(time.monotonic())
+        if self.bar is not None:
+            if len(self.times) == 2:
+                self.bar.initial = self.bar.n = row.epoch - 1  # a run that goes on
+            self.bar.set_postfix_str(figures, refresh=False)
+            self.bar.update(1)
+            return
+        # The first epoch is compiled, too: as soon as there are others, they say what an epoch takes.
+        since = 1 if len(self.times) > 2 else 0
+        each = (self.times[-1] - self.times[since]) / (len(self.times) - 1 - since)
+        left = each * (self.epochs - row.epoch)
+        line = f"{self.label}: epoch {row.epoch}/{self.epochs}, {figures}, {left:.0f} s left"
+        print(line, file=sys.stderr, flush=True)
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Keep TensorFlow from greeting everyone with its log; shown after all where the start fails.
+
+    TensorFlow 2.21 prints some lines from C++ whatever its log level, so the process's own stderr is
+    turned away for this long. Who has set TF_CPP_MIN_LOG_LEVEL wants to see them.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

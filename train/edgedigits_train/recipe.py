@@ -1,0 +1,339 @@
+"""A recipe: every hyperparameter of a training run, read from TOML and checked before anything starts.
+
+What a section may hold is said once, by a frozen dataclass: the fields are the keys, their types and the
+bounds in their metadata are the checks, their defaults are the defaults.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+import re
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from edgedigits.errors import EdgeDigitsError
+
+SectionType = TypeVar("SectionType")
+
+
+class RecipeError(EdgeDigitsError):
+    """A recipe that can't be used; the line says the file, the line in it, the key and what is wrong."""
+
+
+def _at_least(bound: float) -> dict[str, float]:
+    return {"at_least": bound}
+
+
+def _above(bound: float) -> dict[str, float]:
+    return {"above": bound}
+
+
+@dataclass(frozen=True)
+class Data:
+    """`[data]`: what is learnt from."""
+
+    set: str
+    """Name of the data set."""
+    validation: int = field(default=0, metadata=_at_least(0))
+    """So many pictures at the end of the training part are not trained on but watched."""
+    train: int = field(default=0, metadata=_at_least(0))
+    """So many pictures at the beginning of the training part are trained on; 0: all that are left."""
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """`[network] kind = "mlp"`: fully connected layers."""
+
+    kind: Literal["mlp"]
+    hidden: tuple[int, ...] = field(metadata=_at_least(1))
+    """Neurons of each hidden layer, from the input on."""
+    activation: Literal["relu", "sigmoid"] = "relu"
+    """What each hidden layer applies."""
+    initial: Literal["normal", "truncated-normal"] = "truncated-normal"
+    """Distribution of the first weights and biases; truncated at two sigma."""
+    weight_sigma: float = field(default=0.1, metadata=_above(0))
+    bias_sigma: float = field(default=0.0, metadata=_at_least(0))
+    """0: biases start at zero."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """`[training]`: the loop."""
+
+    epochs: int = field(metadata=_at_least(1))
+    batch: int = field(metadata=_at_least(1))
+    shuffle: int | Literal["full"] = field(default="full", metadata=_at_least(1))
+    """Size of the shuffle buffer in pictures; "full": every order is equally likely."""
+    loss: Literal["cross-entropy", "quadratic"] = "cross-entropy"
+    """"quadratic" is half the squared distance between sigmoid outputs and the one-hot label."""
+    watch: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
+    """Parts measured in full after every epoch (the test part never to choose anything)."""
+
+
+@dataclass(frozen=True)
+class Adam:
+    """`[optimizer] kind = "adam"`."""
+
+    kind: Literal["adam"]
+    rate: float = field(metadata=_above(0))
+    weight_decay: float = field(default=0.0, metadata=_at_least(0))
+    """Decoupled, times the rate of the step; biases are left out."""
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """`[optimizer] kind = "sgd"`: plain stochastic gradient descent, with momentum where it is above 0."""
+
+    kind: Literal["sgd"]
+    rate: float = field(metadata=_above(0))
+    momentum: float = field(default=0.0, metadata={"at_least": 0, "below": 1})
+    weight_decay: float = field(default=0.0, metadata=_at_least(0))
+    """Decoupled, times the rate of the step; biases are left out."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`[schedule]`: the learning rate over the run, as a factor of the optimizer's `rate`."""
+
+    kind: Literal["constant", "cosine"] = "constant"
+    """"cosine": half a cosine from 1 down to 0 over all steps after the warm-up."""
+    warmup: float = field(default=0.0, metadata=_at_least(0))
+    """Epochs over which the factor first rises in a straight line from 0."""
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """`[averaging]`: an exponential moving average of the weights; it is what is measured and kept."""
+
+    decay: float = field(default=0.0, metadata={"at_least": 0, "below": 1})
+    """Share of the old average kept at each step; 0: no averaging."""
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """`[stopping]`: early stopping on the validation part."""
+
+    patience: int = field(default=0, metadata=_at_least(0))
+    """Epochs without a better validation accuracy after which training stops; the best epoch's weights
+    are kept. 0: no early stopping."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`[calibration]`: where the temperature is fitted; always on pictures that were not trained on."""
+
+    holdout: int = field(default=0, metadata=_at_least(0))
+    """0: on the validation part, if there is one. Above 0: a twin of the run is trained in the same way
+    without the last so many training pictures, and the temperature that fits its outputs on them is taken."""
+
+
+Network = Mlp
+NETWORKS: Mapping[str, type[Network]] = {"mlp": Mlp}
+Optimizer = Adam | Sgd
+OPTIMIZERS: Mapping[str, type[Optimizer]] = {"adam": Adam, "sgd": Sgd}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe; `name` is that of its file."""
+
+    name: str
+    data: Data
+    network: Network
+    training: Training
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    averaging: Averaging = Averaging()
+    stopping: Stopping = Stopping()
+    calibration: Calibration = Calibration()
+
+    def with_epochs(self, epochs: int) -> Recipe:
+        """Return the same recipe with another number of epochs."""
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, epochs=epochs))
+
+    def to_toml(self) -> str:
+        """Return the recipe with every default spelt out, in the form it is read from."""
+        blocks = []
+        for section in SECTIONS:
+            values = dataclasses.asdict(getattr(self, section))
+            lines = [f"[{section}]"]
+            lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+            blocks.append("\n".join(lines) + "\n")
+        return "\n".join(blocks)
+
+
+SECTIONS: Mapping[str, type | Mapping[str, type]] = {
+    "data": Data,
+    "network": NETWORKS,
+    "training": Training,
+    "optimizer": OPTIMIZERS,
+    "schedule": Schedule,
+    "averaging": Averaging,
+    "stopping": Stopping,
+    "calibration": Calibration,
+}
+"""The dataclass of each section; where there are several kinds, by the section's key `kind`."""
+REQUIRED = ("data", "network", "training", "optimizer")
+
+
+def load_recipe(name: str) -> Recipe:
+    """Load a published recipe by its name (`paper`) or a recipe file by its path (`mine.toml`).
+
+    Raises `RecipeError` where there is none of that name, or the file is no usable recipe.
+    """
+    if not name.endswith(".toml"):
+        known = published()
+        if name not in known:
+            raise RecipeError(
+                f"{name}: no recipe of that name{_suggestion(name, known)}; "
+                f"there are {', '.join(known)}, or give the path of a .toml file"
+            )
+        text = (resources.files(__package__) / "recipes" / f"{name}.toml").read_text("utf-8")
+        return recipe_from_text(text, f"{name}.toml", name)
+    path = Path(name)
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not a text file in UTF-8; a recipe is a TOML file") from error
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
+        raise RecipeError(f"{path}: can't read the recipe ({reason}); check the path") from error
+    return recipe_from_text(text, str(path), path.stem)
+
+
+def published() -> list[str]:
+    """Return the names of the published recipes, sorted."""
+    files = (resources.files(__package__) / "recipes").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def recipe_from_text(text: str, source: str, name: str) -> Recipe:
+    """Build a recipe from TOML; raises `RecipeError`, naming `source` and line, where it can't be used."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source}: not valid TOML: {error}") from error
+    lines = _lines(text)
+    for section, content in values.items():
+        where = f"{source}, line {lines.get((section, ''), lines.get(('', section), 1))}"
+        if section not in SECTIONS:
+            raise RecipeError(
+                f"{where}: no section [{section}] is known{_suggestion(section, SECTIONS)}; "
+                f"there are {', '.join(f'[{s}]' for s in SECTIONS)}"
+            )
+        if not isinstance(content, dict):
+            raise RecipeError(f"{where}: {section} must be a section, [{section}], with settings below it")
+    for section in REQUIRED:
+        if section not in values:
+            raise RecipeError(f"{source}: the section [{section}] is missing")
+    recipe = Recipe(
+        name, **{section: _section(section, content, source, lines) for section, content in values.items()}
+    )
+    if recipe.stopping.patience and not recipe.data.validation:
+        line = lines[("stopping", "patience")]
+        raise RecipeError(
+            f"{source}, line {line}: [stopping] patience needs a validation part; set validation in [data]"
+        )
+    return recipe
+
+
+def _section(
+    section: str, content: Mapping[str, Any], source: str, lines: Mapping[tuple[str, str], int]
+) -> Any:
+    header = lines.get((section, ""), 1)
+    spec = SECTIONS[section]
+    if isinstance(spec, Mapping):
+        kind = content.get("kind")
+        if not isinstance(kind, str) or kind not in spec:
+            line = lines.get((section, "kind"), header)
+            problem = "is missing" if kind is None else f"is {kind!r}"
+            raise RecipeError(
+                f"{source}, line {line}: [{section}] kind {problem}; choose one of {', '.join(spec)}"
+            )
+        spec = spec[kind]
+    hints = typing.get_type_hints(spec)
+    fields = {f.name: f for f in dataclasses.fields(spec)}
+    checked = {}
+    for key, value in content.items():
+        where = f"{source}, line {lines.get((section, key), header)}: [{section}] {key}"
+        if key not in fields:
+            raise RecipeError(
+                f"{where}: no such setting{_suggestion(key, fields)}; there are {', '.join(fields)}"
+            )
+        checked[key] = _checked(value, hints[key], fields[key].metadata, where)
+    for key, setting in fields.items():
+        if key not in checked and setting.default is dataclasses.MISSING:
+            raise RecipeError(f"{source}, line {header}: [{section}] lacks {key}")
+    return spec(**checked)
+
+
+def _checked(value: Any, hint: Any, bounds: Mapping[str, float], where: str) -> Any:
+    """Return `value` as the type `hint` says; raises `RecipeError` where type or bounds don't allow it."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise RecipeError(f"{where} = {_toml(value)}: must be a list of values in brackets")
+        return tuple(_checked(item, arguments[0], bounds, where) for item in value)
+    if origin is Literal:
+        if value not in arguments:
+            raise RecipeError(f"{where} = {_toml(value)}: choose one of {', '.join(map(_toml, arguments))}")
+        return value
+    if origin is not None:  # a union of a number and a word
+        words = [word for a in arguments for word in typing.get_args(a)]
+        if value in words:
+            return value
+        if isinstance(value, str):
+            raise RecipeError(
+                f"{where} = {_toml(value)}: must be a number or {' or '.join(map(_toml, words))}"
+            )
+        return _checked(value, arguments[0], bounds, where)
+    expected = {int: "a whole number", float: "a number", str: "a text in quotes"}[hint]
+    right = isinstance(value, (int, float) if hint is float else hint) and not isinstance(value, bool)
+    if not right:
+        raise RecipeError(f"{where} = {_toml(value)}: must be {expected}")
+    if hint is str:
+        return value
+    if not math.isfinite(value):
+        raise RecipeError(f"{where} = {_toml(value)}: must be a finite number")
+    if "at_least" in bounds and value < bounds["at_least"]:
+        raise RecipeError(f"{where} = {_toml(value)}: must be at least {bounds['at_least']:g}")
+    if "above" in bounds and value <= bounds["above"]:
+        raise RecipeError(f"{where} = {_toml(value)}: must be above {bounds['above']:g}")
+    if "below" in bounds and value >= bounds["below"]:
+        raise RecipeError(f"{where} = {_toml(value)}: must be below {bounds['below']:g}")
+    return hint(value)
+
+
+def _lines(text: str) -> dict[tuple[str, str], int]:
+    """Return the line, from 1, of each (section, key), and of each section header under the key ''."""
+    found: dict[tuple[str, str], int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*\"?([\w-]+)\"?\s*\]", line):
+            section = header[1]
+            found.setdefault((section, ""), number)
+        elif key := re.match(r"\s*\"?([\w-]+)\"?\s*[=.]", line):
+            found.setdefault((section, key[1]), number)
+    return found
+
+
+def _suggestion(word: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _toml(value: Any) -> str:
+    """Return a value as it is written in TOML."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(value)

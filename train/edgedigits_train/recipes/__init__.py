@@ -1,0 +1,1 @@
+"""The published recipes, one TOML file each: every hyperparameter of every published result."""

@@ -1,0 +1,291 @@
+"""A run: one training of one recipe with one seed, as a folder.
+
+    recipe.toml        the recipe as it was run, every default spelt out
+    model/             SavedModel: `serving_default` pixels → probabilities, `logits` pixels → logits
+    history.csv        what each epoch gave
+    report.json        final figures, labels, temperature, seed, checksums of the data
+    environment.json   versions, platform, threads, determinism
+    checkpoint*.npz    only while the run is not finished
+
+`report.json` is written last: a folder that has it is a finished run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgedigits.errors import EdgeDigitsError, OutputError
+from edgedigits.files import make_folder, write_atomically
+from edgedigits_train import networks
+from edgedigits_train.calibration import fit_temperature, negative_log_likelihood
+from edgedigits_train.data import DataSet
+from edgedigits_train.loop import Epoch, Loop, Part, history_csv, train
+from edgedigits_train.recipe import Recipe
+
+SCHEMA = 1
+REPORT = "report.json"
+
+
+class Watcher(Protocol):
+    """Whoever wants to know how far a run is."""
+
+    def start(self, what: str) -> None:
+        """The training of the "network" or of its "twin" begins."""
+
+    def epoch(self, row: Epoch) -> None:
+        """An epoch of it is over."""
+
+
+class RunError(EdgeDigitsError):
+    """A run folder or a recipe that doesn't fit what is asked of it."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A data set parted as a recipe says; `validation` and `holdout` may be empty."""
+
+    train: Part
+    validation: Part
+    holdout: Part
+    """The last pictures of `train`, which only the twin does without."""
+    test: Part
+
+
+def part_data(data: DataSet, recipe: Recipe) -> Parts:
+    """Part a data set; raises `RunError` where the recipe asks for more pictures than there are."""
+    train_all = _part(data.train_images, data.train_labels)
+    kept_out, holdout = recipe.data.validation, recipe.calibration.holdout
+    left = len(train_all) - kept_out
+    wanted = recipe.data.train or left
+    if kept_out >= len(train_all) or wanted > left:
+        raise RunError(
+            f"{recipe.name}: [data] asks for {recipe.data.train or 'some'} pictures to train on and "
+            f"{kept_out} for validation, of {len(train_all)}; lower train or validation"
+        )
+    if holdout >= wanted:
+        raise RunError(
+            f"{recipe.name}: [calibration] holdout = {holdout} leaves nothing of {wanted} pictures "
+            "to train the twin on; lower it"
+        )
+    learnt = _cut(train_all, 0, wanted)
+    return Parts(
+        train=learnt,
+        validation=_cut(train_all, left, len(train_all)),
+        holdout=_cut(learnt, wanted - holdout, wanted),
+        test=_part(data.test_images, data.test_labels),
+    )
+
+
+def _part(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Part:
+    return Part(images.reshape(len(images), -1), labels.astype(np.int32))
+
+
+def _cut(part: Part, start: int, stop: int) -> Part:
+    return Part(part.images[start:stop], part.targets[start:stop])
+
+
+def make_deterministic() -> None:
+    """Set TensorFlow up so that the same run gives the same bits; calling it twice does no harm."""
+    tf.config.experimental.enable_op_determinism()
+    tf.config.list_physical_devices()  # looks for devices now, so that what it logs comes at the start
+
+
+def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -> dict[str, Any]:
+    """Train a recipe into the folder `out`, going on from where an interrupted run stopped there.
+
+    Returns the contents of `report.json`. Raises `RunError` where the folder holds a finished run or one
+    of another recipe, seed or data set, `TrainingError` where training fails, `OutputError` where the
+    folder can't be written.
+    """
+    make_deterministic()
+    parts = part_data(data, recipe)
+    _claim(out, recipe)
+    pixels, classes = parts.train.images.shape[1], len(data.labels)
+    identity = {
+        "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
+        "data": dict(data.checksums),
+    }
+
+    def trained(what: str, learnt: Part, watched: Mapping[str, Part]) -> tuple[Loop, list[Epoch]]:
+        watcher.start(what)
+        loop = Loop(networks.build(recipe.network, pixels, classes, seed), recipe, classes)
+        history = train(
+            loop,
+            learnt,
+            watched,
+            seed,
+            saved=out / _checkpoint(what),
+            identity=identity | {"what": what},
+            on_epoch=watcher.epoch,
+        )
+        return loop, history
+
+    every = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    known: dict[str, Part] = {name: part for name, part in every.items() if len(part)}
+    watched: dict[str, Part] = {name: part for name, part in known.items() if name in recipe.training.watch}
+    if recipe.stopping.patience:
+        watched["validation"] = parts.validation
+    loop, history = trained("network", parts.train, watched)
+    calibration = _calibration(recipe, parts, loop, trained)
+    measured = {name: _measured(loop, part) for name, part in known.items()}
+
+    _save_model(loop.network, pixels, out / "model")
+    write_atomically(out / "history.csv", history_csv(history))
+    write_atomically(out / "environment.json", _json(environment()))
+    report = {
+        "schema": SCHEMA,
+        "recipe": recipe.name,
+        "seed": seed,
+        "labels": list(data.labels),
+        "parameters": networks.parameters(loop.network),
+        "epochs": len(history),
+        **measured,
+        **calibration,
+        "seconds": {
+            "epoch": round(statistics.median(row.seconds for row in history), 3),
+            "epochs": round(sum(row.seconds for row in history), 3),
+        },
+        "data": {
+            "set": data.name,
+            "published": data.published,
+            "checksums": dict(data.checksums),
+            "picture": list(data.train_images.shape[1:]),
+        },
+    }
+    write_atomically(out / REPORT, _json(report))
+    for what in ("network", "twin"):
+        (out / _checkpoint(what)).unlink(missing_ok=True)
+    return report
+
+
+def _claim(out: Path, recipe: Recipe) -> None:
+    """Make the run folder, or make sure that the unfinished run in it is of this recipe."""
+    if (out / REPORT).exists():
+        raise RunError(f"{out}: holds a finished run; choose another --out, or delete the folder")
+    make_folder(out)
+    written, text = out / "recipe.toml", recipe.to_toml().encode()
+    try:
+        before = written.read_bytes() if written.exists() else None
+    except OSError as error:
+        raise RunError(f"{written}: can't read the file ({error.strerror}); choose another --out") from error
+    if before not in (None, text):
+        raise RunError(
+            f"{out}: holds an unfinished run of another recipe; choose another --out, or delete the folder"
+        )
+    write_atomically(written, text)
+
+
+def _checkpoint(what: str) -> str:
+    return "checkpoint.npz" if what == "network" else f"checkpoint-{what}.npz"
+
+
+def _calibration(recipe: Recipe, parts: Parts, loop: Loop, trained: Callable[..., Any]) -> dict[str, Any]:
+    """Fit the temperature where the recipe says; return the report's entries about it."""
+    if recipe.calibration.holdout:
+        kept = len(parts.train) - len(parts.holdout)
+        loop, _ = trained("twin", _cut(parts.train, 0, kept), {})
+        part, source = parts.holdout, "a twin trained without the last pictures of the training part"
+    elif len(parts.validation):
+        part, source = parts.validation, "the validation part"
+    else:
+        return {"temperature": 1.0, "calibration": {"source": "none", "pictures": 0}}
+    logits = logits_of(loop.network, part)
+    temperature = round(fit_temperature(logits, part.targets), 4)
+    return {
+        "temperature": temperature,
+        "calibration": {
+            "source": source,
+            "pictures": len(part),
+            "loss_at_1": round(negative_log_likelihood(logits, part.targets), 6),
+            "loss": round(negative_log_likelihood(logits, part.targets, temperature), 6),
+        },
+    }
+
+
+def logits_of(network: networks.Network, part: Part) -> npt.NDArray[np.float32]:
+    """Return the network's logits, float32 [n, classes], for the pictures of a part."""
+    return np.concatenate(
+        [
+            network(tf.constant(part.images[start : start + 10_000], tf.float32) / 255.0).numpy()
+            for start in range(0, len(part), 10_000)
+        ]
+    )
+
+
+def _measured(loop: Loop, part: Part) -> dict[str, Any]:
+    loss, accuracy = loop.measure(part)
+    return {"pictures": len(part), "accuracy": round(accuracy, 6), "loss": round(loss, 6)}
+
+
+def _save_model(network: networks.Network, pixels: int, path: Path) -> None:
+    """Write the SavedModel, without anything of the optimizer; whole or not at all."""
+    signature = tf.TensorSpec((None, pixels), tf.float32, name="pixels")
+    served = tf.Module()
+    served.network = network
+    served.logits = tf.function(lambda pixels: {"logits": network(pixels)}, input_signature=[signature])
+    served.probabilities = tf.function(
+        lambda pixels: {"probabilities": tf.nn.softmax(network(pixels))}, input_signature=[signature]
+    )
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        tf.saved_model.save(
+            served,
+            str(temporary),
+            signatures={"serving_default": served.probabilities, "logits": served.logits},
+        )
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    except (OSError, tf.errors.OpError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise OutputError(f"{path}: can't write the model ({reason}); make room, then start again") from error
+
+
+PACKAGES = ("edgedigits", "edgedigits-train", "keras", "numpy", "tensorflow", "tensorflow-cpu")
+
+
+def environment() -> dict[str, Any]:
+    """Return what the figures depend on beside recipe, data and seed; nothing that names the machine."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "threads": {
+            "intra_op": tf.config.threading.get_intra_op_parallelism_threads() or "one per processor",
+            "inter_op": tf.config.threading.get_inter_op_parallelism_threads() or "one per processor",
+        },
+        "devices": [
+            tf.config.experimental.get_device_details(device).get("device_name", "GPU")
+            for device in tf.config.list_physical_devices("GPU")
+        ]
+        or ["CPU"],
+        "deterministic_ops": True,  # `run` sets it; TensorFlow has no public way to ask
+        "versions": versions,
+    }
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
