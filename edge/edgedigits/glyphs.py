@@ -31,10 +31,14 @@ class GlyphSettings:
     """Digits of one text line stand no farther apart than this."""
     mark_height: float = 0.42
     """What is lower than this beside digits is a mark or a fragment."""
+    speck_height: float = 0.3
+    """What is lower than this, measured by the picture's largest digits, is no digit anywhere in it."""
     widest: float = 6.0
     """A component wider than this many times its height is a rule, not writing."""
     tallest: float = 12.0
     """A component taller than this many times its width is a rule (an upright 1 is about 8)."""
+    least_share: float = 0.1
+    """Digits hold at least this part of all ink that is no frame, rule or edge. 0…1."""
     most_components: int = 4000
     """More pieces of ink than this are texture; only the largest are looked at."""
 
@@ -86,7 +90,10 @@ class _Components:
         certain = np.zeros(count, bool)
         certain[self.labels[ink.contrast >= ink.strong]] = True
         certain[0] = False
-        certain &= stats[:, cv2.CC_STAT_AREA] >= settings.speck_area
+        areas = stats[:, cv2.CC_STAT_AREA]
+        self.specks = int(areas[certain & (areas < settings.speck_area)].sum())
+        """Pixels of ink in what is too small to be looked at."""
+        certain &= areas >= settings.speck_area
         ids = np.flatnonzero(certain)
         if ids.size > settings.most_components:
             ids = ids[np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")[: settings.most_components]]
@@ -100,18 +107,17 @@ class _Components:
 
     def lines(self) -> list[TextLine]:
         self._drop_what_is_no_writing()
-        if not self.members:
-            return []
         self._join_fragments()
         _, _, widths, heights = self.boxes.T
         body = np.maximum(heights, widths // 2) >= self.settings.least_height
-        tall = _typical_height(heights[body]) if body.any() else 0
-        if not tall:
+        if not body.any():
             return []
-        is_digit = body & (heights >= self.settings.mark_height * tall)
-        groups = self._group(np.flatnonzero(is_digit))
-        lines = [self._line(group, np.flatnonzero(~is_digit)) for group in groups]
-        return [line for line in lines if line.glyphs]
+        body &= heights >= self.settings.speck_height * _typical_height(heights[body])
+        if self.areas[body].sum() < self.settings.least_share * (self.areas.sum() + self.specks):
+            return []  # noise: a few of its countless specks are as large as digits by chance
+        chains, marks = self._part_marks(self._chains(np.flatnonzero(body)))
+        others = np.concatenate([np.array(marks, np.intp), np.flatnonzero(~body)])
+        return [self._line(chain, others) for chain in self._reading_order(chains)]
 
     def _drop_what_is_no_writing(self) -> None:
         """Drop frames, ruled lines and the desk around the sheet."""
@@ -125,7 +131,18 @@ class _Components:
         edge = (touches > 0) & (reach > 0.5) & ((fill < 0.2) | (2 * long > 1) | (touches > 1))
         frame = (np.minimum(w / width, h / height) > 0.85) & (fill < 0.12)
         # What fills a picture alone may well be its only digit, cut to size.
-        self._keep(~(rule | edge | frame) if len(self.members) > 1 else ~frame)
+        drop = (rule | edge | frame) if len(self.members) > 1 else (frame | (rule & (touches > 0)))
+        if min(height, width) >= 40:
+            for i in np.flatnonzero(~drop & (touches > 0) & (reach > 0.5)):
+                drop[i] = self._hugs_the_border(i)
+        self._keep(~drop)
+
+    def _hugs_the_border(self, i: int) -> bool:
+        """Return whether most of a component's ink lies along the picture's border, like a cut frame's."""
+        height, width = self.labels.shape
+        band = max(2, round(0.05 * min(height, width)))
+        inside = np.count_nonzero(self.labels[band:-band, band:-band] == self.members[i][0])
+        return bool(inside < 0.5 * self.areas[i])
 
     def _join_fragments(self) -> None:
         """Join pieces that lie above one another closely enough to be one digit."""
@@ -135,6 +152,8 @@ class _Components:
             return
         tall = _typical_height(heights)
         order = np.argsort(self.boxes[:, 0], kind="stable")
+        lefts = self.boxes[order, 0]
+        rights = lefts + self.boxes[order, 2]
         parent = list(range(len(self.members)))
         merged = self.boxes.copy()
 
@@ -143,10 +162,13 @@ class _Components:
                 i = parent[i]
             return i
 
+        # Only pieces that begin before this one ends (and a little after, for the flag of a 5) can join it.
+        reach = np.searchsorted(lefts, rights + 0.12 * tall, side="right")
+        middles = self.boxes[order, 1] + self.boxes[order, 3] / 2
         for position, i in enumerate(order):
-            for j in order[position + 1 :]:
-                if self.boxes[j, 0] > self.boxes[i, 0] + max(self.boxes[i, 2], tall):
-                    break
+            window = slice(position + 1, reach[position])
+            near = np.abs(middles[window] - middles[position]) < 1.35 * tall
+            for j in order[window][near]:
                 a, b = root(int(i)), root(int(j))
                 if a != b and self._belong_together(merged[a], merged[b], tall):
                     parent[b] = a
@@ -179,44 +201,66 @@ class _Components:
         )
         return bool(inside or above or flag)
 
-    def _group(self, digits: NDArray[np.intp]) -> list[list[int]]:
-        """Chain digits to their right neighbours on the same level; return the chains in reading order."""
-        boxes = self.boxes
-        order = sorted(digits.tolist(), key=lambda i: (boxes[i, 0], boxes[i, 1]))
-        successor_taken: set[int] = set()
-        chain_of: dict[int, list[int]] = {i: [i] for i in order}
-        for position, i in enumerate(order):
-            best, best_gap = -1, np.inf
-            for j in order[position + 1 :]:
-                tall = max(boxes[i, 3], boxes[j, 3])
-                gap = boxes[j, 0] - (boxes[i, 0] + boxes[i, 2])
-                if gap > self.settings.line_gap * tall:
-                    if boxes[j, 0] > boxes[i, 0] + boxes[i, 2] + self.settings.line_gap * 3 * boxes[i, 3]:
-                        break
-                    continue
-                if gap < best_gap and j not in successor_taken and self._same_level(i, j):
-                    best, best_gap = j, gap
-            if best >= 0:
-                successor_taken.add(best)
-                chain = chain_of[i]
-                chain.extend(chain_of[best])
-                for member in chain_of[best]:
-                    chain_of[member] = chain
+    def _chains(self, candidates: NDArray[np.intp]) -> list[list[int]]:
+        """Chain pieces to their nearest right neighbours on the same level and of like height."""
+        order = candidates[np.argsort(self.boxes[candidates, 0], kind="stable")]
+        x, y, w, h = self.boxes[order].T
+        # Nothing to the right of this place can be a neighbour of what is at most 2.4 times as high.
+        reach = np.searchsorted(x, x + w + 2.4 * self.settings.line_gap * h, side="right")
+        taken = np.zeros(order.size, bool)
+        chain_of: dict[int, list[int]] = {k: [k] for k in range(order.size)}
+        for k in range(order.size):
+            right = slice(k + 1, reach[k])
+            gap = x[right] - (x[k] + w[k])
+            lower, higher = np.minimum(h[right], h[k]), np.maximum(h[right], h[k])
+            overlap = np.minimum(y[right] + h[right], y[k] + h[k]) - np.maximum(y[right], y[k])
+            neighbour = (
+                (overlap >= 0.4 * lower)
+                & (higher <= 2.4 * lower)
+                & (gap <= self.settings.line_gap * higher)
+                & ~taken[right]
+            )
+            found = np.flatnonzero(neighbour)
+            if found.size:
+                nearest = k + 1 + int(found[np.argmin(gap[found])])
+                taken[nearest] = True
+                chain = chain_of[k]
+                chain.append(nearest)
+                chain_of[nearest] = chain
         chains = {id(chain): chain for chain in chain_of.values()}
-        return self._reading_order(list(chains.values()))
+        return [order[chain].tolist() for chain in chains.values()]
 
-    def _same_level(self, i: int, j: int) -> bool:
-        (_, yi, _, hi), (_, yj, _, hj) = self.boxes[i], self.boxes[j]
-        overlap = min(yi + hi, yj + hj) - max(yi, yj)
-        return bool(overlap >= 0.4 * min(hi, hj) and max(hi, hj) <= 2.4 * min(hi, hj))
+    def _part_marks(self, chains: list[list[int]]) -> tuple[list[list[int]], list[int]]:
+        """Part the chains of digits from what is only a mark beside one of them.
+
+        What is a mark is a matter of its neighbours: a dot beside a headline may be as high as a digit of
+        the small print.
+        """
+        tall = np.array([np.median(self.boxes[chain, 3]) for chain in chains])
+        spans = np.array([self._span(chain) for chain in chains])
+        digits, marks = [], []
+        for k, chain in enumerate(chains):
+            left, top, right, bottom = spans[k]
+            beside = (
+                (spans[:, 0] - tall < right)
+                & (left < spans[:, 2] + tall)
+                & (spans[:, 1] - 0.1 * tall < bottom)
+                & (top < spans[:, 3] + 0.35 * tall)
+            )
+            if (beside & (tall[k] < self.settings.mark_height * tall)).any():
+                marks.extend(chain)
+            else:
+                digits.append(chain)
+        return digits, marks
+
+    def _span(self, chain: list[int]) -> tuple[float, float, float, float]:
+        """Return left, median top, right and median bottom of a chain."""
+        x, y, w, h = self.boxes[chain].T
+        return float(x.min()), float(np.median(y)), float((x + w).max()), float(np.median(y + h))
 
     def _reading_order(self, chains: list[list[int]]) -> list[list[int]]:
         """Sort chains from the top down; those on one level (columns) from left to right."""
-        spans = []
-        for chain in chains:
-            top = self.boxes[chain, 1].mean()
-            bottom = (self.boxes[chain, 1] + self.boxes[chain, 3]).mean()
-            spans.append((top, bottom, self.boxes[chain, 0].min()))
+        spans = [(self._span(chain)[1], self._span(chain)[3], self._span(chain)[0]) for chain in chains]
         rows: list[list[int]] = []
         for k in sorted(range(len(chains)), key=lambda k: spans[k][0] + spans[k][1]):
             middle = (spans[k][0] + spans[k][1]) / 2
@@ -227,23 +271,23 @@ class _Components:
         return [chains[k] for row in rows for k in sorted(row, key=lambda k: spans[k][2])]
 
     def _line(self, digits: list[int], others: NDArray[np.intp]) -> TextLine:
-        boxes = self.boxes[digits]
-        tall = float(np.median(boxes[:, 3]))
-        top, bottom = np.median(boxes[:, 1]), np.median(boxes[:, 1] + boxes[:, 3])
-        left, right = boxes[:, 0].min(), (boxes[:, 0] + boxes[:, 2]).max()
+        tall = float(np.median(self.boxes[digits, 3]))
+        left, top, right, bottom = self._span(digits)
+        x, y, w, h = self.boxes[others].T
+        middle, across = y + h / 2, x + w / 2
+        beside = (
+            (top - 0.1 * tall <= middle)
+            & (middle <= bottom + 0.35 * tall)
+            & (left - tall <= across)
+            & (across <= right + tall)
+        )
         marks = []
-        for i in others:
-            x, y, w, h = (int(v) for v in self.boxes[i])
-            middle = y + h / 2
-            if not (top - 0.1 * tall <= middle <= bottom + 0.35 * tall):
-                continue
-            if not (left - tall <= x + w / 2 <= right + tall):
-                continue
-            text = _mark(w, h, (middle - top) / max(1.0, bottom - top), tall)
+        for i in others[beside]:
+            x1, y1, w1, h1 = (int(v) for v in self.boxes[i])
+            text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
             if text is not None:
-                marks.append(Mark(text, (x, y, w, h)))
-        glyphs = tuple(self._glyph(i) for i in digits)
-        return TextLine(glyphs, tuple(marks))
+                marks.append(Mark(text, (x1, y1, w1, h1)))
+        return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks))
 
     def _glyph(self, i: int) -> Glyph:
         x, y, w, h = (int(v) for v in self.boxes[i])

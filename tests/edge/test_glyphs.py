@@ -1,0 +1,135 @@
+"""Ink becomes text lines: glyphs in reading order, marks told from digits, no text where none is."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.edge.drawing import paper, write
+
+from edgedigits.glyphs import TextLine, find_lines
+from edgedigits.ink import find_ink
+
+
+def lines_of(image: NDArray[np.uint8]) -> list[TextLine]:
+    return find_lines(find_ink(image))
+
+
+def counts(image: NDArray[np.uint8]) -> list[int]:
+    return [len(line.glyphs) for line in lines_of(image)]
+
+
+def test_lines_come_from_the_top_down_and_glyphs_from_left_to_right() -> None:
+    image = paper(400, 640)
+    for row, text in enumerate(["12345", "67", "890"]):
+        write(image, text, (40, 90 + 110 * row))
+    lines = lines_of(image)
+    assert [len(line.glyphs) for line in lines] == [5, 2, 3]
+    tops = [line.glyphs[0].box[1] for line in lines]
+    assert tops == sorted(tops)
+    for line in lines:
+        lefts = [glyph.box[0] for glyph in line.glyphs]
+        assert lefts == sorted(lefts)
+
+
+@pytest.mark.parametrize("degrees", [-8, -4, 4, 8])
+def test_a_skewed_line_stays_one_line(degrees: float) -> None:
+    image = write(paper(360, 760), "1234567890", (60, 200))
+    turn = cv2.getRotationMatrix2D((380, 180), degrees, 1)
+    turned = cv2.warpAffine(image, turn, (760, 360), borderValue=(225, 225, 225)).astype(np.uint8)
+    assert counts(turned) == [10]
+
+
+def test_far_columns_are_lines_of_their_own_from_left_to_right() -> None:
+    image = write(write(paper(240, 1200), "123", (40, 120)), "4567", (800, 120))
+    lines = lines_of(image)
+    assert [len(line.glyphs) for line in lines] == [3, 4]
+    assert lines[0].glyphs[0].box[0] < lines[1].glyphs[0].box[0]
+
+
+def test_the_glyph_holds_its_own_ink_only() -> None:
+    """A neighbour reaching into the box leaves no trace in it."""
+    image = paper()
+    cv2.line(image, (100, 60), (100, 180), (20, 20, 20), 4)
+    cv2.line(
+        image, (80, 200), (190, 40), (20, 20, 20), 4
+    )  # crosses nothing, overlaps the first one's columns
+    cv2.line(image, (60, 60), (60, 180), (20, 20, 20), 4)
+    for line in lines_of(image):
+        for glyph in line.glyphs:
+            if glyph.box[2] < 12:
+                assert glyph.ink.shape == (glyph.box[3], glyph.box[2])
+                assert (glyph.ink.max(axis=0) > 0).all()
+
+
+def test_the_detached_top_of_a_five_is_joined() -> None:
+    image = write(paper(), "3", (20, 160), size=3.4)
+    height = lines_of(image)[0].glyphs[0].box[3]
+    top, left = 160 - height, 160
+    cv2.line(image, (left, top + 8), (left - 2, top + height // 2), (20, 20, 20), 4)
+    middle, radius = top + height * 3 // 4, height // 4
+    cv2.ellipse(image, (left + radius - 4, middle), (radius, radius), 0, -140, 140, (20, 20, 20), 4)
+    assert counts(image) == [2]
+    cv2.line(image, (left + 10, top), (left + 40, top - 2), (20, 20, 20), 4)  # the flag, apart
+    assert counts(image) == [2]
+    assert lines_of(image)[0].glyphs[1].box[1] <= top
+
+
+def test_large_and_small_digits_on_one_sheet() -> None:
+    image = write(write(paper(400, 640), "12", (40, 160), size=4, thickness=8), "345", (40, 330), size=1.2)
+    assert counts(image) == [2, 3]
+
+
+def test_separators_are_marks() -> None:
+    image = write(paper(), "12", (40, 140))
+    cv2.circle(image, (128, 137), 4, (30, 30, 30), -1)
+    write(image, "34", (150, 140))
+    cv2.line(image, (232, 126), (250, 126), (30, 30, 30), 4)
+    write(image, "5", (264, 140))
+    (line,) = lines_of(image)
+    assert len(line.glyphs) == 5
+    assert [mark.text for mark in sorted(line.marks, key=lambda m: m.box[0])] == [".", "-"]
+
+
+def test_rules_frames_and_the_desk_are_no_text() -> None:
+    image = write(paper(300, 640), "2468", (60, 160))
+    cv2.line(image, (0, 190), (639, 192), (60, 60, 60), 2)
+    cv2.rectangle(image, (14, 20), (620, 270), (60, 60, 60), 2)
+    image[:, :7] = 15
+    assert counts(image) == [4]
+
+
+def test_specks_beside_digits_are_dropped() -> None:
+    image = write(paper(), "2468", (60, 160))
+    rng = np.random.default_rng(1)
+    for x, y in zip(rng.integers(0, 640, 200), rng.integers(0, 240, 200), strict=True):
+        image[y, x] = 90
+    assert counts(image) == [4]
+
+
+def test_noise_is_no_text() -> None:
+    rng = np.random.default_rng(0)
+    assert counts(rng.integers(0, 256, (480, 640), dtype=np.uint8)) == []
+    assert counts(np.clip(rng.normal(128, 30, (480, 640)), 0, 255).astype(np.uint8)) == []
+
+
+def test_a_gradient_is_no_text() -> None:
+    assert counts(np.linspace(0, 255, 640).astype(np.uint8)[None].repeat(480, 0)) == []
+
+
+def test_a_thousand_specks_take_bounded_time() -> None:
+    """Twenty times the specks may not take a hundred times the time (nothing compares all with all)."""
+    import time
+
+    def seconds(specks: int) -> float:
+        image = paper(1000, 1000)
+        rng = np.random.default_rng(2)
+        for x, y in rng.integers(10, 990, (specks, 2)):
+            cv2.circle(image, (int(x), int(y)), 3, (40, 40, 40), -1)
+        ink = find_ink(image)
+        started = time.perf_counter()
+        find_lines(ink)
+        return time.perf_counter() - started
+
+    assert min(seconds(4000) for _ in range(3)) < 100 * max(seconds(200) for _ in range(3))

@@ -1,0 +1,77 @@
+"""Ink is told from paper in any light, on any ground; where there is none, none is found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.edge.drawing import paper, write
+
+from edgedigits.ink import find_ink
+
+
+def mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    ink = find_ink(image)
+    return ink.contrast >= ink.strong if ink.strong < 255 else np.zeros(ink.contrast.shape, bool)
+
+
+def agreement(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    """Intersection over union."""
+    return float((found & true).sum() / (found | true).sum())
+
+
+@pytest.fixture(scope="module")
+def stroke() -> NDArray[np.bool_]:
+    """Where ink truly is."""
+    return write(paper(), "3817", (40, 120))[..., 0] < 130
+
+
+@pytest.mark.parametrize("level", [250, 160, 70])
+def test_any_exposure(level: int, stroke: NDArray[np.bool_]) -> None:
+    image = write(paper(level=level), "3817", (40, 120), ink=(level // 5,) * 3)
+    assert agreement(mask(image), stroke) > 0.8
+
+
+def test_shadow_across_the_sheet(stroke: NDArray[np.bool_]) -> None:
+    """Light falls to a third from left to right; ink in the sun is brighter than paper in the shadow."""
+    light = np.linspace(1.0, 0.33, 640)[None, :, None]
+    image = (write(paper(), "3817", (40, 120), ink=(85, 85, 85)) * light).astype(np.uint8)
+    assert agreement(mask(image), stroke) > 0.75
+
+
+def test_vignette_and_noise(stroke: NDArray[np.bool_]) -> None:
+    y, x = np.mgrid[-1:1:240j, -1:1:640j]
+    light = 1 - 0.35 * (x**2 + y**2) / 2
+    noise = np.random.default_rng(0).normal(0, 6, (240, 640, 3))
+    image = np.clip(write(paper(), "3817", (40, 120)) * light[..., None] + noise, 0, 255).astype(np.uint8)
+    assert agreement(mask(image), stroke) > 0.75
+
+
+def test_chalk_on_a_board(stroke: NDArray[np.bool_]) -> None:
+    image = write(paper(level=45), "3817", (40, 120), ink=(220, 220, 220))
+    assert find_ink(image).polarity == "light"
+    assert agreement(mask(image), stroke) > 0.75
+
+
+def test_grey_and_colour_agree() -> None:
+    image = write(paper(), "3817", (40, 120))
+    np.testing.assert_array_equal(mask(image), mask(image[..., 0].copy() * 0 + find_grey(image)))
+
+
+def find_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (240, 320)])
+def test_an_even_picture_has_no_ink(level: int, shape: tuple[int, int]) -> None:
+    assert find_ink(np.full(shape, level, np.uint8)).strong == 255
+
+
+def test_a_large_picture_is_shrunk_and_says_so() -> None:
+    image = np.full((300, 5000), 200, np.uint8)
+    ink = find_ink(image)
+    assert ink.contrast.shape == (120, 2000)
+    assert ink.scale == pytest.approx(0.4)
