@@ -11,12 +11,9 @@ same probability, and whoever ranks them puts the class that stands first in the
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes, split_model
 from edgedigits.errors import ModelError
+from edgedigits.quiet import quiet
 
 SIDE = 28
 """Pixels along a crop's side."""
@@ -149,17 +147,14 @@ class Model:
     def _open(self, batch: int | None) -> Any:
         """Return an interpreter with its tensors allocated, resized to `batch` unless that is None."""
         try:
-            with _quiet():
+            with quiet(b"INFO:"):  # "Created TensorFlow Lite XNNPACK delegate for CPU."
                 interpreter = self._runtime(model_content=self._bytes, num_threads=self._threads)
                 if batch is not None:
                     index = interpreter.get_input_details()[0]["index"]
                     interpreter.resize_tensor_input(index, [batch, *self.card.input_shape])
                 interpreter.allocate_tensors()
         except (SystemError, AttributeError, ImportError) as error:
-            raise ModelError(
-                f"tflite-runtime does not work with NumPy {np.__version__}; "
-                "install ai-edge-litert, or where it has no wheels, numpy<2"
-            ) from error
+            raise _misfit(error) from error
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(
@@ -273,44 +268,17 @@ def _runtime() -> Callable[..., Any]:
                 "(on 32-bit Pi OS: tflite-runtime, see firmware_notes/raspberry-pi.md)"
             ) from error
         except (ImportError, AttributeError, SystemError) as error:
-            raise ModelError(
-                f"tflite-runtime does not load with NumPy {np.__version__} "
-                f"({' '.join(str(error).split())[:120]}); "
-                "install ai-edge-litert, or where it has no wheels, numpy<2"
-            ) from error
+            raise _misfit(error) from error
     runtime: Callable[..., Any] = Interpreter
     return runtime
 
 
-_quiet_lock = threading.Lock()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the runtime's remarks (`INFO: Created TensorFlow Lite XNNPACK delegate`) off the user's screen.
-
-    The runtime writes them to the file descriptor, past `sys.stderr`, and has no switch. So the descriptor
-    points to a temporary file meanwhile; whatever else was written there is passed on.
-    """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_quiet_lock)
-        try:
-            kept = os.dup(2)
-        except OSError:  # a service without a standard error
-            yield
-            return
-        stack.callback(os.close, kept)
-        aside = stack.enter_context(tempfile.TemporaryFile())
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            aside.seek(0)
-            rest = b"".join(line for line in aside if not line.startswith(b"INFO:"))
-            if rest:
-                with contextlib.suppress(OSError):
-                    os.write(2, rest)
+def _misfit(error: BaseException) -> ModelError:
+    """Say what it means when a runtime's compiled part does not get on with NumPy."""
+    return ModelError(
+        f"the TFLite runtime does not work with NumPy {np.__version__} ({type(error).__name__}); install "
+        "ai-edge-litert, or beside tflite-runtime, which was built for NumPy 1: pip install 'numpy<2'"
+    )
 
 
 def _next_size(left: int, sizes: tuple[int, ...]) -> int:
