@@ -128,21 +128,27 @@ class _Components:
         fill = self.areas / np.maximum(1, w * h)
         long = np.maximum(w / (self.settings.widest * h), h / (self.settings.tallest * w))
         rule = (long > 1) & ((reach > 0.3) | (touches > 0))
-        edge = (touches > 0) & (reach > 0.5) & ((fill < 0.2) | (2 * long > 1) | (touches > 1))
-        frame = (np.minimum(w / width, h / height) > 0.85) & (fill < 0.12)
+        edge = (
+            (touches > 0) & (reach > 0.5) & ((2 * long > 1) | (touches > 2) | ((touches > 1) & (fill > 0.6)))
+        )
         # What fills a picture alone may well be its only digit, cut to size.
-        drop = (rule | edge | frame) if len(self.members) > 1 else (frame | (rule & (touches > 0)))
-        if min(height, width) >= 40:
-            for i in np.flatnonzero(~drop & (touches > 0) & (reach > 0.5)):
-                drop[i] = self._hugs_the_border(i)
+        drop = (rule | edge) if len(self.members) > 1 else (rule & (touches > 0))
+        large = ~drop & ((np.minimum(w / width, h / height) > 0.85) | ((touches > 0) & (reach > 0.5)))
+        if len(self.members) > 1 or min(height, width) >= 40:  # else a picture cut to its digit, maybe a 0
+            for i in np.flatnonzero(large):
+                drop[i] = self._runs_along_the_border(i)
+        # Cut-off ends of neighbours and of frames stand at the border too: slivers, smaller than the rest.
+        if not drop.all():
+            sliver = (touches > 1) | (3 * long > 1)
+            drop |= (touches > 0) & sliver & (h < 0.8 * _typical_height(h[~drop]))
         self._keep(~drop)
 
-    def _hugs_the_border(self, i: int) -> bool:
-        """Return whether most of a component's ink lies along the picture's border, like a cut frame's."""
-        height, width = self.labels.shape
-        band = max(2, round(0.05 * min(height, width)))
-        inside = np.count_nonzero(self.labels[band:-band, band:-band] == self.members[i][0])
-        return bool(inside < 0.5 * self.areas[i])
+    def _runs_along_the_border(self, i: int) -> bool:
+        """Return whether a component's ink lies along the sides of its box, like a frame's or the desk's."""
+        x, y, w, h = (int(v) for v in self.boxes[i])
+        band = max(2, round(0.08 * max(w, h)))
+        inside = self.labels[y + band : y + h - band, x + band : x + w - band] == self.members[i][0]
+        return bool(np.count_nonzero(inside) < 0.35 * self.areas[i])
 
     def _join_fragments(self) -> None:
         """Join pieces that lie above one another closely enough to be one digit."""

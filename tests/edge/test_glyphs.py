@@ -77,7 +77,7 @@ def test_the_detached_top_of_a_five_is_joined() -> None:
 
 
 def test_large_and_small_digits_on_one_sheet() -> None:
-    image = write(write(paper(400, 640), "12", (40, 160), size=4, thickness=8), "345", (40, 330), size=1.2)
+    image = write(write(paper(400, 640), "12", (40, 160), size=4, thickness=8), "345", (40, 330), size=1.6)
     assert counts(image) == [2, 3]
 
 
