@@ -18,6 +18,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,8 @@ from PIL import Image
 
 from edgedigits_train.data import load_mnist
 
-Floats = NDArray[np.float32]
+Floats = NDArray[Any]
+"""float32, height × width (× 3 for colours), 0…1 unless said otherwise."""
 Colour = tuple[float, float, float]
 """Red, green, blue; 0…1 of the light that comes back."""
 
@@ -155,23 +157,16 @@ def compose(
     sheet += opacity[..., None] * (np.asarray(scene.ink, np.float32) - sheet)
 
     # The sheet on the desk, seen through a lens: the corners go where the camera sees them.
-    corners = np.float32([[0, 0], [1, 0], [1, 1], [0, 1]]) * [width * _FINE, height * _FINE]
-    margin = scene.margin * width
-    seen = np.float32(
-        [
-            [margin, margin],
-            [width - margin, margin],
-            [width - margin, height - margin],
-            [margin, height - margin],
-        ]
-    )
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) * _FINE
+    left = top = scene.margin * width
+    right, bottom = width - left, height - top
+    seen = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
     seen += rng.uniform(-scene.slant, scene.slant, (4, 2)).astype(np.float32) * width / 2
-    seen = cv2.transform(
-        seen[None], cv2.getRotationMatrix2D((width / 2, height / 2), scene.turn, 1.0).astype(np.float32)
-    )[0]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), scene.turn, 1.0)
+    seen = seen @ turn[:, :2].T.astype(np.float32) + turn[:, 2].astype(np.float32)
     # Before it is sampled twice as coarsely it is blurred, or fine strokes would turn jagged.
     sheet = cv2.GaussianBlur(sheet, (0, 0), 0.45 * _FINE)
-    view = cv2.getPerspectiveTransform(corners.astype(np.float32), seen)
+    view = cv2.getPerspectiveTransform(corners, seen)
     photo = cv2.warpPerspective(sheet, view, scene.size, flags=cv2.INTER_LINEAR)
     mask = cv2.warpPerspective(np.ones(sheet.shape[:2], np.float32), view, scene.size, flags=cv2.INTER_LINEAR)
     photo = photo + (1 - mask[..., None]) * _desk(scene, mask, rng)
@@ -195,7 +190,7 @@ def _write(
     pitch = height * 0.8 / len(scene.lines)
     for number, pattern in enumerate(scene.lines):
         tall = rng.uniform(*scene.digit_height) * _FINE
-        x = width * rng.uniform(0.10, 0.16)
+        x = width * rng.uniform(0.10, 0.28)
         y = height * 0.1 + pitch * (number + 0.5)
         drift = rng.uniform(-0.02, 0.02)
         raw = ""
@@ -225,12 +220,11 @@ def _write(
 def _digit(image: NDArray[np.uint8], tall: float) -> Floats:
     """Return a digit's strokes (0…1) at a size at which MNIST's box of 20 px is `tall`."""
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-    ink = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    ink = np.pad(ink, 1).astype(np.float32) / 255
     scale = tall / 20
-    ink = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    ink: Floats = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32) / 255
+    ink = cv2.resize(np.pad(ink, 1), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     # Enlarged greys are a wide ramp; a pen's edge is a narrow one.
-    return np.asarray(_smooth_step(cv2.GaussianBlur(ink, (0, 0), 0.2 * scale), 0.3, 0.62), np.float32)
+    return _smooth_step(cv2.GaussianBlur(ink, (0, 0), 0.2 * scale), 0.3, 0.62)
 
 
 def _mark(sign: str, tall: float, rng: np.random.Generator) -> Floats:
@@ -253,7 +247,7 @@ def _cloud(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Fl
     """Return smooth noise of about unit variance with features of about `sigma` pixels."""
     step = max(1, int(sigma / 2))
     small = (shape[0] // step + 2, shape[1] // step + 2)
-    noise = cv2.GaussianBlur(rng.standard_normal(small, np.float32), (0, 0), max(sigma / step, 0.3))
+    noise: Floats = cv2.GaussianBlur(rng.standard_normal(small, np.float32), (0, 0), max(sigma / step, 0.3))
     noise /= noise.std() + 1e-6
     return cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
 
@@ -284,16 +278,16 @@ def _desk(scene: Scene, mask: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _light(scene: Scene, rng: np.random.Generator) -> Floats:
-    """Return the light on the scene, 0…1: a lamp at one side, a shadow with a soft edge, the lens's corners."""
+    """Return the light on the scene, 0…1: a lamp at one side, a soft shadow, the lens's dark corners."""
     width, height = scene.size
-    x, y = np.meshgrid(
-        np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-    )
+    x, y = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in scene.size))
     angle = rng.uniform(0, 2 * np.pi)
     light = 1 - scene.falloff * (0.5 + 0.5 * (x * np.cos(angle) + y * np.sin(angle)) / np.sqrt(2))
-    # Whoever takes the picture stands in the light: a shadow from below, rounded like a head and shoulders.
-    at, reach = rng.uniform(-0.6, 0.6), rng.uniform(0.1, 0.5)
-    edge = y - reach + 0.5 * np.abs(x - at) ** 1.5 + 0.05 * _cloud((height, width), 60, rng)
+    # Whoever takes the picture stands in the light: a shadow from below, rounded like head and shoulders.
+    lean = rng.uniform(-0.7, 0.7)
+    across, along = x * np.cos(lean) + y * np.sin(lean), y * np.cos(lean) - x * np.sin(lean)
+    at, reach = rng.uniform(-0.6, 0.6), rng.uniform(0.0, 0.5)
+    edge = along - reach + 0.35 * (across - at) ** 2 + 0.04 * _cloud((height, width), 60, rng)
     light *= 1 - scene.shadow * _smooth_step(edge.astype(np.float32), -0.12, 0.12)
     return np.asarray(light * (1 - 0.12 * (x**2 + y**2)), np.float32)
 
@@ -301,7 +295,8 @@ def _light(scene: Scene, rng: np.random.Generator) -> Floats:
 def _sensor(photo: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Expose, add shot and read noise and white balance, and return 8 bits of RGB."""
     tint = rng.uniform(0.97, 1.03, 3).astype(np.float32)
-    photo = np.clip(photo * tint, 0, None) * 0.97
+    photo = np.clip(photo * tint, 0, None)
+    photo *= rng.uniform(0.85, 0.95) / max(np.quantile(photo, 0.98), 0.7)  # automatic exposure, up to a limit
     linear = photo**2.2
     noise = rng.standard_normal(photo.shape, np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 0.6) * 1.6  # demosaicing spreads it
