@@ -1,0 +1,182 @@
+"""`edgedigits-export`: what a person types.
+
+Every command imports what it needs when it runs: asking for help does not load TensorFlow, and validating
+never does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgedigits.errors import EdgeDigitsError
+from edgedigits_export import __version__
+from edgedigits_export.formats import FORMATS
+
+PROGRAM = "edgedigits-export"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0 done, 1 refused or a gate failed, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except EdgeDigitsError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, `head` for one; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Exports trained networks to TFLite and proves that the quantized ones stay accurate.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_convert(commands)
+    _add_validate(commands)
+    return parser
+
+
+def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    formats = "\n".join(f"  {row.name:10} {row.description}" for row in FORMATS.values())
+    command = commands.add_parser(
+        "convert",
+        help="make .tflite files of a trained run",
+        description="Converts a trained run and writes DIR/<recipe>-<format>.tflite, card inside.",
+        epilog=f"formats:\n{formats}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument(
+        "run_folder", metavar="RUN", type=Path, help="the folder that edgedigits-train wrote"
+    )
+    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the models")
+    standard = ",".join(row.name for row in FORMATS.values() if row.standard)
+    command.add_argument(
+        "--formats",
+        metavar="NAME,…",
+        type=_names,
+        help=f"which ones to make, or 'all' (as a rule: {standard})",
+    )
+    _add_data(command)
+    command.add_argument(
+        "--seed", type=_natural, default=0, metavar="N", help="draws the calibration pictures (as a rule 0)"
+    )
+    for what, meaning in (("digit", "digits are rejected"), ("line", "lines are not accepted")):
+        command.add_argument(
+            f"--min-{what}-confidence",
+            metavar="P",
+            type=_share,
+            default=0.5,
+            help=f"noted in the card: below it {meaning} (as a rule 0.5)",
+        )
+    command.set_defaults(run=_convert)
+
+
+def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "validate",
+        help="compare quantized models with the float one",
+        description="Measures each model on MNIST's test pictures, through the runtime that ships, and "
+        "compares the quantized ones with the float one. Exit status 1 when a gate fails.",
+        allow_abbrev=False,
+    )
+    command.add_argument("float_model", metavar="FLOAT", help="a .tflite file or a shipped model's name")
+    command.add_argument("models", metavar="QUANTIZED", nargs="+", help="models to compare with it")
+    _add_data(command)
+    command.add_argument(
+        "--max-drop", metavar="SHARE", type=_share, default=0.001, help="gate: loss of accuracy (0.001)"
+    )
+    command.add_argument(
+        "--min-agreement", metavar="SHARE", type=_share, default=0.998, help="gate: same answers (0.998)"
+    )
+    command.add_argument("--json", metavar="FILE", type=Path, help="write all figures there")
+    command.set_defaults(run=_validate)
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help="folder with MNIST's files or with mnist/ (else EDGEDIGITS_DATA, else the cache)",
+    )
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from edgedigits_export.calibrate import draw_sample
+    from edgedigits_export.convert import Thresholds, export_run
+    from edgedigits_export.data import read_mnist
+    from edgedigits_export.errors import DataError
+    from edgedigits_export.formats import find_formats
+    from edgedigits_export.run import read_run
+
+    formats = find_formats(options.formats)
+    run = read_run(options.run_folder)
+    sample = None
+    if any(row.representative for row in formats):
+        sample = draw_sample(read_mnist("train", options.data), options.seed)
+    try:
+        test = read_mnist("test", options.data)
+    except DataError as error:
+        if options.data is not None or sample is not None:
+            raise
+        print(f"{PROGRAM}: accuracies are not measured: {error}", file=sys.stderr)
+        test = None
+    thresholds = Thresholds(options.min_digit_confidence, options.min_line_confidence)
+    for made in export_run(run, options.out, formats, sample=sample, test=test, thresholds=thresholds):
+        accuracy = "".join(f"  {share:.2%} on {name}" for name, share in made.card.accuracy.items())
+        print(f"{made.path}  {made.size / 1000:.1f} kB{accuracy}", flush=True)
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from edgedigits.files import write_atomically
+    from edgedigits_export.data import read_mnist
+    from edgedigits_export.validate import Gates, table, validate
+
+    pictures = read_mnist("test", options.data)
+    gates = Gates(options.max_drop, options.min_agreement)
+    validation = validate(options.float_model, options.models, pictures, gates)
+    print(table(validation), end="")
+    if options.json is not None:
+        write_atomically(options.json, validation.as_json().encode())
+    for failure in validation.failures:
+        print(f"{PROGRAM}: {failure}", file=sys.stderr)
+    return 1 if validation.failures else 0
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0…1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What can be said of a proportion that was measured on some pictures only."""
+
+from __future__ import annotations
+
+import math
+
+Z95 = 1.959963984540054
+"""The 97.5 % point of the normal distribution: intervals are two-sided, 95 %."""
+
+Interval = tuple[float, float]
+
+
+def wilson_interval(hits: int, count: int, z: float = Z95) -> Interval:
+    """Return Wilson's score interval of a proportion, each end 0…1.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    Unlike the textbook interval it stays within 0…1 and is sound close to its ends, where accuracies lie.
+    """
+    if count == 0:
+        return 0.0, 1.0
+    share = hits / count
+    centre = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    width = 1 + z * z / count
+    low, high = (centre - spread) / width, (centre + spread) / width
+    return (0.0 if hits == 0 else low), (1.0 if hits == count else high)
+
+
+def paired_interval(both: int, first: int, second: int, neither: int, z: float = Z95) -> Interval:
+    """Return the interval of a difference between two proportions measured on the same pictures.
+
+    `both` counts the pictures that both models read rightly, `first` and `second` those that only the one
+    did, `neither` the rest. The difference is that of the shares read rightly, first minus second.
+
+    Source: R. G. Newcombe, "Improved confidence intervals for the difference between binomial proportions
+    based on paired data", 1998, method 10: Wilson's intervals of the two shares, put together with the
+    correlation between them, that with a continuity correction.
+    """
+    count = both + first + second + neither
+    if count == 0:
+        return -1.0, 1.0
+    share_1, share_2 = (both + first) / count, (both + second) / count
+    (low_1, high_1), (low_2, high_2) = (wilson_interval(both + n, count, z) for n in (first, second))
+    margins = (both + first) * (second + neither) * (both + second) * (first + neither)
+    covariance = float(both * neither - first * second)
+    if covariance > 0:
+        covariance = max(covariance - count / 2, 0.0)
+    phi = covariance / math.sqrt(margins) if margins else 0.0
+
+    def spread(towards: float, away: float) -> float:
+        return math.sqrt(max(towards * towards - 2 * phi * towards * away + away * away, 0.0))
+
+    difference = share_1 - share_2
+    return (
+        difference - spread(share_1 - low_1, high_2 - share_2),
+        difference + spread(high_1 - share_1, share_2 - low_2),
+    )
