@@ -1,0 +1,342 @@
+"""The command line: `edgedigits read` and `edgedigits live`.
+
+Exit status: 0 when all went well, 1 when any input failed (the others are still read), 2 for a command
+that can't be understood. What goes wrong is one line on standard error each. Nothing heavy is imported
+before it is needed: `--help` is there at once, and reading a picture starts as fast as its libraries load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from edgedigits import __version__
+from edgedigits.errors import EdgeDigitsError, OutputError, SourceError
+
+if TYPE_CHECKING:
+    from edgedigits.annotate import AnnotatedPictures
+    from edgedigits.frames import Frame
+    from edgedigits.outputs import Output
+    from edgedigits.page import Page
+    from edgedigits.reader import Reader
+
+_DEFAULT_MODEL = "paper-int8"  # Reader's own default, without the second it takes to import it on a Pi
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (default: that of the process) and return its exit status."""
+    if argv is None:
+        # The process is ours. No matrix here is worth the threads NumPy would start at import.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    run = _Run()
+    with _streams_ready():
+        try:
+            arguments = _parser().parse_args(argv)
+            if arguments.command == "read" and not (arguments.paths or arguments.samples):
+                arguments.parser.error("name a picture or a folder, or give --samples")
+            with contextlib.nullcontext() if arguments.verbose else _silenced_libraries():
+                run.perform(arguments)
+        except SystemExit as end:
+            run.status = end.code if isinstance(end.code, int) else 1
+        except KeyboardInterrupt:
+            run.status = 130
+        run.close_stdout()
+        if run.stuck and argv is None:
+            # A driver blocked in a read would bring the interpreter down when it wakes up in its ruins.
+            os._exit(run.status)
+    return run.status
+
+
+class _Run:
+    """One run of a command: what it writes to and how it went."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.stuck = False
+        self._output: Output | None = None
+        self._annotated: AnnotatedPictures | None = None
+
+    def perform(self, arguments: argparse.Namespace) -> None:
+        """Run a command; what goes wrong is said and counted, not raised."""
+        try:
+            if arguments.command == "read":
+                self._read(arguments)
+            else:
+                self._live(arguments)
+        except BrokenPipeError:
+            _discard_stdout()  # as with `| head`: who reads along has enough
+        except EdgeDigitsError as error:
+            self._complain(error)
+            if isinstance(error, OutputError):
+                _discard_stdout()
+        except Exception as error:
+            if arguments.verbose:
+                raise
+            what = f"{type(error).__name__}: {error}"
+            self._complain(f"a fault of edgedigits, not of your input ({what}); please report it")
+
+    def close_stdout(self) -> None:
+        """Write out what is left, while it can still be said that it failed."""
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_stdout()
+        except (OSError, ValueError) as error:
+            self._complain(f"standard output: can't write ({error}); make room, or send it elsewhere")
+            _discard_stdout()
+
+    def _read(self, arguments: argparse.Namespace) -> None:
+        signal.signal(signal.SIGTERM, _terminated)
+        reader = _reader(arguments)
+        from edgedigits.frames import Unread, find_pictures, read_pictures
+        from edgedigits.outputs import printable
+
+        found = find_pictures(arguments.paths)
+        names = {entry: str(entry) for entry in found if not isinstance(entry, Unread)}
+        if arguments.samples:
+            samples = find_pictures([Path(__file__).parent / "samples"])
+            found += samples
+            names |= {entry: f"samples/{entry.name}" for entry in samples if not isinstance(entry, Unread)}
+        self._open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
+        self._open_annotated(arguments.annotate, inputs=names)
+        for entry in found:
+            for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
+                if isinstance(frame, Unread):
+                    self._complain(frame.error, frame.source)
+                else:
+                    self._report(frame, reader.read(frame.image, frame.size))
+
+    def _live(self, arguments: argparse.Namespace) -> None:
+        import threading
+
+        from edgedigits.live import stopped_by_signals, watch
+
+        stop = threading.Event()
+        with stopped_by_signals(stop):
+            reader = _reader(arguments)
+            from edgedigits.frames import open_source, without_password
+
+            name = without_password(arguments.source)
+            self._open_output(arguments.format, len(name), moving=True)
+            self._open_annotated(arguments.annotate, inputs=[arguments.source], moving=True)
+            try:
+                source = open_source(arguments.source, every=arguments.every, stop=stop)
+                try:
+                    watch(source, reader, self._report, arguments.frames)
+                finally:
+                    self.stuck = not source.close()
+            except SourceError as error:
+                self._complain(error, name)
+
+    def _report(self, frame: Frame, page: Page) -> None:
+        assert self._output is not None
+        self._output.page(frame, page)
+        if self._annotated is not None:
+            try:
+                self._annotated.write(frame, page)
+            except OutputError as error:
+                # Reading goes on; that it can't be drawn is said once and not for every picture.
+                self._annotated = None
+                self._complain(error)
+
+    def _open_output(self, form: str, width: int, moving: bool = False) -> None:
+        from edgedigits import outputs
+
+        if sys.stdout is None:
+            raise OutputError("standard output: it is closed; send it to a file or a program")
+        if form == "table":
+            self._output = outputs.Table(sys.stdout, min(width, 40), sparing=moving)
+        else:
+            # Both are UTF-8 whatever the locale; a file name that is not even text is escaped.
+            _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
+            self._output = outputs.JsonLines(sys.stdout) if form == "jsonl" else outputs.Csv(sys.stdout)
+
+    def _open_annotated(self, folder: str | None, **settings: Any) -> None:
+        if folder is None:
+            return
+        from edgedigits.annotate import AnnotatedPictures
+
+        try:
+            self._annotated = AnnotatedPictures(folder, **settings)
+        except OutputError as error:
+            self._complain(error)
+
+    def _complain(self, error: object, source: str | None = None) -> None:
+        """Say what went wrong, and count it; about a source also in the output, if it has a place for it."""
+        self.status = 1
+        _say(str(error))
+        if source is not None and self._output is not None:
+            self._output.error(source, str(error))
+
+
+def _reader(arguments: argparse.Namespace) -> Reader:
+    from edgedigits.reader import Reader
+
+    return Reader(arguments.model, min_line_confidence=arguments.min_confidence)
+
+
+# --- the two standard streams -------------------------------------------------------------------------
+
+
+def _say(message: str) -> None:
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    with contextlib.suppress(OSError, ValueError):
+        print(f"edgedigits: {line}", file=sys.stderr, flush=True)
+
+
+def _reconfigure(stream: Any, **settings: str) -> None:
+    with contextlib.suppress(AttributeError):  # a stream that is not text over bytes, as in a test
+        stream.reconfigure(**settings)
+
+
+@contextlib.contextmanager
+def _streams_ready() -> Iterator[None]:
+    """Have both streams take any text, and have a standard error even where the caller closed it."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (it lives as long as the process)
+    for stream in (sys.stdout, sys.stderr):
+        _reconfigure(stream, errors="backslashreplace")
+    yield
+
+
+@contextlib.contextmanager
+def _silenced_libraries() -> Iterator[None]:
+    """Keep what OpenCV, FFmpeg, libtiff and the runtime write to standard error from the user.
+
+    They write to the file descriptor, so that is pointed at nothing, and our own words go to a copy of it.
+    """
+    try:
+        ours = sys.stderr.fileno() == 2
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        yield
+        return
+    stderr, saved = sys.stderr, os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    try:
+        with open(saved, "w", errors="backslashreplace", closefd=False) as sys.stderr:
+            yield
+    finally:
+        sys.stderr = stderr
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _discard_stdout() -> None:
+    """Point standard output at nothing, or the interpreter stumbles again over what it can't write."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+# --- arguments ----------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        _say(f"{message} (see {self.prog} --help)")
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="edgedigits", description="Reads handwritten digits in pictures.")
+    parser.add_argument("--version", action="version", version=f"edgedigits {__version__}")
+    parser.set_defaults(verbose=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    read = commands.add_parser(
+        "read",
+        help="read pictures and folders of pictures",
+        description="Reads pictures: PNG, JPEG, TIFF with any number of pages, WebP, BMP.",
+        epilog="Exit status: 0, or 1 if any of them could not be read.",
+    )
+    read.add_argument("paths", nargs="*", metavar="PATH", help="a picture, or a folder (its own pictures)")
+    read.add_argument("--samples", action="store_true", help="read the sample pictures that come along")
+    _common(read, ("table", "jsonl", "csv"))
+
+    live = commands.add_parser(
+        "live",
+        help="read a camera, a video or a stream",
+        description="Reads a camera, a video file or a stream until it ends or Ctrl-C is pressed.",
+        epilog="Of a camera or stream the newest frame is read, of a video file every one. "
+        "Exit status: 0, or 1 if the source is missing, stalls or goes away.",
+    )
+    live.add_argument("source", metavar="SOURCE", help="0, /dev/video0, video.mp4, rtsp://…, http://…")
+    live.add_argument("--frames", type=_positive, metavar="N", help="stop after so many frames")
+    live.add_argument(
+        "--every",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="read a frame at most so often (in a video file: of the video's time)",
+    )
+    _common(live, ("table", "jsonl"))
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
+    parser.set_defaults(parser=parser)
+    parser.add_argument(
+        "--model", default=_DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {_DEFAULT_MODEL}"
+    )
+    parser.add_argument(
+        "--min-confidence",
+        type=_probability,
+        metavar="P",
+        help="accept a line from this confidence on, 0 to 1 (default: what the model says)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=formats,
+        default="table",
+        help="jsonl: an object per picture; csv: a row per line" if "csv" in formats else None,
+    )
+    parser.add_argument(
+        "--annotate", metavar="DIR", help="write the pictures to this folder, with what was read drawn in"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 on")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, 86_400, "a number of seconds from 0 to a day")
+
+
+def _probability(text: str) -> float:
+    return _number(text, 1, "a number from 0 to 1")
+
+
+def _number(text: str, most: float, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise argparse.ArgumentTypeError(f"'{text}' is not {what}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
