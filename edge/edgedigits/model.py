@@ -67,7 +67,9 @@ class Model:
         batch = int(details["shape"][0])
         signature = details.get("shape_signature", ())
         self._sizes = _BATCHES if len(signature) and signature[0] == -1 else (batch,)
-        self._calls: dict[tuple[int, ...], _Call] = {}
+        # Found by the whole shape of crops and of raw tensors: one look-up checks it as well.
+        self._by_crops: dict[tuple[int, ...], _Call] = {}
+        self._by_tensor: dict[tuple[int, ...], _Call] = {}
         if batch in self._sizes:
             self._keep(first, batch)
         self._quantize = _quantizer(self.input_dtype, self.input_affine, self.card)
@@ -81,7 +83,7 @@ class Model:
 
         Raises `ValueError` for another shape or dtype.
         """
-        call = self._calls.get(tensor.shape)
+        call = self._by_tensor.get(tensor.shape)
         if call is not None and tensor.dtype == self.input_dtype:
             return call.run(tensor)
         if tensor.dtype != self.input_dtype or tensor.shape[1:] != self.card.input_shape:
@@ -100,7 +102,7 @@ class Model:
 
         Raises `ValueError` for another shape or dtype.
         """
-        call = self._calls.get(crops.shape)
+        call = self._by_crops.get(crops.shape)
         if call is not None and crops.dtype == np.uint8:
             self._quantize(crops, call.glyphs)
             return self._calibrate(call.run(call.raw))
@@ -135,13 +137,13 @@ class Model:
         return outputs
 
     def _call(self, size: int) -> _Call:
-        call = self._calls.get((size, SIDE, SIDE))
+        call = self._by_crops.get((size, SIDE, SIDE))
         return call if call is not None else self._keep(self._open(size), size)
 
     def _keep(self, interpreter: Any, size: int) -> _Call:
-        """Keep an interpreter for its batch size; it is found by the shape of crops and of raw tensors."""
+        """Keep an interpreter for its batch size."""
         call = _Call(interpreter, (size, *self.card.input_shape), (size, len(self.card.labels)))
-        self._calls[call.glyphs.shape] = self._calls[call.raw.shape] = call
+        self._by_crops[call.glyphs.shape] = self._by_tensor[call.raw.shape] = call
         return call
 
     def _open(self, batch: int | None) -> Any:
