@@ -137,10 +137,15 @@ class _Components:
         if len(self.members) > 1 or min(height, width) >= 40:  # else a picture cut to its digit, maybe a 0
             for i in np.flatnonzero(large):
                 drop[i] = self._runs_along_the_border(i)
-        # Cut-off ends of neighbours and of frames stand at the border too: slivers, smaller than the rest.
+        # What stands clear of the border tells how high writing is here. Beside it, what touches the border
+        # and is far larger is the desk; slivers there, smaller, are cut-off ends of neighbours and frames.
+        clear = ~drop & (touches == 0) & (h >= self.settings.least_height)
+        if clear.sum() >= 3:
+            tall = _typical_height(h[clear])
+            drop |= (touches > 0) & (np.maximum(h, w / 3) > 2.5 * tall)
         if not drop.all():
-            sliver = (touches > 1) | (3 * long > 1)
-            drop |= (touches > 0) & sliver & (h < 0.8 * _typical_height(h[~drop]))
+            tall = _typical_height(h[clear if clear.any() else ~drop])
+            drop |= (touches > 0) & ((touches > 1) | (3 * long > 1)) & (h < 0.8 * tall)
         self._keep(~drop)
 
     def _runs_along_the_border(self, i: int) -> bool:

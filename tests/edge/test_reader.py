@@ -1,0 +1,161 @@
+"""`Reader` reads: the façade on drawn and on real digits, with the shipped model."""
+
+from __future__ import annotations
+
+import csv
+import doctest
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.edge.drawing import paper, write
+
+import edgedigits
+from edgedigits import PictureError, Reader, reader
+
+
+DESK = (38, 34, 30)
+"""Colour around the photographed sheets, BGR."""
+
+
+@pytest.fixture(scope="module")
+def reading() -> Reader:
+    return Reader()
+
+
+@pytest.fixture(scope="module")
+def photographs(data_set: Callable[[str], Path]) -> list[tuple[str, NDArray[np.uint8], list[str]]]:
+    """Return name, picture and true lines of the photographed sheets."""
+    folder = data_set("pages")
+    with (folder / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    for row in rows:
+        image = cv2.imread(str(folder / "images" / row["file"]))
+        assert image is not None
+        found.append((row["file"], image.astype(np.uint8, copy=False), row["text"].split("\n")))
+    return found
+
+
+def errors_between(read: str, true: str) -> int:
+    """Return the Levenshtein distance."""
+    previous = list(range(len(true) + 1))
+    for i, a in enumerate(read, 1):
+        current = [i]
+        for j, b in enumerate(true, 1):
+            current.append(min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a != b)))
+        previous = current
+    return previous[-1]
+
+
+def test_photographed_sheets(
+    reading: Reader, photographs: list[tuple[str, NDArray[np.uint8], list[str]]]
+) -> None:
+    """3 photographs, 73 digits: every line with the right number of digits, character errors ≤ 8 %."""
+    errors = total = 0
+    for name, image, true in photographs:
+        guesses = [
+            "".join(d.alternatives[0][0] if d.rejected else d.label for d in line.digits)
+            for line in reading.read(image).lines
+        ]
+        assert [len(text) for text in guesses] == [len(text) for text in true], name
+        errors += sum(errors_between(a, b) for a, b in zip(guesses, true, strict=True))
+        total += sum(map(len, true))
+    assert total == 73
+    assert errors / total <= 0.08
+
+
+@pytest.mark.parametrize("turn", [-6, 6])
+@pytest.mark.parametrize("factor", [0.75, 1.0, 2.5])
+def test_tilt_and_size_change_nothing_much(
+    reading: Reader,
+    photographs: list[tuple[str, NDArray[np.uint8], list[str]]],
+    turn: float,
+    factor: float,
+) -> None:
+    """The same sheets turned by 6° and at other resolutions: the lines stay whole, ≤ 12 % errors."""
+    errors = total = 0
+    for name, image, true in photographs:
+        height, width = image.shape[:2]
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1)
+        turned = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderValue=DESK)
+        turned = cv2.resize(
+            turned,
+            None,
+            fx=factor,
+            fy=factor,
+            interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC,
+        )
+        guesses = [
+            "".join(d.alternatives[0][0] if d.rejected else d.label for d in line.digits)
+            for line in reading.read(turned.astype(np.uint8, copy=False)).lines
+        ]
+        assert len(guesses) == len(true), (name, guesses)
+        errors += sum(errors_between(a, b) for a, b in zip(guesses, true, strict=True))
+        total += sum(map(len, true))
+    assert errors / total <= 0.12
+
+
+def test_boxes_are_in_pixels_of_the_full_picture(reading: Reader) -> None:
+    """A picture decoded at half size gives the same boxes, given the size of the whole."""
+    image = write(paper(480, 1280), "2468", (100, 300), size=3, thickness=6, spacing=30)
+    whole = reading.read(image)
+    half = reading.read(
+        np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8),
+        size=(1280, 480),
+    )
+    assert half.size == whole.size == (1280, 480)
+    for a, b in zip(whole.lines[0].digits, half.lines[0].digits, strict=True):
+        np.testing.assert_allclose(a.box, b.box, atol=4)
+
+
+def test_thresholds_decide_what_is_accepted() -> None:
+    image = write(paper(), "1", (40, 120))
+    assert Reader(min_digit_confidence=0, min_line_confidence=0).read(image).lines[0].accepted
+    strict = Reader(min_digit_confidence=1.0, min_line_confidence=1.0).read(image).lines[0]
+    assert not strict.accepted
+    assert strict.text == "?"
+    assert strict.digits[0].alternatives
+    with pytest.raises(ValueError, match="0…1"):
+        Reader(min_digit_confidence=1.5)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((0, 10), np.uint8),
+        np.zeros((10, 10), np.float32),
+        np.zeros((10, 10, 4), np.uint8),
+        "picture.png",
+    ],
+)
+def test_what_is_no_picture_is_refused_in_one_line(reading: Reader, image: object) -> None:
+    with pytest.raises(PictureError) as caught:
+        reading.read(image)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_the_page_is_the_output_contract(reading: Reader) -> None:
+    page = reading.read(write(paper(), "27", (40, 120))).as_dict()
+    assert list(page) == ["size", "lines", "elapsed_ms"]
+    (line,) = page["lines"]
+    assert list(line) == ["text", "raw", "confidence", "accepted", "box", "digits"]
+    assert list(line["digits"][0]) == ["label", "confidence", "box", "alternatives"]
+    assert page["size"] == [640, 240]
+    assert page["elapsed_ms"] > 0
+
+
+def test_documented_examples_run() -> None:
+    result = doctest.testmod(reader, extraglobs={"Reader": Reader})
+    assert result.attempted >= 3
+    assert not result.failed
+
+
+def test_the_stable_api_is_what_the_package_exports() -> None:
+    for name in edgedigits.__all__:
+        assert getattr(edgedigits, name).__name__ == name
+    with pytest.raises(AttributeError):
+        edgedigits.nonsense  # noqa: B018
