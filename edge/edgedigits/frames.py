@@ -30,13 +30,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgedigits.errors import PictureError, SourceError
+from edgedigits.ink import InkSettings
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".bmp"})
 """What counts as a picture when a folder is read. A file named outright is judged by its content alone."""
 
-FULL_PIXELS = 16_000_000
-"""Pictures of up to this many pixels are read as they are, larger ones at 1/2, 1/4, …: digits on a sheet
-remain large enough, and a 50-megapixel photo fits into the memory of a small board."""
+LONGEST_SIDE = InkSettings.longest_side
+"""Pixels of the longer side to which larger pictures are shrunk as they are decoded. The reader works with no
+more in any case, and so a 50-megapixel photo fits into the memory of a small board."""
 
 MAX_PIXELS = 100_000_000
 """More than this is refused before anything is decoded."""
@@ -254,20 +255,16 @@ def _upright(
     if pixels > limit:
         million = limit // 1_000_000
         raise PictureError(f"{width}×{height} pixels, more than the {million} million allowed; scale it down")
-    factor = 1
-    while pixels > FULL_PIXELS * factor * factor:
-        factor *= 2
-    if kind == "JPEG":
-        picture.draft(None, (max(width // factor, 1), max(height // factor, 1)))
+    if kind == "JPEG" and max(width, height) > LONGEST_SIDE:
+        least = LONGEST_SIDE / max(width, height)
+        picture.draft(None, (round(width * least), round(height * least)))
     picture.load()
-    if kind == "JPEG":
-        factor //= round(width / picture.width)  # what the decoder has left to do
-    else:
+    if kind != "JPEG":
         width, height = picture.size  # a TIFF has been turned upright by being loaded
     # Pillow turns TIFFs, and leaves the rest to us.
     turn = 1 if kind == "TIFF" else _orientation(picture)
     shallow = _in_eight_bits(picture, kind, path, page)
-    image = _as_array(shallow, factor, turn)
+    image = _as_array(shallow, turn)
     return image, (width, height) if turn < 5 else (height, width)
 
 
@@ -326,25 +323,34 @@ def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
     return result
 
 
-def _as_array(picture: Image.Image, factor: int, turn: int) -> NDArray[np.uint8]:
-    """Convert a loaded picture to grey or BGR, reduced by `factor` and turned upright, strip by strip."""
+def _as_array(picture: Image.Image, turn: int) -> NDArray[np.uint8]:
+    """Convert a loaded picture to grey or BGR, upright, its longer side at most `LONGEST_SIDE`."""
     transparent = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
     mode = "L" if picture.mode in ("1", "L") and not transparent else "RGB"
     background = _background(picture) if transparent else 0
-    width, height = -(-picture.width // factor), -(-picture.height // factor)
+    shrink = min(1.0, LONGEST_SIDE / max(picture.size))
+    exact = (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink)))
+    if shrink < 1 and picture.mode in ("L", "RGB", "CMYK") and not transparent:
+        factor, (width, height) = 1, exact
+        strips = _shrunk_strips(picture, exact)
+    else:
+        # What can't be averaged as it is, such as a palette, is converted first, strip by strip.
+        factor = max(picture.size) // LONGEST_SIDE or 1
+        width, height = -(-picture.width // factor), -(-picture.height // factor)
+        strips = _strips(picture, _STRIP * factor)
     shape = (width, height) if turn >= 5 else (height, width)
     image = np.empty(shape if mode == "L" else (*shape, 3), np.uint8)
     # The strips are written through a view that lies as the file does.
     lying = _UNTURN[turn](image)
-    for y, strip in _strips(picture, _STRIP * factor):
+    for y, strip in strips:
         if transparent:
             below = Image.new("RGBA", strip.size, (background,) * 3)
             strip = Image.alpha_composite(below, strip.convert("RGBA"))
-        strip = strip.convert(mode)
-        if factor > 1:
-            strip = strip.reduce(factor)
-        rows = np.asarray(strip)
+        rows = np.asarray(strip.convert(mode).reduce(factor))
         lying[y // factor : y // factor + len(rows)] = rows if mode == "L" else rows[..., ::-1]
+    if lying.shape[1::-1] != exact:
+        size = exact if turn < 5 else exact[::-1]
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return image
 
 
@@ -364,6 +370,15 @@ _UNTURN: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 def _strips(picture: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
     for y in range(0, picture.height, rows):
         yield y, picture.crop((0, y, picture.width, min(y + rows, picture.height)))
+
+
+def _shrunk_strips(picture: Image.Image, size: tuple[int, int]) -> Iterator[tuple[int, Image.Image]]:
+    width, height = size
+    step = picture.height / height
+    for y in range(0, height, _STRIP):
+        rows = min(_STRIP, height - y)
+        box = (0, y * step, picture.width, min((y + rows) * step, picture.height))
+        yield y, picture.resize((width, rows), Image.Resampling.BOX, box)
 
 
 def _background(picture: Image.Image) -> int:

@@ -15,7 +15,6 @@ from PIL import Image
 
 from edgedigits.errors import SourceError
 from edgedigits.frames import (
-    FULL_PIXELS,
     Frame,
     Unread,
     find_pictures,
@@ -266,7 +265,7 @@ def test_a_tiff_that_points_to_itself_ends(tmp_path: Path) -> None:
     assert len(list(read_pictures(path))) == 1
 
 
-def test_a_large_jpeg_is_read_reduced(tmp_path: Path) -> None:
+def test_a_large_jpeg_is_shrunk(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     large = Image.new("L", (8001, 6001), 255)
     large.paste(0, (800, 600, 1600, 1200))
@@ -275,22 +274,39 @@ def test_a_large_jpeg_is_read_reduced(tmp_path: Path) -> None:
     large.save(path, exif=exif)
     frame = only(path)
     assert frame.size == (6001, 8001)
-    assert frame.image.size <= FULL_PIXELS
-    assert frame.image.shape == (4001, 3001)
+    assert frame.image.shape == (2000, 1500)
     # Turned a quarter to the right: what lay at (x, y) is at (6000 − y, x).
     dark = cv2.boundingRect((frame.image < 128).astype(np.uint8))
-    assert dark == pytest.approx((6001 / 2 - 600, 400, 300, 400), abs=2)
+    assert dark == pytest.approx(((6001 - 1200) / 4, 200, 150, 200), abs=2)
 
 
-def test_a_large_png_is_read_reduced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("size", [(2001, 900), (3999, 2000), (900, 4500)])
+def test_a_large_png_is_shrunk(tmp_path: Path, mode: str, size: tuple[int, int]) -> None:
     path = tmp_path / "a.png"
-    large = Image.new("1", (8001, 4001), 1)
-    large.paste(0, (800, 600, 1600, 1200))
-    large.save(path)
+    large = Image.new("L", size, 255)
+    x, y = size[0] // 4, size[1] // 2
+    large.paste(0, (x, y, 2 * x, y + 100))
+    if mode == "I;16":
+        cv2.imwrite(str(path), np.asarray(large).astype(np.uint16) * 16)
+    else:
+        large.convert("RGB").convert(mode).save(path)
     frame = only(path)
-    assert frame.size == (8001, 4001)
-    assert frame.image.shape == (2001, 4001)
-    assert cv2.boundingRect((frame.image < 128).astype(np.uint8)) == (400, 300, 400, 300)
+    assert frame.size == size
+    scale = 2000 / max(size)
+    assert max(frame.image.shape[:2]) == 2000
+    assert frame.image.shape[1::-1] == pytest.approx((size[0] * scale, size[1] * scale), abs=0.51)
+    dark = cv2.boundingRect((grey(frame) < 128).astype(np.uint8))
+    assert dark == pytest.approx((x * scale, y * scale, x * scale, 100 * scale), abs=2)
+
+
+def test_a_progressive_jpeg_of_many_pixels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("L", (16, 16)).save(path, progressive=True)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">HH", data, data.find(b"\xff\xc2") + 5, 12_000, 12_000)
+    path.write_bytes(data)
+    assert "12000×12000 pixels" in why(path)
 
 
 def test_missing(tmp_path: Path) -> None:
