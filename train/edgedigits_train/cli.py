@@ -48,7 +48,14 @@ def _parser() -> argparse.ArgumentParser:
         help=f"folder of the data sets (else the setting {SETTING}, the user's cache, the public mirrors)",
     )
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder (runs/RECIPE-seedN)")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of everything random (0)")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of everything random (0)")
+    seeds.add_argument(
+        "--seeds", type=_seeds, metavar="N-M", help="a run for each seed, and a table: 0-4 or 0,2,5"
+    )
+    parser.add_argument(
+        "--folds", type=_folds, metavar="K", help="K-fold cross-validation on the training part"
+    )
     parser.add_argument(
         "--epochs", type=_positive, metavar="N", help="another number of epochs than the recipe's"
     )
@@ -69,21 +76,46 @@ def _seed(text: str) -> int:
     return value
 
 
+def _seeds(text: str) -> list[int]:
+    seeds: list[int] = []
+    for piece in text.split(","):
+        first, _, last = piece.partition("-")
+        seeds += range(_seed(first), _seed(last or first) + 1)
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise argparse.ArgumentTypeError(f"{text} names no seed, or one twice")
+    return seeds
+
+
+def _folds(text: str) -> int:
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 2")
+    return value
+
+
 def _train(options: argparse.Namespace) -> int:
     recipe = load_recipe(options.recipe)
     if options.epochs is not None:
         recipe = recipe.with_epochs(options.epochs)
-    out = options.out or Path("runs") / f"{recipe.name}-seed{options.seed}"
+    if options.seeds and options.folds:
+        raise EdgeDigitsError("--folds goes with one --seed, not with --seeds; run it for each")
+    kind = "seeds" if options.seeds else f"{options.folds}-folds" if options.folds else f"seed{options.seed}"
+    out = options.out or Path("runs") / f"{recipe.name}-{kind}"
     data = load(recipe.data.set, options.data)
     if not data.published:
         print(f"{PROGRAM}: note: these are not the published files of {data.name}", file=sys.stderr)
     with _quiet_start():
-        from edgedigits_train import run
+        from edgedigits_train import run, series
 
         run.make_deterministic()
     with Progress(recipe.training.epochs) as progress:
-        report = run.run(recipe, data, out, options.seed, progress)
-    print(summary(report, out))
+        if options.seeds:
+            text = series.as_text(series.run_seeds(recipe, data, out, options.seeds, progress))
+        elif options.folds:
+            text = series.as_text(series.run_folds(recipe, data, out, options.folds, options.seed, progress))
+        else:
+            text = summary(run.run(recipe, data, out, options.seed, progress), out)
+    print(text)
     return 0
 
 

