@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.ink import Ink
+from edgedigits.ink import Ink, lift_rules
 
 Box = tuple[int, int, int, int]
 
@@ -83,10 +83,9 @@ class _Components:
     def __init__(self, ink: Ink, settings: GlyphSettings) -> None:
         self.ink = ink
         self.settings = settings
-        mask = (ink.contrast >= ink.weak).view(np.uint8)
-        count, self.labels, stats, _ = cv2.connectedComponentsWithStats(
-            mask, connectivity=8, ltype=cv2.CV_32S
-        )
+        count, self.labels, stats = _pieces(ink.mask)
+        if (stats[1:, cv2.CC_STAT_WIDTH] >= 0.5 * ink.mask.shape[1]).any():
+            count, self.labels, stats = _pieces(lift_rules(ink.mask))
         certain = np.zeros(count, bool)
         certain[self.labels[ink.contrast >= ink.strong]] = True
         certain[0] = False
@@ -312,6 +311,12 @@ class _Components:
         floor = 0.5 * self.ink.weak
         grey = (contrast.astype(np.float32) - floor) * (255.0 / max(1.0, full - floor))
         return Glyph((x, y, w, h), np.where(member, np.clip(grey, 0, 255), 0).astype(np.uint8))
+
+
+def _pieces(mask: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
+    """Return the number of labels, the label of each pixel (0 paper) and OpenCV's statistics by label."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
+    return count, np.asarray(labels, np.int32), np.asarray(stats, np.int32)
 
 
 def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",", "-"] | None:

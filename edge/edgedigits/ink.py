@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 Polarity = Literal["dark", "light"]
 
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+
 
 @dataclass(frozen=True)
 class InkSettings:
@@ -33,18 +35,30 @@ class InkSettings:
     """Ink stands this many standard deviations of the paper's own noise above the paper."""
     weak_part: float = 0.55
     """A stroke is followed down to this part of the threshold from where it exceeds it (hysteresis). 0…1."""
+    weak_part_on_texture: float = 0.8
+    """The same where thin texture (a cheque's guilloche, the weave of paper) has been lifted off. 0…1."""
+    thick_share: float = 0.75
+    """Strokes are thick, and what is thin is texture, if this part of the strong ink is 3 pixels thick."""
+    texture_share: float = 0.05
+    """There is a texture if what is thin and lies apart is this part of the strong ink or more."""
+    rule_length: float = 0.35
+    """A ruled line is straight for at least this part of the picture's width."""
+    rule_thickness: float = 0.005
+    """… and no thicker than this part of its longest side (but 4 pixels always pass)."""
 
 
 @dataclass(frozen=True)
 class Ink:
     """The ink of one picture.
 
-    `contrast` is uint8, H×W in working pixels: 0 paper … 255 all light missing. `strong` is the threshold
-    that certain ink exceeds and `weak` the one a stroke's edges exceed, in the same unit; where there is no
-    ink both are 255. `scale` is working pixels per picture pixel (≤ 1).
+    `contrast` is uint8, H×W in working pixels: 0 paper … 255 all light missing. `mask` is uint8, H×W: 1
+    where there may be ink, texture lifted off. A piece of it is ink where its contrast reaches `strong`;
+    where there is no ink in the whole picture, `strong` is 255. `weak` is the contrast that the mask's
+    pixels have at least. `scale` is working pixels per picture pixel (≤ 1).
     """
 
     contrast: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
     strong: int
     weak: int
     polarity: Polarity
@@ -71,9 +85,68 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         grey = cv2.bitwise_not(grey).astype(np.uint8, copy=False)
     contrast = _contrast(grey, settings)
     strong = _threshold(contrast, settings)
-    return Ink(
-        contrast, strong, max(1, round(settings.weak_part * strong)) if strong < 255 else 255, polarity, scale
-    )
+    if strong >= 255:
+        return Ink(contrast, np.zeros_like(contrast), 255, 255, polarity, scale)
+    weak = max(1, round(settings.weak_part * strong))
+    mask = contrast >= weak
+    thick = np.asarray(cv2.morphologyEx(contrast, cv2.MORPH_OPEN, _CROSS), np.uint8)
+    if _is_texture(contrast, thick, mask, strong, settings):
+        # Without the texture the two classes part elsewhere: look again.
+        strong = min(strong, _threshold(thick, settings))
+        weak = max(1, round(settings.weak_part_on_texture * strong))
+        mask = thick >= weak
+    return Ink(contrast, mask.view(np.uint8), strong, weak, polarity, scale)
+
+
+def _is_texture(
+    contrast: NDArray[np.uint8],
+    thick: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    strong: int,
+    settings: InkSettings,
+) -> bool:
+    """Return whether the mask holds a texture, and the writing is thick enough to be told from it."""
+    sure = contrast >= strong
+    certain = np.count_nonzero(sure)
+    if np.count_nonzero(thick >= strong) < settings.thick_share * certain:
+        return False
+    # Texture is thin, and lies apart from what is surely ink: a thin stroke is sure itself here and there,
+    # and a thick one's soft edge lies close to it.
+    near = cv2.dilate(sure.view(np.uint8), np.ones((7, 7), np.uint8))
+    thin = mask & (thick < settings.weak_part * strong) & (near == 0)
+    if np.count_nonzero(thin) < settings.texture_share * certain:
+        return False
+    # … and it is everywhere, where a frame or a shadow's edge is not.
+    share = cv2.resize(thin.astype(np.float32), (4, 4), interpolation=cv2.INTER_AREA)
+    return bool(np.count_nonzero(share > 0.005) >= 8)
+
+
+def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:
+    """Return a mask (uint8, H×W, 0 or 1) without its ruled lines, level or nearly so.
+
+    Strokes that cross a line, or stand on it, stay whole; the crossbar of a 4 or a 7 is too short to be a
+    rule.
+    """
+    height, width = mask.shape
+    if min(height, width) < 40:
+        return mask  # so small a picture is cut to a digit, whose strokes span it
+    # Longer than the base of a 2 that fills the picture, too.
+    length = round(max(settings.rule_length * width, 0.9 * min(height, width)))
+    # A slope of a few degrees breaks a line into steps of one pixel, which the dilation bridges.
+    bridged = cv2.dilate(mask, np.ones((3, 1), np.uint8))
+    kernel = np.ones((1, length), np.uint8)
+    runs = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    if not runs.any():
+        return mask
+    thickness = max(4, round(settings.rule_thickness * max(height, width)))
+    tall = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness, 1), np.uint8))
+    thin = runs & mask & (1 - tall)
+    # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
+    count, labels = cv2.connectedComponents(runs)
+    ink = np.bincount(labels.ravel(), weights=(runs & mask).ravel(), minlength=count)
+    is_rule = np.bincount(labels.ravel(), weights=thin.ravel(), minlength=count) > 0.6 * ink
+    is_rule[0] = False
+    return np.asarray(mask & (1 - (thin & is_rule[labels])), np.uint8)
 
 
 def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> NDArray[np.uint8]:
