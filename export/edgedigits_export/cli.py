@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgedigits.errors import EdgeDigitsError
 from edgedigits_export import __version__
-from edgedigits_export.formats import FORMATS
+from edgedigits_export.formats import FORMATS, TARGETS
 
 PROGRAM = "edgedigits-export"
 
@@ -48,11 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_convert(commands)
     _add_validate(commands)
+    command = commands.add_parser(
+        "formats", help="list the formats, and which device is best given which", allow_abbrev=False
+    )
+    command.set_defaults(run=_formats)
     return parser
 
 
 def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    formats = "\n".join(f"  {row.name:10} {row.description}" for row in FORMATS.values())
+    formats = "\n".join(f"  {row.name:13} {row.description}" for row in FORMATS.values())
     command = commands.add_parser(
         "convert",
         help="make .tflite files of a trained run",
@@ -141,6 +145,20 @@ def _convert(options: argparse.Namespace) -> int:
     for made in export_run(run, options.out, formats, sample=sample, test=test, thresholds=thresholds):
         accuracy = "".join(f"  {share:.2%} on {name}" for name, share in made.card.accuracy.items())
         print(f"{made.path}  {made.size / 1000:.1f} kB{accuracy}", flush=True)
+    return 0
+
+
+def _formats(_: argparse.Namespace) -> int:
+    print(f"{'format':13}  {'input':8} {'output':8} {'weights':8} {'pictures':9}")
+    for row in FORMATS.values():
+        pictures = "needed" if row.representative else "-"
+        print(
+            f"{row.name:13}  {row.input_dtype:8} {row.output_dtype:8} {row.weights:8} {pictures:9}"
+            f"{row.description}"
+        )
+    print()
+    for target in TARGETS:
+        print(f"{target.name:16} {target.format:8} {target.reason}")
     return 0
 
 

@@ -81,8 +81,62 @@ FORMATS: dict[str, Format] = {
             standard=True,
             description="integers throughout; the quickest on a CPU, the one microcontrollers take",
         ),
+        Format(
+            "int8-float-io",
+            input_dtype="float32",
+            output_dtype="float32",
+            weights="int8",
+            activations="int8",
+            representative=True,
+            description="int8 inside, floats at both ends, for programs that feed and expect floats",
+        ),
+        Format(
+            "uint8-input",
+            input_dtype="uint8",
+            output_dtype="int8",
+            weights="int8",
+            activations="int8",
+            representative=True,
+            description="int8 that takes grey levels 0…255 as they are, the scaling done in the graph",
+        ),
+        Format(
+            "int16x8",
+            input_dtype="int16",
+            output_dtype="int16",
+            weights="int8",
+            activations="int16",
+            representative=True,
+            description="int8 weights, int16 activations: closest to float, slow (no fast kernels)",
+        ),
+        Format(
+            "int4-weights",
+            input_dtype="float32",
+            output_dtype="float32",
+            weights="int4",
+            activations="float32",
+            representative=False,
+            maker="quantizer",
+            description="half the size of int8, some tenths of a point less accurate; LiteRT only",
+        ),
     )
 }
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of device, and which format it is best given."""
+
+    name: str
+    format: str
+    reason: str
+
+
+TARGETS: tuple[Target, ...] = (
+    Target("Pi CPU", "int8", "fewest microseconds a digit and a quarter of the size, at float's accuracy"),
+    Target("Edge TPU", "int8", "its compiler maps operations with int8 weights and activations only"),
+    Target("microcontroller", "int8", "no floating point, the smallest tables, plain C through `firmware`"),
+)
+"""What to choose for which device; `edgedigits-export validate` measures it anew on any machine."""
 
 
 def find_formats(names: list[str] | None) -> tuple[Format, ...]:

@@ -24,7 +24,13 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["convert", "--help"], ["validate", "--help"], ["validate", "paper-float32", "paper-int8"]],
+    [
+        ["--help"],
+        ["formats"],
+        ["convert", "--help"],
+        ["validate", "--help"],
+        ["validate", "paper-float32", "paper-int8"],
+    ],
 )
 def test_tensorflow_is_not_loaded_for_it(arguments: list[str], small_set: Path) -> None:
     program = (
@@ -36,7 +42,7 @@ def test_tensorflow_is_not_loaded_for_it(arguments: list[str], small_set: Path) 
         "    assert done.code == 0\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
     )
-    data = ["--data", str(small_set)] if "--help" not in arguments else []
+    data = ["--data", str(small_set)] if "paper-int8" in arguments else []
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments, *data], capture_output=True, text=True, check=False
     )
@@ -45,10 +51,10 @@ def test_tensorflow_is_not_loaded_for_it(arguments: list[str], small_set: Path) 
 
 
 def test_help_names_every_format() -> None:
-    text = run("convert", "--help").stdout
-    for row in FORMATS.values():
-        assert row.name in text
-        assert row.description in text
+    for text in (run("convert", "--help").stdout, run("formats").stdout):
+        for row in FORMATS.values():
+            assert row.name in text
+            assert row.description in text
 
 
 @pytest.mark.parametrize(

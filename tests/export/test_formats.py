@@ -6,7 +6,7 @@ import pytest
 
 from edgedigits.card import DTYPES
 from edgedigits_export.errors import ConversionError
-from edgedigits_export.formats import FORMATS, find_formats
+from edgedigits_export.formats import FORMATS, TARGETS, find_formats
 
 
 def test_every_row_is_sound() -> None:
@@ -26,3 +26,7 @@ def test_finding_formats() -> None:
     assert find_formats(["all"]) == tuple(FORMATS.values())
     with pytest.raises(ConversionError, match="int7: no such format; choose from float32"):
         find_formats(["int8", "int7"])
+
+
+def test_targets_are_given_formats_that_exist() -> None:
+    assert {target.format for target in TARGETS} <= set(FORMATS)
