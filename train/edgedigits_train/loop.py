@@ -157,7 +157,8 @@ class Loop:
         whole, rest = divmod(count, batch)
         step_losses = tf.TensorArray(tf.float32, size=whole + (rest > 0))
         right = tf.constant(0.0)
-        for step in tf.range(whole):
+        # Traced even where it would run no step, so a batch larger than the data must not get here.
+        for step in tf.range(whole) if whole else ():
             chosen = tf.slice(order, [step * batch], [batch])
             loss, hits = self._step(images, targets, chosen, rates[step])
             step_losses = step_losses.write(step, loss)
