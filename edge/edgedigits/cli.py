@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from edgedigits.page import Page
     from edgedigits.reader import Reader
 
-_DEFAULT_MODEL = "paper-int8"  # Reader's own default, without the second it takes to import it on a Pi
+# The Reader's own default; to import it from there would load OpenCV for --help.
+_DEFAULT_MODEL = "paper-int8"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,21 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The process is ours. No matrix here is worth the threads NumPy would start at import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     run = _Run()
-    with _streams_ready():
-        try:
-            arguments = _parser().parse_args(argv)
-            if arguments.command == "read" and not (arguments.paths or arguments.samples):
-                arguments.parser.error("name a picture or a folder, or give --samples")
-            with contextlib.nullcontext() if arguments.verbose else _silenced_libraries():
-                run.perform(arguments)
-        except SystemExit as end:
-            run.status = end.code if isinstance(end.code, int) else 1
-        except KeyboardInterrupt:
-            run.status = 130
-        run.close_stdout()
-        if run.stuck and argv is None:
-            # A driver blocked in a read would bring the interpreter down when it wakes up in its ruins.
-            os._exit(run.status)
+    _ready_streams()
+    try:
+        arguments = _parser().parse_args(argv)
+        if arguments.command == "read" and not (arguments.paths or arguments.samples):
+            arguments.parser.error("name a picture or a folder, or give --samples")
+        with contextlib.nullcontext() if arguments.verbose else _silenced_libraries():
+            run.perform(arguments)
+    except SystemExit as end:
+        run.status = end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        run.status = 130
+    run.close_stdout()
+    if run.stuck and argv is None:
+        # A driver blocked in a read would bring the interpreter down when it wakes up in its ruins.
+        os._exit(run.status)
     return run.status
 
 
@@ -66,7 +67,8 @@ class _Run:
         """Run a command; what goes wrong is said and counted, not raised."""
         try:
             if arguments.command == "read":
-                self._read(arguments)
+                with _sigterm_as_exit():
+                    self._read(arguments)
             else:
                 self._live(arguments)
         except BrokenPipeError:
@@ -93,7 +95,6 @@ class _Run:
             _discard_stdout()
 
     def _read(self, arguments: argparse.Namespace) -> None:
-        signal.signal(signal.SIGTERM, _terminated)
         reader = _reader(arguments)
         from edgedigits.frames import Unread, find_pictures, read_pictures
         from edgedigits.outputs import printable
@@ -105,7 +106,12 @@ class _Run:
             found += samples
             names |= {entry: f"samples/{entry.name}" for entry in samples if not isinstance(entry, Unread)}
         self._open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
-        self._open_annotated(arguments.annotate, inputs=names)
+        folder = arguments.annotate
+        if folder is not None and os.path.realpath(folder) in map(os.path.realpath, arguments.paths):
+            # The next run would read what this one has drawn.
+            self._complain(f"{folder}: pictures are read from this folder; annotate into another")
+            folder = None
+        self._open_annotated(folder, inputs=names)
         for entry in found:
             for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
                 if isinstance(frame, Unread):
@@ -196,14 +202,12 @@ def _reconfigure(stream: Any, **settings: str) -> None:
         stream.reconfigure(**settings)
 
 
-@contextlib.contextmanager
-def _streams_ready() -> Iterator[None]:
+def _ready_streams() -> None:
     """Have both streams take any text, and have a standard error even where the caller closed it."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (it lives as long as the process)
     for stream in (sys.stdout, sys.stderr):
         _reconfigure(stream, errors="backslashreplace")
-    yield
 
 
 @contextlib.contextmanager
@@ -240,8 +244,18 @@ def _discard_stdout() -> None:
         os.close(nothing)
 
 
-def _terminated(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+@contextlib.contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    """Have SIGTERM unwind as Ctrl-C does, so that no temporary file is left."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # --- arguments ----------------------------------------------------------------------------------------

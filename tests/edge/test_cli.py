@@ -208,6 +208,12 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
     assert "--help)" in err
 
 
+def test_the_default_model_is_the_readers() -> None:
+    from edgedigits.reader import DEFAULT_MODEL
+
+    assert cli._DEFAULT_MODEL == DEFAULT_MODEL
+
+
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["read", "--help"], ["live", "--help"]])
 def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     code = (

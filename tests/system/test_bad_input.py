@@ -25,7 +25,7 @@ PACKAGE = Path(edgedigits.__file__).parent
 SAMPLE = PACKAGE / "samples" / "1-black-pen.jpg"
 MODEL = PACKAGE / "models" / "paper-int8.tflite"
 
-Maker = Callable[[Path], None]
+Maker = Callable[[Path], object]
 
 
 def run(*arguments: object, **settings: Any) -> subprocess.CompletedProcess[str]:
@@ -63,7 +63,7 @@ def bomb(path: Path) -> None:
 UNREADABLE: dict[str, tuple[str, Maker, str]] = {
     "missing": ("a.png", lambda path: None, "no such file"),
     "empty": ("a.png", lambda path: path.touch(), "empty"),
-    "text": ("a.png", lambda path: path.write_text("1234\n") and None, "not a picture"),
+    "text": ("a.png", lambda path: path.write_text("1234\n"), "not a picture"),
     "truncated": ("a.jpg", truncated, "cut off"),
     "bomb": ("a.png", bomb, "30000×30000 pixels"),
     "pipe": ("a.png", lambda path: os.mkfifo(path), "pipe"),
@@ -175,31 +175,10 @@ def repack(path: Path, **changes: Any) -> None:
         archive.writestr("card.json", dataclasses.replace(card, **changes).as_json())
 
 
-MODELS: dict[str, tuple[Maker, str]] = {
-    "missing": (lambda path: None, "no such file"),
-    "empty": (lambda path: path.touch(), "not a TFLite model"),
-    "not TFLite": (lambda path: path.write_bytes(b"PK" + bytes(5000)) and None, "not a TFLite model"),
-    "truncated": (lambda path: path.write_bytes(MODEL.read_bytes()[:50_000]) and None, "cut off"),
-    "without card": (lambda path: path.write_bytes(split_model(MODEL)[1]) and None, "no card"),
-    "changed": (
-        lambda path: (
-            path.write_bytes(
-                MODEL.read_bytes().replace(b"TFL3", b"TFL3", 1)[:4000]
-                + bytes(100)
-                + MODEL.read_bytes()[4100:]
-            )
-            and None
-        ),
-        "damaged",
-    ),
-    "float where int8 is said": (
-        lambda path: float_as_int8(path),
-        "int8",
-    ),
-    "another input shape": (lambda path: repack(path, input_shape=(32, 32)), ""),
-    "another number of labels": (lambda path: repack(path, labels=("0", "1", "2")), ""),
-    "another schema": (lambda path: repack(path, schema=99), "schema 99"),
-}
+def damaged(path: Path) -> None:
+    data = bytearray(MODEL.read_bytes())
+    data[4000:4100] = bytes(100)
+    path.write_bytes(data)
 
 
 def float_as_int8(path: Path) -> None:
@@ -210,6 +189,20 @@ def float_as_int8(path: Path) -> None:
     path.write_bytes(model)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("card.json", card.as_json())
+
+
+MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: None, "no such file"),
+    "empty": (lambda path: path.touch(), "not a TFLite model"),
+    "not TFLite": (lambda path: path.write_bytes(b"PK" + bytes(5000)), "not a TFLite model"),
+    "truncated": (lambda path: path.write_bytes(MODEL.read_bytes()[:50_000]), "cut off"),
+    "without card": (lambda path: path.write_bytes(split_model(MODEL)[1]), "no card"),
+    "damaged": (damaged, "damaged"),
+    "float where int8 is said": (float_as_int8, "int8"),
+    "another input shape": (lambda path: repack(path, input_shape=(32, 32)), "32×32"),
+    "another number of labels": (lambda path: repack(path, labels=("0", "1", "2")), "3 labels"),
+    "another schema": (lambda path: repack(path, schema=99), "schema 99"),
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -250,3 +243,12 @@ def test_annotated_pictures_fail_once_and_reading_goes_on(tmp_path: Path) -> Non
     one_line(done.stderr, str(tmp_path / "1-black-pen-read.jpg"), "can't write")
     assert done.stdout.count("59605") == 2
     assert [p.name for p in tmp_path.iterdir()] == ["1-black-pen-read.jpg"]
+
+
+def test_a_folder_is_not_annotated_into_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(SAMPLE.read_bytes())
+    done = run(tmp_path, "--annotate", tmp_path / "." / "")
+    assert done.returncode == 1
+    one_line(done.stderr, str(tmp_path), "annotate into another")
+    assert done.stdout.count("59605") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a.jpg"]
