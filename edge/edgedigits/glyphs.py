@@ -126,7 +126,10 @@ class _Components:
         reach = np.maximum(w / width, h / height)
         fill = self.areas / np.maximum(1, w * h)
         long = np.maximum(w / (self.settings.widest * h), h / (self.settings.tallest * w))
-        rule = (long > 1) & ((reach > 0.3) | (touches > 0))
+        low = np.minimum(w, h) <= np.maximum(
+            6, 0.12 * np.minimum(height, width)
+        )  # many digits that touch are not
+        rule = (long > 1) & low & ((reach > 0.3) | (touches > 0))
         edge = (
             (touches > 0) & (reach > 0.5) & ((2 * long > 1) | (touches > 2) | ((touches > 1) & (fill > 0.6)))
         )
