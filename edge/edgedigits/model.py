@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.card import Card, split_bytes, split_model
+from edgedigits.card import Card, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.quiet import quiet
 
@@ -57,9 +57,11 @@ class Model:
         if threads < 1:
             raise ValueError("threads must be at least 1")
         self.source = os.fspath(name_or_path)
-        self.card, self._bytes = _load(self.source)
+        self.card, self._bytes = split_bytes(read_model(name_or_path), self.source)
         self._threads = threads
         self._runtime = _runtime()
+        self.runtime = self._runtime.__module__.partition(".")[0]
+        """The package that does the work: `ai_edge_litert` or `tflite_runtime`."""
         first = self._open(None)
         self._check(first)
         details = first.get_input_details()[0]
@@ -108,10 +110,23 @@ class Model:
         if call is not None and crops.dtype is _BYTE:
             self._quantize(crops, call.glyphs)
             return self._calibrate(call.run(call.raw))
-        if crops.dtype != np.uint8 or crops.shape[1:] != (SIDE, SIDE):
-            raise ValueError(f"crops are uint8 of shape N×28×28, not {crops.dtype} of {_times(crops.shape)}")
+        self._check_crops(crops)
         fill = self._quantize
         return self._calibrate(self._in_parts(crops, lambda call, part: fill(part, call.glyphs[: len(part)])))
+
+    def tensor(self, crops: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the raw input tensor that crops amount to: what `invoke` takes.
+
+        Raises `ValueError` for crops of another shape or dtype than `probabilities` takes.
+        """
+        self._check_crops(crops)
+        tensor = np.empty((len(crops), SIDE, SIDE), self.input_dtype)
+        self._quantize(crops, tensor.view(np.uint8) if tensor.itemsize == 1 else tensor)
+        return tensor.reshape(len(crops), *self.card.input_shape)
+
+    def _check_crops(self, crops: NDArray[np.uint8]) -> None:
+        if crops.dtype != np.uint8 or crops.shape[1:] != (SIDE, SIDE):
+            raise ValueError(f"crops are uint8 of shape N×28×28, not {crops.dtype} of {_times(crops.shape)}")
 
     @property
     def uses_xnnpack(self) -> bool:
@@ -243,20 +258,28 @@ def shipped_models() -> tuple[str, ...]:
     return tuple(sorted(f.name[: -len(".tflite")] for f in folder.iterdir() if f.name.endswith(".tflite")))
 
 
-def _load(name_or_path: str) -> tuple[Card, bytes]:
-    """Return card and model proper of a shipped model or of a file; a bare name is a shipped model's."""
-    if Path(name_or_path).name != name_or_path or name_or_path.endswith(".tflite"):
-        return split_model(name_or_path)
-    names = shipped_models()
-    if name_or_path in names:
-        shipped = resources.files("edgedigits") / "models" / f"{name_or_path}.tflite"
-        return split_bytes(shipped.read_bytes(), name_or_path)
-    if Path(name_or_path).exists():
-        return split_model(name_or_path)
-    raise ModelError(
-        f"{name_or_path}: no shipped model of that name ({', '.join(names) or 'none is shipped'}); "
-        "name one of them or a .tflite file"
-    )
+def read_model(name_or_path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a shipped model's file or of another; a bare name is a shipped model's.
+
+    Raises `ModelError` where there is no such model or it can't be read.
+    """
+    name = os.fspath(name_or_path)
+    if Path(name).name == name and not name.endswith(".tflite"):
+        names = shipped_models()
+        if name in names:
+            return (resources.files("edgedigits") / "models" / f"{name}.tflite").read_bytes()
+        if not Path(name).exists():
+            raise ModelError(
+                f"{name}: no shipped model of that name ({', '.join(names) or 'none is shipped'}); "
+                "name one of them or a .tflite file"
+            )
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
+        raise ModelError(
+            f"{name}: can't read the model ({reason}); name a .tflite file or a shipped model"
+        ) from error
 
 
 def _runtime() -> Callable[..., Any]:

@@ -25,6 +25,7 @@ from edgedigits_export.calibrate import Sample
 from edgedigits_export.data import Pictures
 from edgedigits_export.errors import ConversionError, RunError
 from edgedigits_export.formats import FORMATS, Format
+from edgedigits_export.golden import golden_crops, golden_files
 from edgedigits_export.pack import pack
 from edgedigits_export.run import Run
 
@@ -63,7 +64,7 @@ def export_run(
     """Convert a run to each of the formats and write `out/<recipe>-<format>.tflite`, one after another.
 
     `sample` is needed by formats that are `representative`. With `test`, the accuracy on it is measured
-    through the runtime that ships and noted in the card.
+    through the runtime that ships and noted in the card, and the golden file has a digit of every class.
 
     Raises `RunError`, `ConversionError`, or `OutputError` where `out` can't be written.
     """
@@ -89,20 +90,24 @@ def export_run(
             versions=_versions(),
             **dataclasses.asdict(thresholds or Thresholds()),
         )
+        unmeasured = _open(pack(model, card))
         if test is not None:
-            card = dataclasses.replace(card, accuracy={test.name: measure_accuracy(pack(model, card), test)})
+            card = dataclasses.replace(card, accuracy={test.name: _accuracy(unmeasured, test)})
         path = out / f"{card.name}.tflite"
-        packed = pack(model, card)
+        packed = pack(model, card, golden_files(unmeasured, model, golden_crops(test)))
         write_atomically(path, packed)
         yield Exported(path, format_, Model(path).card, len(packed))
 
 
-def measure_accuracy(packed: bytes, pictures: Pictures) -> float:
-    """Return the share (0…1) of the pictures that a packed model reads rightly, on the runtime that ships."""
+def _open(packed: bytes) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(packed)
-        model = Model(path)
+        return Model(path)
+
+
+def _accuracy(model: Model, pictures: Pictures) -> float:
+    """Return the share (0…1) of the pictures that a model reads rightly, on the runtime that ships."""
     guesses = model.probabilities(pictures.images).argmax(axis=1)
     return round(float(np.mean(guesses == pictures.truth(model.card.labels))), 6)
 

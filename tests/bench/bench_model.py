@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from edgedigits.card import split_model
-from edgedigits.model import Model, _load
+from edgedigits.card import split_bytes
+from edgedigits.model import Model, read_model
 from edgedigits.quiet import quiet
 
 TARGETS = {(1, "invoke"): 1.5, (1, "probabilities"): 4.0, (32, "probabilities"): 1.2}
@@ -36,8 +36,7 @@ def bare_call(model: Model, batch: int) -> tuple[Callable[[], Any], np.ndarray[A
     """Return the interpreter's own set, invoke and get as one function, and the tensor it is called with."""
     from ai_edge_litert.interpreter import Interpreter
 
-    path = Path(model.source)
-    body = (split_model(path) if path.exists() else _load(model.source))[1]
+    _, body = split_bytes(read_model(model.source), model.source)
     with quiet(b"INFO:"):
         interpreter = Interpreter(model_content=body, num_threads=1)
         index = interpreter.get_input_details()[0]["index"]
