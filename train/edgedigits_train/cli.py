@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgedigits.errors import EdgeDigitsError
-from edgedigits_train.data import SETTING, load
+from edgedigits_train.data import SETTING, load, with_negatives
 from edgedigits_train.recipe import load_recipe, published
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def _seed(text: str) -> int:
 def _seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for piece in text.split(","):
-        first, _, last = piece.partition("-")
-        seeds += range(_seed(first), _seed(last or first) + 1)
+        first, dash, last = piece.partition("-")
+        seeds += range(_seed(first), _seed(last if dash else first) + 1)
     if not seeds or len(set(seeds)) != len(seeds):
         raise argparse.ArgumentTypeError(f"{text} names no seed, or one twice")
     return seeds
@@ -102,12 +102,15 @@ def _train(options: argparse.Namespace) -> int:
     kind = "seeds" if options.seeds else f"{options.folds}-folds" if options.folds else f"seed{options.seed}"
     out = options.out or Path("runs") / f"{recipe.name}-{kind}"
     data = load(recipe.data.set, options.data)
+    if recipe.augmentation.junk:
+        data = with_negatives(data, options.data)
     if not data.published:
         print(f"{PROGRAM}: note: these are not the published files of {data.name}", file=sys.stderr)
     with _quiet_start():
         from edgedigits_train import run, series
 
         run.make_deterministic()
+        run.no_warnings()
     with Progress(recipe.training.epochs) as progress:
         if options.seeds:
             text = series.as_text(series.run_seeds(recipe, data, out, options.seeds, progress))

@@ -6,9 +6,12 @@ needs TensorFlow.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ import numpy.typing as npt
 from edgedigits_train import fetch
 from edgedigits_train.idx import DataError, read_idx
 
-__all__ = ["SETTING", "DataError", "DataSet", "load", "load_mnist"]
+__all__ = ["NOT_A_DIGIT", "SETTING", "DataError", "DataSet", "load", "load_mnist", "with_negatives"]
 
 SETTING = "EDGEDIGITS_DATA"
 """The environment variable that names the data folder where `--data` does not."""
@@ -44,6 +47,9 @@ class DataSet:
     published: bool
     part: str = ""
     """What of the set this is, where it is not the set as published: a fold, say."""
+    negatives: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 28, 28), np.uint8))
+    """Pictures to train on that show nothing of `labels`' first classes, uint8 [n, height, width]; see
+    `with_negatives`."""
 
 
 def load(name: str, folder: Path | None = None) -> DataSet:
@@ -67,6 +73,52 @@ def load_mnist(folder: Path | None = None) -> DataSet:
     named = folder if folder is not None else _setting()
     paths = fetch.mnist(_cache() / "mnist") if named is None else _in_folder(named, "mnist", fetch.MNIST)
     return _assemble("mnist", paths, tuple("0123456789"), fetch.MNIST)
+
+
+NOT_A_DIGIT = "not a digit"
+"""The label of the class of everything else. Whoever reads takes it for a refusal."""
+NEGATIVES_TRAINED_ON = 0.6
+
+
+def negatives_part(count: int, training: bool) -> npt.NDArray[np.intp]:
+    """Return the indices of the negatives that are trained on, or of the others, which only measure.
+
+    The split is one, for every seed and recipe: 60 % of `count` are trained on, chosen by a seed of its own.
+    """
+    order = np.random.default_rng(60).permutation(count)
+    kept = round(NEGATIVES_TRAINED_ON * count)
+    return np.sort(order[:kept] if training else order[kept:])
+
+
+def with_negatives(data: DataSet, folder: Path | None = None) -> DataSet:
+    """Return a set of digits with one more class, `NOT_A_DIGIT`, and the negatives to train it on.
+
+    They are the training part of `negatives/fashion.npz` (`images`, uint8 [n, 28, 28], things bright on 0)
+    in `folder` or in the one that the environment variable `EDGEDIGITS_DATA` names. Raises `DataError`
+    where the file is missing or is not that.
+    """
+    named = folder if folder is not None else _setting()
+    path = (named or _cache()) / "negatives" / "fashion.npz"
+    remedy = f"name the folder that holds negatives/ with --data or {SETTING}"
+    try:
+        content = path.read_bytes()
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            images = arrays["images"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise DataError(f"{path}: can't read the negatives ({reason}); {remedy}") from error
+    if images.dtype != np.uint8 or images.shape[1:] != data.train_images.shape[1:]:
+        raise DataError(
+            f"{path}: pictures of {_size(images.shape[1:])}, {images.dtype}, "
+            f"are not like those of {data.name}; {remedy}"
+        )
+    checksum = hashlib.md5(images.tobytes(), usedforsecurity=False).hexdigest()
+    return replace(
+        data,
+        labels=(*data.labels, NOT_A_DIGIT),
+        negatives=images[negatives_part(len(images), training=True)],
+        checksums={**data.checksums, "negatives/fashion.npz images": checksum},
+    )
 
 
 def _setting() -> Path | None:

@@ -139,12 +139,12 @@ class Loop:
                 settings.rate, momentum=settings.momentum, weight_decay=decay
             )
         if decay:
-            self.optimizer.exclude_from_weight_decay(var_names=["bias"])
+            self.optimizer.exclude_from_weight_decay(var_names=["bias", "gain"])
         self.optimizer.build(network.trainable_variables)
         averaged = network.variables if recipe.averaging.decay else ()
         self.averages = [tf.Variable(v, trainable=False, name=f"average_{v.name[:-2]}") for v in averaged]
         # XLA has no collectives on CPU, and compiles no loop around them elsewhere.
-        jit = self.replicas == 1
+        jit = self.replicas == 1 and network.compiled
         self.epoch = tf.function(self._epoch, jit_compile=jit)
         self._sums = tf.function(self._measured_sums, jit_compile=jit)
 

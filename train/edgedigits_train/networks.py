@@ -7,6 +7,7 @@ float32 [n, classes]: what the last layer gives before softmax (or sigmoid) is a
 from __future__ import annotations
 
 import itertools
+import math
 
 import tensorflow as tf
 
@@ -19,6 +20,9 @@ class Network(tf.Module):
     `training` is true for the steps of training only; dropout and batch normalization ask for it.
     All state lies in `variables`, in a fixed order, and follows from the seed alone.
     """
+
+    compiled: bool = True
+    """Whether XLA may compile the loop around it (on CPU its convolutions are thirty times slower)."""
 
     def __call__(self, pixels: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the logits; see the class for the shapes."""
@@ -73,8 +77,88 @@ class Mlp(Network):
         return last(values)
 
 
+class Convolution(tf.Module):
+    """A convolution with batch normalization and ReLU (S. Ioffe and C. Szegedy 2015, algorithms 1 and 2).
+
+    While training, the batch's own mean and variance normalize, and running ones are kept; afterwards those
+    are folded into kernel and bias, so that what is exported is a plain convolution.
+    """
+
+    EPSILON = 1e-3
+    KEPT = 0.98
+    """Share of the running mean and variance kept at each step."""
+
+    def __init__(self, kernel: tf.Tensor, stride: int, edges: str) -> None:
+        super().__init__()
+        filters = kernel.shape[-1]
+        self.stride, self.edges = stride, edges.upper()
+        self.kernel = tf.Variable(kernel, name="kernel")
+        self.gain = tf.Variable(tf.ones(filters), name="gain")
+        self.bias = tf.Variable(tf.zeros(filters), name="bias")
+        mean = tf.VariableAggregation.MEAN  # of the devices, where there are several
+        self.mean = tf.Variable(tf.zeros(filters), name="mean", trainable=False, aggregation=mean)
+        self.variance = tf.Variable(tf.ones(filters), name="variance", trainable=False, aggregation=mean)
+
+    def __call__(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, height, width, channels] → [n, height', width', filters], of the type of `values`."""
+        if not training:
+            factor = self.gain * tf.math.rsqrt(self.variance + self.EPSILON)
+            values = tf.nn.conv2d(values, self.kernel * factor, self.stride, self.edges)
+            return tf.nn.relu(values + (self.bias - self.mean * factor))
+        values = tf.nn.conv2d(values, tf.cast(self.kernel, values.dtype), self.stride, self.edges)
+        values, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            values, self.gain, self.bias, epsilon=self.EPSILON, is_training=True
+        )
+        self.mean.assign(self.KEPT * self.mean + (1 - self.KEPT) * mean)
+        self.variance.assign(self.KEPT * self.variance + (1 - self.KEPT) * variance)
+        return tf.nn.relu(values)
+
+
+class Cnn(Network):
+    """Convolutions one after the other, flattened into one dense layer.
+
+    The pixels are of a square picture. The flatten is a reshape to (−1, n): with the number of pictures
+    left open it leaves no shape arithmetic in the exported graph.
+    """
+
+    compiled = False
+
+    def __init__(self, settings: recipe.Cnn, pixels: int, classes: int, seed: int) -> None:
+        super().__init__()
+        self.side = size = math.isqrt(pixels)
+        self.precision = tf.as_dtype(settings.precision)
+        self.layers = []
+        channels = 1
+        for number, (filters, kernel, stride, edges) in enumerate(
+            zip(settings.filters, settings.kernels, settings.strides, settings.edges, strict=True)
+        ):
+            shape = (kernel, kernel, channels, filters)
+            first = tf.random.stateless_truncated_normal(
+                shape, seed=(seed, number), stddev=(2 / (kernel * kernel * channels)) ** 0.5, alg="philox"
+            )
+            self.layers.append(Convolution(first, stride, edges))
+            size = -(-(size if edges == "same" else size - kernel + 1) // stride)
+            channels = filters
+        self.flat = size * size * channels
+        first = tf.random.stateless_truncated_normal(
+            (self.flat, classes), seed=(seed, len(self.layers)), stddev=self.flat**-0.5, alg="philox"
+        )
+        self.last = Dense(self.flat, classes, first, tf.zeros(classes))
+
+    def __call__(self, pixels: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the logits [n, classes] of pixels [n, pixels]."""
+        values = tf.reshape(pixels, (-1, self.side, self.side, 1))
+        if training:
+            values = tf.cast(values, self.precision)
+        for layer in self.layers:
+            values = layer(values, training)
+        return self.last(tf.cast(tf.reshape(values, (-1, self.flat)), tf.float32))
+
+
 def build(settings: recipe.Network, pixels: int, classes: int, seed: int) -> Network:
     """Build the network a recipe describes, with the first values that `seed` gives."""
+    if isinstance(settings, recipe.Cnn):
+        return Cnn(settings, pixels, classes, seed)
     return Mlp(settings, pixels, classes, seed)
 
 

@@ -36,6 +36,10 @@ def _above(bound: float) -> dict[str, float]:
     return {"above": bound}
 
 
+def _share() -> dict[str, float]:
+    return {"at_least": 0, "at_most": 1}
+
+
 @dataclass(frozen=True)
 class Data:
     """`[data]`: what is learnt from."""
@@ -62,6 +66,80 @@ class Mlp:
     weight_sigma: float = field(default=0.1, metadata=_above(0))
     bias_sigma: float = field(default=0.0, metadata=_at_least(0))
     """0: biases start at zero."""
+
+
+@dataclass(frozen=True)
+class Cnn:
+    """`[network] kind = "cnn"`: convolutions, each with batch normalization and ReLU, then one dense layer.
+
+    The lists have one entry for each convolution, from the input on.
+    """
+
+    kind: Literal["cnn"]
+    filters: tuple[int, ...] = field(metadata=_at_least(1))
+    kernels: tuple[int, ...] = field(metadata=_at_least(1))
+    """Side of the window in pixels."""
+    strides: tuple[int, ...] = field(metadata=_at_least(1))
+    """Pixels from window to window: 2 halves the picture."""
+    edges: tuple[Literal["same", "valid"], ...]
+    """"same": the picture is padded with zeros; "valid": it shrinks by the window's side less one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the convolutions are computed in while training; weights and the trained network are float32."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """`[augmentation]`: what becomes of the training pictures before the network sees them.
+
+    Lengths are in field pixels (half a pixel of the 28×28) unless said otherwise. The defaults leave a
+    picture as it is.
+    """
+
+    variants: int = field(default=0, metadata=_at_least(0))
+    """So many versions of every picture are drawn ahead, and epoch after epoch takes the next. 0: none."""
+    plain: float = field(default=0.0, metadata=_share())
+    """Share of the pictures of each version that are left as they are. 0…1."""
+    rotation: float = field(default=0.0, metadata=_at_least(0))
+    """Standard deviation of the rotation in degrees."""
+    slant: float = field(default=0.0, metadata=_at_least(0))
+    """Standard deviation of the slant: how far to the right the top stands, in heights."""
+    lean: float = 0.0
+    """Mean of the slant: writing leans to the right more often than to the left."""
+    stretch: float = field(default=0.0, metadata=_at_least(0))
+    """Standard deviation of the logarithm of width by height."""
+    elastic: float = field(default=0.0, metadata=_at_least(0))
+    """Standard deviation of a random smooth displacement."""
+    bolder: float = field(default=0.0, metadata=_at_least(0))
+    """The stroke's edge moves outwards by up to this much, or inwards by up to half of it."""
+    pen: float = field(default=0.0, metadata=_share())
+    """Share of the digits drawn anew along their middle lines with a pen of 1.7 to 6.5 field pixels. 0…1."""
+    pressure: float = field(default=0.0, metadata=_at_least(0))
+    """Standard deviation of the pen's width along the stroke, as a part of it."""
+    broken: float = field(default=0.0, metadata=_share())
+    """Share of the digits whose stroke is interrupted. 0…1."""
+    strokes: float = field(default=0.0, metadata=_share())
+    """Share of the digits with another form in many hands that get it: a 1 its up-stroke, a 7 its bar, a 9 a
+    hooked stem, a 4 of two strokes. 0…1."""
+    camera: float = field(default=0.0, metadata=_share())
+    """Share of the digits that are photographed and found again by `find_ink`. 0…1."""
+    coarse: float = field(default=0.0, metadata=_share())
+    """Share of the digits that pass through a picture only 10 to 16 pixels high. 0…1."""
+    residue: float = field(default=0.0, metadata=_share())
+    """Share of the photographed digits with a rule or a neighbour at their side. 0…1."""
+    junk: int = field(default=0, metadata=_at_least(0))
+    """So many pictures of each version are no digits; above 0 the network has one more class."""
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """`[distillation]`: a trained network's answers on the same pictures, to learn from beside the labels."""
+
+    teacher: str = ""
+    """Run folder of the teacher, from where the command runs; "" for none."""
+    weight: float = field(default=0.0, metadata=_share())
+    """Share of the teacher's answer in the target; the label has the rest. 0…1."""
+    temperature: float = field(default=1.0, metadata=_above(0))
+    """The teacher's logits are divided by this: above 1, more of what it finds likely beside its answer."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +213,8 @@ class Calibration:
     without the last so many training pictures, and the temperature that fits its outputs on them is taken."""
 
 
-Network = Mlp
-NETWORKS: Mapping[str, type[Network]] = {"mlp": Mlp}
+Network = Mlp | Cnn
+NETWORKS: Mapping[str, type[Network]] = {"mlp": Mlp, "cnn": Cnn}
 Optimizer = Adam | Sgd
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {"adam": Adam, "sgd": Sgd}
 
@@ -154,6 +232,8 @@ class Recipe:
     averaging: Averaging = Averaging()
     stopping: Stopping = Stopping()
     calibration: Calibration = Calibration()
+    augmentation: Augmentation = Augmentation()
+    distillation: Distillation = Distillation()
 
     def with_epochs(self, epochs: int) -> Recipe:
         """Return the same recipe with another number of epochs."""
@@ -163,7 +243,10 @@ class Recipe:
         """Return the recipe with every default spelt out, in the form it is read from."""
         blocks = []
         for section in SECTIONS:
-            values = dataclasses.asdict(getattr(self, section))
+            settings = getattr(self, section)
+            if section in UNLESS_USED and settings == type(settings)():
+                continue
+            values = dataclasses.asdict(settings)
             lines = [f"[{section}]"]
             lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
             blocks.append("\n".join(lines) + "\n")
@@ -179,9 +262,13 @@ SECTIONS: Mapping[str, type | Mapping[str, type]] = {
     "averaging": Averaging,
     "stopping": Stopping,
     "calibration": Calibration,
+    "augmentation": Augmentation,
+    "distillation": Distillation,
 }
 """The dataclass of each section; where there are several kinds, by the section's key `kind`."""
 REQUIRED = ("data", "network", "training", "optimizer")
+UNLESS_USED = ("augmentation", "distillation")
+"""Sections that a recipe which does without them need not spell out."""
 
 
 def load_recipe(name: str) -> Recipe:
@@ -237,6 +324,14 @@ def recipe_from_text(text: str, source: str, name: str) -> Recipe:
     recipe = Recipe(
         name, **{section: _section(section, content, source, lines) for section, content in values.items()}
     )
+    if isinstance(recipe.network, Cnn):
+        network = recipe.network
+        counts = [len(x) for x in (network.filters, network.kernels, network.strides, network.edges)]
+        if len(set(counts)) > 1:
+            raise RecipeError(
+                f"{source}, line {lines[('network', 'kind')]}: [network] filters, kernels, strides and edges "
+                f"have one entry for each convolution, not {', '.join(map(str, counts))}"
+            )
     if recipe.stopping.patience and not recipe.data.validation:
         line = lines[("stopping", "patience")]
         raise RecipeError(
@@ -307,6 +402,8 @@ def _checked(value: Any, hint: Any, bounds: Mapping[str, float], where: str) -> 
         raise RecipeError(f"{where} = {_toml(value)}: must be at least {bounds['at_least']:g}")
     if "above" in bounds and value <= bounds["above"]:
         raise RecipeError(f"{where} = {_toml(value)}: must be above {bounds['above']:g}")
+    if "at_most" in bounds and value > bounds["at_most"]:
+        raise RecipeError(f"{where} = {_toml(value)}: must be at most {bounds['at_most']:g}")
     if "below" in bounds and value >= bounds["below"]:
         raise RecipeError(f"{where} = {_toml(value)}: must be below {bounds['below']:g}")
     return hint(value)

@@ -12,13 +12,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
 import hashlib
 import json
 import os
 import platform
 import shutil
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -33,8 +36,9 @@ from edgedigits.files import make_folder, write_atomically
 from edgedigits_train import networks
 from edgedigits_train.calibration import fit_temperature, negative_log_likelihood
 from edgedigits_train.data import DataSet
-from edgedigits_train.loop import Epoch, Loop, Part, history_csv, train
+from edgedigits_train.loop import Epoch, EpochParts, Loop, Part, history_csv, train
 from edgedigits_train.recipe import Recipe
+from edgedigits_train.versions import HELD_OUT, Versions
 
 SCHEMA = 1
 REPORT = "report.json"
@@ -90,7 +94,76 @@ def part_data(data: DataSet, recipe: Recipe) -> Parts:
     )
 
 
-def _part(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Part:
+def _as_pictures(data: DataSet, part: Part) -> npt.NDArray[np.uint8]:
+    return part.images.reshape(len(part), *data.train_images.shape[1:])
+
+
+@contextlib.contextmanager
+def pictures_of(recipe: Recipe, data: DataSet, learnt: Part, seed: int) -> Iterator[Part | EpochParts]:
+    """Within it, the pictures of each epoch: as they are, or augmented and answered by a teacher."""
+    settings = recipe.augmentation
+    if not settings.variants:
+        yield learnt if not recipe.distillation.weight else _taught(recipe, data, learnt)
+        return
+    with Versions(
+        _as_pictures(data, learnt), learnt.targets, data.negatives, settings, seed, len(data.labels) - 1
+    ) as versions:
+
+        def of_epoch(epoch: int) -> Part:
+            images, labels = versions.epoch(epoch)
+            part = _part(images, labels)
+            return part if not recipe.distillation.weight else _taught(recipe, data, part)
+
+        yield of_epoch
+
+
+def drawn_anew(recipe: Recipe, data: DataSet, part: Part, seed: int) -> Part:
+    """Return the digits of a part drawn as the recipe's augmentation draws them, none of them left plain."""
+    settings = dataclasses.replace(recipe.augmentation, junk=0, plain=0.0)
+    with Versions(_as_pictures(data, part), part.targets, data.negatives, settings, seed) as versions:
+        return _part(versions.draw(HELD_OUT), part.targets)
+
+
+def _taught(recipe: Recipe, data: DataSet, part: Part) -> Part:
+    """Return the pictures with what the teacher answers mixed into the labels (Hinton et al. 2015)."""
+    settings = recipe.distillation
+    network, labels = load_run(Path(settings.teacher))
+    if missing := [label for label in data.labels if label not in labels]:
+        raise RunError(f"{settings.teacher}: the teacher knows no class {missing[0]!r}; choose another")
+    columns = [labels.index(label) for label in data.labels]
+    answers = [
+        tf.nn.softmax(
+            tf.gather(network(tf.constant(some, tf.float32) / 255.0), columns, axis=1) / settings.temperature
+        )
+        for some in np.array_split(part.images, max(1, len(part) // 5000))
+    ]
+    own = np.eye(len(data.labels), dtype=np.float32)[part.targets]
+    weight = np.float32(settings.weight)
+    return Part(part.images, (1 - weight) * own + weight * np.concatenate(answers))
+
+
+@functools.cache
+def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str, ...]]:
+    """Return a finished run's network, pixels [n, pixels] → logits [n, classes], and its labels.
+
+    Raises `RunError` where the folder holds no finished run.
+    """
+    try:
+        report = json.loads((folder / REPORT).read_text("utf-8"))
+        served = tf.saved_model.load(str(folder / "model"))
+        logits = served.signatures["logits"]
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise RunError(f"{folder}: holds no finished run that can be loaded; name a run folder") from error
+
+    def network(pixels: tf.Tensor) -> tf.Tensor:
+        # Bound to the loaded model, which would else be collected, and its weights with it.
+        assert served is not None
+        return logits(pixels=pixels)["logits"]
+
+    return network, tuple(report["labels"])
+
+
+def _part(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> Part:
     return Part(images.reshape(len(images), -1), labels.astype(np.int32))
 
 
@@ -102,6 +175,11 @@ def make_deterministic() -> None:
     """Set TensorFlow up so that the same run gives the same bits; calling it twice does no harm."""
     tf.config.experimental.enable_op_determinism()
     tf.config.list_physical_devices()  # looks for devices now, so that what it logs comes at the start
+
+
+def no_warnings() -> None:
+    """Keep TensorFlow's advice to programmers (on retracing, say) from those who only run a recipe."""
+    tf.get_logger().setLevel("ERROR")
 
 
 def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -> dict[str, Any]:
@@ -124,15 +202,16 @@ def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -
     def trained(what: str, learnt: Part, watched: Mapping[str, Part]) -> tuple[Loop, list[Epoch]]:
         watcher.start(what)
         loop = Loop(networks.build(recipe.network, pixels, classes, seed), recipe, classes)
-        history = train(
-            loop,
-            learnt,
-            watched,
-            seed,
-            saved=out / _checkpoint(what),
-            identity=identity | {"what": what},
-            on_epoch=watcher.epoch,
-        )
+        with pictures_of(recipe, data, learnt, seed) as pictures:
+            history = train(
+                loop,
+                pictures,
+                watched,
+                seed,
+                saved=out / _checkpoint(what),
+                identity=identity | {"what": what},
+                on_epoch=watcher.epoch,
+            )
         return loop, history
 
     every = {"train": parts.train, "validation": parts.validation, "test": parts.test}
@@ -141,7 +220,7 @@ def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -
     if recipe.stopping.patience:
         watched["validation"] = parts.validation
     loop, history = trained("network", parts.train, watched)
-    calibration = _calibration(recipe, parts, loop, trained)
+    calibration = _calibration(recipe, data, parts, loop, trained, seed)
     measured = {name: _measured(loop, part) for name, part in known.items()}
 
     _save_model(loop.network, pixels, out / "model")
@@ -195,7 +274,9 @@ def _checkpoint(what: str) -> str:
     return "checkpoint.npz" if what == "network" else f"checkpoint-{what}.npz"
 
 
-def _calibration(recipe: Recipe, parts: Parts, loop: Loop, trained: Callable[..., Any]) -> dict[str, Any]:
+def _calibration(
+    recipe: Recipe, data: DataSet, parts: Parts, loop: Loop, trained: Callable[..., Any], seed: int
+) -> dict[str, Any]:
     """Fit the temperature where the recipe says; return the report's entries about it."""
     if recipe.calibration.holdout:
         kept = len(parts.train) - len(parts.holdout)
@@ -205,6 +286,11 @@ def _calibration(recipe: Recipe, parts: Parts, loop: Loop, trained: Callable[...
         part, source = parts.validation, "the validation part"
     else:
         return {"temperature": 1.0, "calibration": {"source": "none", "pictures": 0}}
+    if recipe.augmentation.variants:
+        # What a device meets is not as clean as the set: the temperature is for pictures drawn as those
+        # trained on were.
+        part = drawn_anew(recipe, data, part, seed)
+        source += ", augmented"
     logits = logits_of(loop.network, part)
     temperature = round(fit_temperature(logits, part.targets), 4)
     return {

@@ -1,0 +1,140 @@
+"""Versions of a training set: every picture drawn anew, and what is no digit beside them.
+
+A version is drawn by several processes in chunks, each with a random generator of its own: what it is
+depends on the pictures, the settings, the seed and the version's number, not on how many processes drew it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgedigits.normalize import SIZE
+from edgedigits_train import augment, junk
+from edgedigits_train.recipe import Augmentation
+
+CHUNK = 500
+"""Pictures drawn with one random generator."""
+HELD_OUT = 1 << 20
+"""Number of the first version of pictures that are not trained on."""
+
+Pictures = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int32]
+
+
+class Versions:
+    """Draws versions of a set of digits; to be closed, for it keeps processes and what they drew.
+
+    `images` are uint8 [n, 28, 28], `labels` integers [n]: their digits, below `junk_label`, which is what
+    the `settings.junk` pictures of each version are labelled with. `negatives`, uint8 [m, 28, 28], are
+    things that are no digits; there may be none. `processes` is by default one per processor.
+    """
+
+    def __init__(
+        self,
+        images: Pictures,
+        labels: npt.NDArray[np.integer],
+        negatives: Pictures,
+        settings: Augmentation,
+        seed: int,
+        junk_label: int = 10,
+        processes: int | None = None,
+    ) -> None:
+        self.images, self.labels, self.negatives = images, labels.astype(np.int32), negatives
+        self.settings, self.seed, self.junk_label = settings, seed, junk_label
+        self._fields: list[augment.Fields] = []
+        self._drawn: dict[int, Pictures] = {}
+        workers = processes or os.cpu_count() or 1
+        # Spawned: a process forked from one in which TensorFlow's threads run may stand still for ever.
+        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def epoch(self, epoch: int) -> tuple[Pictures, Labels]:
+        """Return pictures, uint8 [n + junk, 28, 28], and labels, int32, of an epoch (from 1).
+
+        The versions come in turn; each is drawn when it is first needed and kept. The share `plain` of the
+        digits, others in each epoch, is left as it is.
+        """
+        number = (epoch - 1) % self.settings.variants
+        if number not in self._drawn:
+            self._drawn[number] = self.draw(number)
+        pictures = self._drawn[number].copy()
+        count = len(self.images)
+        plain = np.random.default_rng((self.seed, epoch, 0x706C)).random(count) < self.settings.plain
+        pictures[:count][plain] = self.images[plain]
+        labels = np.concatenate([self.labels, np.full(self.settings.junk, self.junk_label, np.int32)])
+        return pictures, labels
+
+    def draw(self, number: int) -> Pictures:
+        """Draw one version: uint8 [n + junk, 28, 28], the digits in their order, then what is none."""
+        if not self._fields:
+            self._fields = list(self._pool.map(augment.fields, _chunks(self.images)))
+        starts = range(0, len(self.images), CHUNK)
+        seeds = [(self.seed, number, start) for start in starts]
+        settings = [self.settings] * len(seeds)
+        parts = list(self._pool.map(_digits, self._fields, _chunks(self.labels), settings, seeds))
+        counts = [min(CHUNK, self.settings.junk - start) for start in range(0, self.settings.junk, CHUNK)]
+        for future in [self._pool.submit(_junk, *task) for task in self._junk_tasks(number, counts)]:
+            parts.append(future.result())
+        return np.concatenate(parts)
+
+    def _junk_tasks(
+        self, number: int, counts: list[int]
+    ) -> Iterator[tuple[Pictures, npt.NDArray[np.integer], Pictures, int, Augmentation, tuple[int, ...]]]:
+        for place, count in enumerate(counts):
+            seed = (self.seed, number, place, 0x6E6F)
+            chosen = np.random.default_rng((*seed, 1)).integers(len(self.images), size=2 * CHUNK)
+            yield self.images[chosen], self.labels[chosen], self.negatives, count, self.settings, seed
+
+
+def _alone() -> None:
+    cv2.setNumThreads(1)
+
+
+def _chunks(array: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.generic]]:
+    for start in range(0, len(array), CHUNK):
+        yield array[start : start + CHUNK]
+
+
+def _digits(
+    shapes: augment.Fields,
+    labels: npt.NDArray[np.integer],
+    settings: Augmentation,
+    seed: tuple[int, ...],
+) -> Pictures:
+    return augment.draw(shapes, labels, settings, np.random.default_rng(seed))
+
+
+def _junk(
+    images: Pictures,
+    labels: npt.NDArray[np.integer],
+    negatives: Pictures,
+    count: int,
+    settings: Augmentation,
+    seed: tuple[int, ...],
+) -> Pictures:
+    return junk.crops(images, labels, negatives, count, settings, np.random.default_rng(seed))
+
+
+def empty() -> Pictures:
+    """Return no pictures: uint8 [0, 28, 28]."""
+    return np.zeros((0, SIZE, SIZE), np.uint8)
