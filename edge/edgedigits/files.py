@@ -32,10 +32,13 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)
         os.replace(temporary, path)  # noqa: PTH105 (a rename, said plainly)
-    except OSError as error:
+    except BaseException as error:
+        # An interrupt, too, must not leave the half-written file behind.
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
+        if not isinstance(error, OSError):
+            raise
         reason = error.strerror or str(error)
         raise OutputError(
             f"{path}: can't write ({reason}); choose a folder that exists and is writable"

@@ -89,8 +89,8 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         return Ink(contrast, np.zeros_like(contrast), 255, 255, polarity, scale)
     weak = max(1, round(settings.weak_part * strong))
     mask = contrast >= weak
-    thick = np.asarray(cv2.morphologyEx(contrast, cv2.MORPH_OPEN, _CROSS), np.uint8)
-    if _is_texture(contrast, thick, mask, strong, settings):
+    thick = _without_texture(contrast, mask, strong, settings)
+    if thick is not None:
         # Without the texture the two classes part elsewhere: look again.
         strong = min(strong, _threshold(thick, settings))
         weak = max(1, round(settings.weak_part_on_texture * strong))
@@ -98,27 +98,26 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
     return Ink(contrast, mask.view(np.uint8), strong, weak, polarity, scale)
 
 
-def _is_texture(
-    contrast: NDArray[np.uint8],
-    thick: NDArray[np.uint8],
-    mask: NDArray[np.bool_],
-    strong: int,
-    settings: InkSettings,
-) -> bool:
-    """Return whether the mask holds a texture, and the writing is thick enough to be told from it."""
+def _without_texture(
+    contrast: NDArray[np.uint8], mask: NDArray[np.bool_], strong: int, settings: InkSettings
+) -> NDArray[np.uint8] | None:
+    """Return the contrast less the paper's texture; None where there is none, or the writing is as thin."""
     sure = contrast >= strong
     certain = np.count_nonzero(sure)
+    if np.count_nonzero(mask) < 1.3 * certain:
+        return None  # everything is sure: a look that spares the work below on clean pages
+    thick = np.asarray(cv2.morphologyEx(contrast, cv2.MORPH_OPEN, _CROSS), np.uint8)
     if np.count_nonzero(thick >= strong) < settings.thick_share * certain:
-        return False
+        return None
     # Texture is thin, and lies apart from what is surely ink: a thin stroke is sure itself here and there,
     # and a thick one's soft edge lies close to it.
     near = cv2.dilate(sure.view(np.uint8), np.ones((7, 7), np.uint8))
     thin = mask & (thick < settings.weak_part * strong) & (near == 0)
     if np.count_nonzero(thin) < settings.texture_share * certain:
-        return False
+        return None
     # … and it is everywhere, where a frame or a shadow's edge is not.
     share = cv2.resize(thin.astype(np.float32), (4, 4), interpolation=cv2.INTER_AREA)
-    return bool(np.count_nonzero(share > 0.005) >= 8)
+    return thick if np.count_nonzero(share > 0.005) >= 8 else None
 
 
 def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:
