@@ -51,7 +51,7 @@ def annotate(image: Picture, page: Page) -> Picture:
         enlarged -= 1
     if enlarged > 1:
         canvas = cv2.resize(canvas, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_CUBIC)
-    pen = _Pen(canvas, across * enlarged, digit_height * enlarged)
+    pen = _Pen(np.asarray(canvas, np.uint8), across * enlarged, digit_height * enlarged)
     for line in page.lines:
         pen.boxes(line)
     for line in page.lines:

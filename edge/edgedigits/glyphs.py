@@ -138,7 +138,7 @@ class _Components:
         large = ~drop & ((np.minimum(w / width, h / height) > 0.85) | ((touches > 0) & (reach > 0.5)))
         if len(self.members) > 1 or min(height, width) >= 40:  # else a picture cut to its digit, maybe a 0
             for i in np.flatnonzero(large):
-                drop[i] = self._runs_along_the_border(i)
+                drop[i] = self._runs_along_the_border(int(i))
         # What stands clear of the border tells how high writing is here. Beside it, what touches the border
         # and is far larger is the desk; slivers there, smaller, are cut-off ends of neighbours and frames.
         clear = ~drop & (touches == 0) & (h >= self.settings.least_height)

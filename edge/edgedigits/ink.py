@@ -134,11 +134,12 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     # A slope of a few degrees breaks a line into steps of one pixel, which the dilation bridges.
     bridged = cv2.dilate(mask, np.ones((3, 1), np.uint8))
     kernel = np.ones((1, length), np.uint8)
-    runs = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    opened = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    runs = np.asarray(opened, np.uint8)
     if not runs.any():
         return mask
     thickness = max(4, round(settings.rule_thickness * max(height, width)))
-    tall = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness, 1), np.uint8))
+    tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness, 1), np.uint8)), np.uint8)
     thin = runs & mask & (1 - tall)
     # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
     count, labels = cv2.connectedComponents(runs)

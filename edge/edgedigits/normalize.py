@@ -51,7 +51,7 @@ def normalize(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
         # Area resampling is the average over the pixel's footprint when shrinking; there is no footprint to
         # average over when enlarging, and OpenCV's area mode would then give blocks.
         mode = cv2.INTER_AREA if side > BOX else cv2.INTER_LINEAR
-        square = cv2.resize(square, (BOX, BOX), interpolation=mode)
+        square = np.asarray(cv2.resize(square, (BOX, BOX), interpolation=mode), np.float32)
     square *= 255.0 / float(square.max())
     glyph = np.rint(square).astype(np.uint8)
     moments = cv2.moments(glyph)
