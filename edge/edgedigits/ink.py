@@ -92,7 +92,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
     thick = _without_texture(contrast, mask, strong, settings)
     if thick is not None:
         # Without the texture the two classes part elsewhere: look again.
-        strong = min(strong, _threshold(thick, settings))
+        strong = _threshold(thick, settings)
         weak = max(1, round(settings.weak_part_on_texture * strong))
         mask = thick >= weak
     return Ink(contrast, mask.view(np.uint8), strong, weak, polarity, scale)
@@ -102,11 +102,11 @@ def _without_texture(
     contrast: NDArray[np.uint8], mask: NDArray[np.bool_], strong: int, settings: InkSettings
 ) -> NDArray[np.uint8] | None:
     """Return the contrast less the paper's texture; None where there is none, or the writing is as thin."""
+    thick = np.asarray(cv2.morphologyEx(contrast, cv2.MORPH_OPEN, _CROSS), np.uint8)
+    # A texture over the whole sheet outweighs the writing, and may have been taken for it.
+    strong = max(strong, _threshold(thick, settings))
     sure = contrast >= strong
     certain = np.count_nonzero(sure)
-    if np.count_nonzero(mask) < 1.3 * certain:
-        return None  # everything is sure: a look that spares the work below on clean pages
-    thick = np.asarray(cv2.morphologyEx(contrast, cv2.MORPH_OPEN, _CROSS), np.uint8)
     if np.count_nonzero(thick >= strong) < settings.thick_share * certain:
         return None
     # Texture is thin, and lies apart from what is surely ink: a thin stroke is sure itself here and there,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
-from edgedigits.ink import find_ink
+from edgedigits.ink import find_ink, lift_rules
 
 
 def mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -55,13 +56,8 @@ def test_chalk_on_a_board(stroke: NDArray[np.bool_]) -> None:
 
 def test_grey_and_colour_agree() -> None:
     image = write(paper(), "3817", (40, 120))
-    np.testing.assert_array_equal(mask(image), mask(image[..., 0].copy() * 0 + find_grey(image)))
-
-
-def find_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    import cv2
-
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    np.testing.assert_array_equal(mask(image), mask(grey))
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
@@ -75,3 +71,26 @@ def test_a_large_picture_is_shrunk_and_says_so() -> None:
     ink = find_ink(image)
     assert ink.contrast.shape == (120, 2000)
     assert ink.scale == pytest.approx(0.4)
+
+
+def test_thin_texture_is_lifted_off(stroke: NDArray[np.bool_]) -> None:
+    """Fine printed lines, half as dark as the ink, all over the sheet: what is left is the writing."""
+    image = paper()
+    for y in range(2, 240, 6):
+        cv2.line(image, (0, y), (639, y - 2), (150, 150, 150), 1)
+    write(image, "3817", (40, 120))
+    ink = find_ink(image)
+    assert agreement((ink.mask > 0) & (ink.contrast >= ink.strong), stroke) > 0.7
+    assert np.count_nonzero(ink.mask[150:]) == 0
+
+
+def test_ruled_lines_are_lifted_and_crossbars_stay(stroke: NDArray[np.bool_]) -> None:
+    """A rule through the writing goes, the strokes it crosses stay, and so do the bars of 4 and 7."""
+    image = write(paper(), "3817", (40, 120))
+    cv2.line(image, (0, 110), (639, 114), (60, 60, 60), 2)
+    mask_before = find_ink(image).mask
+    lifted = lift_rules(mask_before)
+    assert lifted[:, 300:].sum() < 0.05 * mask_before[:, 300:].sum()
+    assert (lifted[stroke] > 0).mean() > 0.9
+    plain = find_ink(write(paper(), "4747", (40, 120))).mask
+    np.testing.assert_array_equal(lift_rules(plain), plain)
