@@ -182,11 +182,6 @@ def no_warnings() -> None:
     tf.get_logger().setLevel("ERROR")
 
 
-def no_warnings() -> None:
-    """Keep TensorFlow's advice to programmers (on retracing, say) from those who only run a recipe."""
-    tf.get_logger().setLevel("ERROR")
-
-
 def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -> dict[str, Any]:
     """Train a recipe into the folder `out`, going on from where an interrupted run stopped there.
 
