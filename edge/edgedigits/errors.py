@@ -25,3 +25,11 @@ class SourceError(EdgeDigitsError):
 
 class OutputError(EdgeDigitsError):
     """A place that can't be written to."""
+
+
+class FormError(EdgeDigitsError):
+    """A form file that can't be used: not TOML, an unknown key, a box outside the page, a check nothing meets."""
+
+
+class RegistrationError(PictureError):
+    """A picture in which a form's page can't be found, or in which what was found is not that page."""

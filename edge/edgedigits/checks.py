@@ -1,0 +1,121 @@
+"""What a number on a form must satisfy: check digits, ranges, patterns.
+
+Check digits and the formats of numbers come from python-stdnum (the extra `forms`), by the name of its
+modules: `luhn`, `verhoeff`, `ean`, `isbn`, `iban`, `iso7064.mod_97_10`, `de.idnr`, … A letter prefix that
+is printed on the form, as the country of an IBAN, is part of the rule: what is written are digits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from edgedigits.errors import FormError
+
+INSTALL = "pip install 'edgedigits[forms]'"
+
+Test = Callable[[str], bool]
+
+_PROBES = 40
+"""So many random numbers of a length are offered to a format before the length counts as impossible."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: its name as the form gives it, and the test itself, from text to whether it is met."""
+
+    name: str
+    test: Test
+
+
+def check_digit_rule(name: str, prefix: str, lengths: Sequence[int]) -> Rule:
+    """Return the rule of a python-stdnum module for numbers of the given lengths.
+
+    `prefix` is put before the digits. Raises `FormError`, without the form's name, where python-stdnum is
+    not installed, has no such format, or the format knows no number of any of these lengths.
+    """
+    try:
+        importlib.import_module("stdnum")
+    except ImportError as error:
+        raise FormError(f"check '{name}' needs python-stdnum; {INSTALL}") from error
+    module = _stdnum_module(name)
+    if not _any_length_possible(module, prefix, lengths):
+        with_prefix = f" after '{prefix}'" if prefix else ""
+        remedy = "change 'digits', or set 'prefix' to the letters printed before them"
+        raise FormError(
+            f"check '{name}' is met by no number of {_choice(lengths)} digits{with_prefix}; {remedy}"
+        )
+
+    def test(digits: str) -> bool:
+        return bool(module.is_valid(prefix + digits))
+
+    return Rule(name, test)
+
+
+def _stdnum_module(name: str) -> Any:
+    module = None
+    if re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?", name):
+        # A module of that name is asked for and nothing else: the name comes from a file.
+        for candidate in (name, f"iso7064.{name}"):
+            try:
+                module = importlib.import_module(f"stdnum.{candidate}")
+            except ImportError:
+                continue
+            if hasattr(module, "is_valid") and hasattr(module, "validate"):
+                return module
+    raise FormError(
+        f"check '{name}' is no format of python-stdnum; use the name of one of its modules, such as "
+        "luhn, verhoeff, ean, isbn, iban or iso7064.mod_97_10"
+    )
+
+
+def _any_length_possible(module: Any, prefix: str, lengths: Sequence[int]) -> bool:
+    from stdnum.exceptions import InvalidFormat, InvalidLength, ValidationError
+
+    draw = random.Random(0)
+    for length in lengths:
+        for _ in range(_PROBES):
+            digits = "".join(draw.choices("0123456789", k=length))
+            try:
+                module.validate(prefix + digits)
+            except (InvalidLength, InvalidFormat):
+                continue  # an unknown country or a wrong structure counts like a wrong length
+            except ValidationError:
+                return True  # only the check digit or a part of the number is wrong
+            except Exception:  # noqa: S112 (a format that stumbles over the number does not take it)
+                continue
+            return True
+    return False
+
+
+def range_rule(low: Decimal, high: Decimal, most: Decimal, least: Decimal = Decimal(0)) -> Rule:
+    """Return the rule that a number lies in `low`…`high`; `least`…`most` is what the field can hold.
+
+    Raises `FormError` for an empty range and for one that the field can't reach.
+    """
+    if low > high:
+        raise FormError(f"range [{low}, {high}] is empty; put the smaller number first")
+    if low > most or high < least:
+        raise FormError(
+            f"range [{low}, {high}] can't be met by a field that holds {least} to {most}; change 'digits'"
+        )
+    return Rule(f"range {low}…{high}", lambda text: low <= Decimal(text) <= high)
+
+
+def pattern_rule(pattern: str) -> Rule:
+    """Return the rule that the whole text matches a regular expression; raises `FormError` for a bad one."""
+    try:
+        compiled = re.compile(pattern, re.ASCII)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise FormError(f"pattern '{pattern}' is no regular expression ({error}); mend it") from error
+    return Rule(f"pattern {pattern}", lambda text: compiled.fullmatch(text) is not None)
+
+
+def _choice(lengths: Sequence[int]) -> str:
+    low, high = min(lengths), max(lengths)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -1,0 +1,307 @@
+"""A registered page → the ink of each field, what is printed lifted off.
+
+The page is flattened once, its ink measured against one threshold (a blank cell must not be judged by its
+own noise), the printed lines are taken away where no stroke crosses them, and each piece of ink goes to the
+cell that most of it lies in, so that a tail may reach over the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.ink import to_grey
+from edgedigits.layout import Box, Field, Form
+from edgedigits.register import Registration, Segment, darkness, flattened, printed_segments
+
+Grey = NDArray[np.uint8]
+
+_UPRIGHT = np.ones((3, 1), np.uint8)
+
+
+@dataclass(frozen=True)
+class CutoutSettings:
+    """How fields are cut out; lengths in heights of a cell unless said otherwise."""
+
+    cell_pixels: int = 64
+    """Height in pixels that the smallest cells are flattened to …"""
+    longest_side: int = 2400
+    """… unless the page's longer side would exceed this many pixels."""
+    most_enlarged: float = 3.0
+    """Nor is the picture enlarged by more than this."""
+    stroke: float = 0.35
+    """Twice the thickest stroke, and more than the thickest printed line."""
+    least_contrast: float = 0.10
+    """Fainter than this against the paper is never ink. 0…1."""
+    noise_factor: float = 5.0
+    """Ink stands this many standard deviations of the paper's noise above the paper."""
+    weak_part: float = 0.55
+    """A stroke is followed down to this part of the threshold from where it exceeds it. 0…1."""
+    speck: float = 0.15
+    """A cell whose ink is smaller than this is blank."""
+    share: float = 0.75
+    """A piece of ink belongs to a cell alone if this part of it lies in it; else each gets its part. 0…1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The ink of one cell.
+
+    `ink` is uint8, H×W, 0 paper … 255 full ink, cut to the ink (0×0 where the cell is blank). `height` is
+    the ink's height in heights of the cell. `apart` says that it is several pieces of like size side by
+    side, which no one digit is.
+    """
+
+    ink: Grey
+    height: float
+    apart: bool
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is no writing in the cell."""
+        return self.ink.size == 0
+
+
+class FlatPage:
+    """The flattened page of a form in one picture.
+
+    `grey` is uint8, H×W, with a margin around the page; `ink` (uint8, same size) is 0 where there is paper
+    or something printed, and else how much of the light is missing.
+    """
+
+    def __init__(
+        self,
+        image: NDArray[np.uint8],
+        form: Form,
+        registration: Registration,
+        settings: CutoutSettings = CutoutSettings(),
+    ) -> None:
+        self._settings = settings
+        self._boxes = [(field, box) for field in form.fields for box in form.cell_boxes(field)]
+        self._first: dict[str, int] = {}
+        for k, (field, _) in enumerate(self._boxes):
+            self._first.setdefault(field.name, k)
+        self._flatten(to_grey(image), registration)
+        self._find_ink()
+        self._lift(printed_segments(form))
+        self._share_out()
+
+    def cells(self, field: Field) -> list[Cell]:
+        """Return a field's cells from left to right (of a free field: the one)."""
+        first = self._first[field.name]
+        return [self._cell(k) for k in range(first, first + field.cells)]
+
+    def picture(self, field: Field) -> Grey:
+        """Return a field as a clean picture (uint8, dark on 255) for the reader, with some paper around.
+
+        Without anything printed around it, it is the flattened page itself that is cut.
+        """
+        left, top, right, bottom = self._pixels(field.box)
+        if field.printed == "none":
+            return self.grey[top:bottom, left:right]
+        ink = self._own(self._first[field.name])
+        pad = round(0.3 * (bottom - top))
+        return np.pad(np.asarray(255 - ink, np.uint8), pad, constant_values=255)
+
+    # --- making it ----------------------------------------------------------------------------------------
+
+    def _flatten(self, grey: Grey, registration: Registration) -> None:
+        corners = registration.corners
+        sides = [float(np.linalg.norm(corners[(k + 1) % 4] - corners[k])) for k in range(4)]
+        wide, high = max(sides[0], sides[2]), max(sides[1], sides[3])
+        smallest = min(box[3] for _, box in self._boxes)
+        scale = min(
+            self._settings.cell_pixels / (smallest * high),
+            self._settings.most_enlarged,
+            self._settings.longest_side / max(wide, high),
+        )
+        self.size = max(8, round(wide * scale)), max(8, round(high * scale))
+        self._cell_height = float(np.median([box[3] for _, box in self._boxes])) * self.size[1]
+        self.margin = max(4, round(0.35 * self._cell_height))
+        whole = registration.by == "none"
+        if whole:
+            self.margin = 0
+        if whole and self.size == grey.shape[::-1] and not registration.bend.any():
+            self.grey = grey
+        else:
+            self.grey, _ = flattened(grey, registration.matrix, registration.bend, self.size, self.margin)
+        self._line_width = registration.line_width * scale
+
+    def _find_ink(self) -> None:
+        settings = self._settings
+        kernel = max(9, round(settings.stroke * self._cell_height), round(2.5 * self._line_width)) | 1
+        self._dark = darkness(self.grey, kernel)
+        # The paper's noise is read off the inside of the fields: the margin may be anything.
+        inside = np.zeros(self.grey.shape, bool)
+        for _, box in self._boxes:
+            left, top, right, bottom = self._pixels(box)
+            dx, dy = (right - left) // 6, (bottom - top) // 6
+            inside[top + dy : bottom - dy, left + dx : right - dx] = True
+        values = self._dark[inside] if inside.any() else self._dark
+        low, quarter = np.percentile(values, (5, 25))
+        sigma = max(1.0, (quarter - low) / 0.97)
+        floor = max(255 * settings.least_contrast, quarter + (0.67 + settings.noise_factor) * sigma)
+        self.strong = int(min(254, np.ceil(floor)))
+        self.weak = max(1, round(settings.weak_part * self.strong))
+
+    def _lift(self, segments: Sequence[Segment]) -> None:
+        """Take the printed lines out of the ink, but for the strokes that cross them."""
+        mask = (self._dark >= self.weak).astype(np.uint8)
+        lifted = np.zeros_like(mask)
+        band = np.zeros_like(mask)
+        for segment in segments:
+            if segment.horizontal:
+                self._lift_one(mask, lifted, band, segment)
+            else:
+                self._lift_one(mask.T, lifted.T, band.T, segment)
+        left = mask & (1 - lifted)
+        # What is left within the lines' own bands (crossings of two lines, their frayed edges) is no stroke.
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=8)
+        inside = np.bincount(labels.ravel(), weights=band.ravel(), minlength=count)
+        self._remnant = inside >= 0.9 * np.maximum(1, stats[:, cv2.CC_STAT_AREA])
+        self._remnant[0] = True
+        self._labels, self._stats = labels, stats
+
+    def _lift_one(self, mask: Grey, lifted: Grey, band: Grey, segment: Segment) -> None:
+        w, h = self.size
+        along, across = (w, h) if segment.horizontal else (h, w)
+        m = self.margin
+        start, end = round(segment.start * along) + m, round(segment.end * along) + m
+        at = segment.at * across + m
+        reach = max(4, round(0.1 * self._cell_height + 0.6 * self._line_width))
+        first, last = max(0, round(at) - reach), min(mask.shape[0], round(at) + reach + 1)
+        strip = mask[first:last, max(0, start) : end + 1]
+        if strip.size == 0:
+            return
+        # Where the line really runs, and how thick it is here: the rows that are dark nearly everywhere.
+        filled = strip.mean(axis=1)
+        peak = int(np.argmax(filled))
+        if filled[peak] < 0.4:
+            return
+        rows = _run_around(filled >= 0.6 * filled[peak], peak)
+        top, bottom = first + rows[0], first + rows[1]
+        thick = bottom - top
+        # A run of ink across the line that is hardly longer than the line is thick is the line; a longer one
+        # is a stroke that crosses it. Only what hangs on the line's core counts, not a stroke close by.
+        room = max(3, round(0.06 * self._cell_height))
+        lo, hi = max(0, top - 2 * room - thick), min(mask.shape[0], bottom + 2 * room + thick)
+        left, right = max(0, start - 2), end + 3
+        area = np.ascontiguousarray(mask[lo:hi, left:right])
+        kernel = np.ones((thick + room + 1, 1), np.uint8)
+        long = cv2.morphologyEx(area, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE)
+        short = area & (1 - long)
+        core = slice(top - lo, bottom - lo)
+        line = np.zeros_like(area)
+        line[core] = short[core]
+        for _ in range(room):
+            line = cv2.dilate(line, _UPRIGHT) & short
+        # A stroke that comes from one side only ends in the line.
+        beside = max(2, room // 2)
+        above, below = (long[max(0, core.start - beside)], long[min(len(long), core.stop + beside) - 1])
+        lean = np.ones((1, 2 * (thick + beside) + 1), np.uint8)
+        through = cv2.dilate(above[None], lean) & cv2.dilate(below[None], lean)
+        line[core] |= area[core] & (1 - through)
+        lifted[lo:hi, left:right] |= line
+        band[max(0, top - room) : bottom + room, left:right] = 1
+
+    def _share_out(self) -> None:
+        """Give each piece of ink to the cell that it lies in."""
+        place = np.zeros(self._labels.shape, np.int32)
+        for k, (_, box) in enumerate(self._boxes):
+            left, top, right, bottom = self._pixels(box)
+            place[top:bottom, left:right] = k + 1
+        strong = np.zeros(len(self._stats), bool)
+        strong[self._labels[self._dark >= self.strong]] = True
+        strong &= ~self._remnant
+        owner = np.zeros(len(self._stats), np.int64)
+        labels, places = self._labels[self._labels > 0], place[self._labels > 0]
+        pairs, counts = np.unique(
+            labels.astype(np.int64) * (len(self._boxes) + 1) + places, return_counts=True
+        )
+        best: dict[int, tuple[int, int]] = {}
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            label, cell = divmod(pair, len(self._boxes) + 1)
+            if count > best.get(label, (0, 0))[0]:
+                best[label] = (count, cell)
+        for label, (count, cell) in best.items():
+            whole = count >= self._settings.share * self._stats[label, cv2.CC_STAT_AREA]
+            owner[label] = cell if whole else -1
+        owner[~strong] = 0
+        owned = owner[self._labels]
+        # Pieces that lie in several cells are cut at the cells' borders.
+        self._place = np.where(owned < 0, place, owned)
+        self._place[(self._labels == 0)] = 0
+        self.ink = np.where(self._place > 0, self._dark, 0).astype(np.uint8)
+
+    # --- cutting ------------------------------------------------------------------------------------------
+
+    def _pixels(self, box: Box) -> tuple[int, int, int, int]:
+        (w, h), m = self.size, self.margin
+        x, y, bw, bh = box
+        left, top = round(x * w) + m, round(y * h) + m
+        return left, top, max(left + 1, round((x + bw) * w) + m), max(top + 1, round((y + bh) * h) + m)
+
+    def _around(self, k: int) -> tuple[slice, slice]:
+        """Return rows and columns of a cell and of what may reach out of it."""
+        left, top, right, bottom = self._pixels(self._boxes[k][1])
+        out = round(0.35 * (bottom - top))
+        rows, columns = self._place.shape
+        return (
+            slice(max(0, top - out), min(rows, bottom + out)),
+            slice(max(0, left - out), min(columns, right + out)),
+        )
+
+    def _own(self, k: int) -> Grey:
+        """Return the stretched ink of a cell and its surroundings: 0 paper … 255 full ink."""
+        where = self._around(k)
+        own = self._place[where] == k + 1
+        if not own.any():
+            return np.zeros(own.shape, np.uint8)
+        dark = self._dark[where]
+        full = float(np.percentile(dark[own], 75))
+        floor = 0.5 * self.weak
+        grey = (dark.astype(np.float32) - floor) * (255.0 / max(1.0, full - floor))
+        return np.where(own, np.clip(grey, 0, 255), 0).astype(np.uint8)
+
+    def _cell(self, k: int) -> Cell:
+        left, top, right, bottom = self._pixels(self._boxes[k][1])
+        high = bottom - top
+        ink = self._own(k)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(
+            (ink > 0).astype(np.uint8), connectivity=8
+        )
+        small = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+        largest = int(small[1:].max()) if count > 1 else 0
+        if largest < self._settings.speck * high:
+            return Cell(np.zeros((0, 0), np.uint8), 0.0, False)
+        keep = small >= max(0.25 * self._settings.speck * high, 2)
+        keep[0] = False
+        ink = np.where(keep[labels], ink, 0).astype(np.uint8)
+        x, y, w, h = cv2.boundingRect(ink)
+        return Cell(ink[y : y + h, x : x + w], h / high, _side_by_side(stats[keep]))
+
+
+def _run_around(flags: NDArray[np.bool_], k: int) -> tuple[int, int]:
+    """Return the first index of the run of True that `k` lies in, and the one after its last."""
+    first = last = k
+    while first > 0 and flags[first - 1]:
+        first -= 1
+    while last < len(flags) - 1 and flags[last + 1]:
+        last += 1
+    return first, last + 1
+
+
+def _side_by_side(stats: NDArray[np.int32]) -> bool:
+    """Return whether two pieces of like height stand clear beside one another."""
+    x, y, w, h = stats[:, :4].T
+    tall = int(h.max())
+    for i in np.flatnonzero(h > 0.6 * tall):
+        for j in np.flatnonzero(h > 0.6 * tall):
+            level = min(y[i] + h[i], y[j] + h[j]) - max(y[i], y[j])
+            if x[i] + w[i] < x[j] and level > 0.5 * tall:
+                return True
+    return False
