@@ -1,4 +1,4 @@
-"""The command line: `edgedigits-train RECIPE`."""
+"""The command line: `edgedigits-train RECIPE` and `edgedigits-train augment RECIPE`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ PROGRAM = "edgedigits-train"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status: 0 done, 1 an error said in one line, 130 interrupted."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if given[:1] == ["augment"]:
+            from edgedigits_train import sheet
+
+            return sheet.main(given[1:])
+        if given[:1] == ["report"]:
+            return _report(_report_parser().parse_args(given[1:]))
+        options = _parser().parse_args(given)
         return _train(options)
     except EdgeDigitsError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
@@ -39,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         PROGRAM,
         description="Train a recipe into a run folder. An interrupted run, started again, goes on.",
+        epilog=f"{PROGRAM} augment RECIPE --sheet FILE.png: look at what a recipe makes of the digits.",
     )
     parser.add_argument("recipe", help=f"a published recipe ({', '.join(published())}) or a .toml file")
     parser.add_argument(
@@ -59,6 +67,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--epochs", type=_positive, metavar="N", help="another number of epochs than the recipe's"
     )
+    parser.add_argument("--tensorboard", action="store_true", help="log every epoch to RUN/logs, too")
+    return parser
+
+
+def _report_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        f"{PROGRAM} report",
+        description="Write a finished run's report.html, figures and per-class table into its folder.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--data", type=Path, metavar="DIR", help=f"as for training (else {SETTING}, …)")
     return parser
 
 
@@ -111,14 +130,26 @@ def _train(options: argparse.Namespace) -> int:
 
         run.make_deterministic()
         run.no_warnings()
+        from edgedigits_train.tensorboard import TensorBoard
     with Progress(recipe.training.epochs) as progress:
+        watcher = TensorBoard(progress) if options.tensorboard else progress
         if options.seeds:
-            text = series.as_text(series.run_seeds(recipe, data, out, options.seeds, progress))
+            text = series.as_text(series.run_seeds(recipe, data, out, options.seeds, watcher))
         elif options.folds:
-            text = series.as_text(series.run_folds(recipe, data, out, options.folds, options.seed, progress))
+            text = series.as_text(series.run_folds(recipe, data, out, options.folds, options.seed, watcher))
         else:
-            text = summary(run.run(recipe, data, out, options.seed, progress), out)
+            text = summary(run.run(recipe, data, out, options.seed, watcher), out)
     print(text)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    with _quiet_start():
+        from edgedigits_train import report, run
+
+        run.make_deterministic()
+        run.no_warnings()
+    print(report.make_report(options.run, options.data))
     return 0
 
 
@@ -151,7 +182,7 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def start(self, what: str) -> None:
+    def start(self, what: str, out: Path) -> None:
         """Say that the training of "network" or "twin" begins."""
         self._close()
         self.label = self.LABELS[what]
