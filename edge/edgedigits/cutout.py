@@ -41,7 +41,9 @@ class CutoutSettings:
     """Ink stands this many standard deviations of the paper's noise above the paper."""
     weak_part: float = 0.55
     """A stroke is followed down to this part of the threshold from where it exceeds it. 0…1."""
-    speck: float = 0.15
+    faintest: float = 0.35
+    """What is fainter than this part of the page's typical writing is rubbed out, or shows through. 0…1."""
+    speck: float = 0.2
     """A cell whose ink is smaller than this is blank."""
     share: float = 0.75
     """A piece of ink belongs to a cell alone if this part of it lies in it; else each gets its part. 0…1."""
@@ -217,6 +219,7 @@ class FlatPage:
         strong = np.zeros(len(self._stats), bool)
         strong[self._labels[self._dark >= self.strong]] = True
         strong &= ~self._remnant
+        strong &= self._peaks() >= self._settings.faintest * self._typical_peak(strong)
         owner = np.zeros(len(self._stats), np.int64)
         labels, places = self._labels[self._labels > 0], place[self._labels > 0]
         pairs, counts = np.unique(
@@ -236,6 +239,23 @@ class FlatPage:
         self._place = np.where(owned < 0, place, owned)
         self._place[(self._labels == 0)] = 0
         self.ink = np.where(self._place > 0, self._dark, 0).astype(np.uint8)
+
+    def _peaks(self) -> NDArray[np.float64]:
+        """Return for each piece of ink how dark its darkest tenth is."""
+        labels = self._labels.ravel()
+        order = np.flatnonzero(labels)
+        order = order[np.lexsort((self._dark.ravel()[order], labels[order]))]
+        last = np.cumsum(np.bincount(labels[order], minlength=len(self._stats)))
+        areas = self._stats[:, cv2.CC_STAT_AREA].astype(np.int64)
+        areas[0] = 0
+        values = self._dark.ravel()[order]
+        if not len(values):
+            return np.zeros(len(self._stats))
+        return np.asarray(values[np.clip(last - 1 - areas // 10, 0, len(values) - 1)], np.float64)
+
+    def _typical_peak(self, pieces: NDArray[np.bool_]) -> float:
+        tall = pieces & (self._stats[:, cv2.CC_STAT_HEIGHT] >= 0.3 * self._cell_height)
+        return float(np.median(self._peaks()[tall])) if tall.any() else 0.0
 
     # --- cutting ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,386 @@
+"""A picture of a filled-in form → a value for each of its fields.
+
+`FormReader` puts the rooms together: the page is registered, its fields are cut out, what is in them is
+read, and the readings are held against the form's rules, the next best after the best. What was read, what
+it means, how sure that is and what is wrong with it are kept apart.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.cutout import Cell, CutoutSettings, FlatPage
+from edgedigits.decode import is_character
+from edgedigits.errors import RegistrationError
+from edgedigits.layout import Field, Form
+from edgedigits.normalize import normalize
+from edgedigits.page import REJECTED, Line
+from edgedigits.reader import Reader
+from edgedigits.register import Registration, RegistrationSettings, register
+
+Readings = tuple[tuple[str, float], ...]
+"""Texts with their probabilities, best first."""
+
+MOST_READINGS = 200
+"""So many next-best readings are tried before a failed check rejects."""
+
+_BLANK = " "
+
+
+@dataclass(frozen=True)
+class FieldReading:
+    """What one field says.
+
+    `raw` is what was read: digits, `?` for one that can't be read, a space for a blank cell, separators.
+    `value` is what it means, None where there is an `error` or nothing is written. `confidence` is the
+    probability (0…1) of the value being right, given that the number that was written satisfies the form's
+    rules. `error` is one line, `reason` one of `blank`, `not-digits`, `several`, `small`, `count`, `check`,
+    `confidence`; both are None where all is well. Where a rule rejected the best reading and a next-best
+    one took its place, `instead_of` is the text that was rejected. `corners` are those of the field in
+    pixels of the upright picture, from top left clockwise.
+    """
+
+    name: str
+    raw: str
+    value: str | None
+    confidence: float
+    error: str | None
+    reason: str | None
+    instead_of: str | None
+    corners: tuple[tuple[int, int], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the field as a JSON object; the confidence is rounded to four digits."""
+        return {
+            "name": self.name,
+            "raw": self.raw,
+            "value": self.value,
+            "confidence": round(self.confidence, 4),
+            "error": self.error,
+            "reason": self.reason,
+            "instead_of": self.instead_of,
+            "corners": [list(corner) for corner in self.corners],
+        }
+
+
+@dataclass(frozen=True)
+class FormReading:
+    """What one picture of a form says: its fields in the order of the form file.
+
+    `found_by` names the way the page was found, `lines_found` is the part of its printed lines that were
+    found (0…1, None where the form has none), `turned` the degrees by which it lies turned clockwise in the
+    picture, `corners` those of the page in pixels of the upright picture, whose width and height are `size`.
+    """
+
+    form: str
+    fields: tuple[FieldReading, ...]
+    found_by: str
+    lines_found: float | None
+    turned: int
+    corners: tuple[tuple[int, int], ...]
+    size: tuple[int, int]
+    elapsed_ms: float
+
+    def values(self) -> dict[str, str | None]:
+        """Return the value of each field by its name; None for what is blank or in error."""
+        return {field.name: field.value for field in self.fields}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the reading as the JSON object of the output, less `schema`, `source` and `page`."""
+        return {
+            "form": self.form,
+            "size": list(self.size),
+            "registration": {
+                "found_by": self.found_by,
+                "lines_found": None if self.lines_found is None else round(self.lines_found, 4),
+                "turned": self.turned,
+                "corners": [list(corner) for corner in self.corners],
+            },
+            "fields": [field.as_dict() for field in self.fields],
+            "elapsed_ms": round(self.elapsed_ms, 3),
+        }
+
+
+class FormReader:
+    """Reads pictures of one form.
+
+    `form` comes from `load_form`, `reader` reads what is written; its thresholds decide what is accepted.
+    """
+
+    def __init__(
+        self,
+        form: Form,
+        reader: Reader | None = None,
+        *,
+        registration: RegistrationSettings = RegistrationSettings(),
+        cutout: CutoutSettings = CutoutSettings(),
+    ) -> None:
+        self.form = form
+        self.reader = Reader() if reader is None else reader
+        self._registration, self._cutout = registration, cutout
+        self._labels = self.reader.model.card.labels
+        self._characters = np.array([is_character(label) for label in self._labels])
+
+    def read(self, image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> FormReading:
+        """Read a picture (uint8, H×W grey or H×W×3 BGR, upright).
+
+        Where it is a reduced copy of a larger picture, `size` is that picture's width and height in pixels,
+        and corners are in its pixels.
+
+        Raises `RegistrationError` where the page is not found, or not this form's; nothing is read then.
+        """
+        started = time.perf_counter()
+        where = register(image, self.form, self._registration)
+        page = FlatPage(image, self.form, where, self._cutout)
+        combs = {field.name: page.cells(field) for field in self.form.fields if field.style == "comb"}
+        cells = [cell for found in combs.values() for cell in found if not cell.blank]
+        chances = self._chances([cell.ink for cell in cells])
+        if not where.certain:
+            self._check_upright(cells, chances, where)
+        left = iter(chances)
+        size = (image.shape[1], image.shape[0]) if size is None else size
+        across = np.array(size, np.float64) / image.shape[1::-1]
+        fields = []
+        for field in self.form.fields:
+            if field.style == "comb":
+                found = combs[field.name]
+                rows = [None if cell.blank else next(left) for cell in found]
+                judged = self._comb(field, found, rows)
+            else:
+                judged = self._free(field, page)
+            corners = _whole(where.to_picture(_corners(field.box)) * across)
+            fields.append(FieldReading(field.name, *judged, corners))
+        return FormReading(
+            self.form.name,
+            tuple(fields),
+            where.by,
+            where.lines_found,
+            where.turned,
+            _whole(where.corners * across),
+            size,
+            (time.perf_counter() - started) * 1000,
+        )
+
+    # --- combs --------------------------------------------------------------------------------------------
+
+    def _chances(self, inks: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the calibrated probability of every class for every glyph."""
+        if not inks:
+            return np.zeros((0, len(self._labels)), np.float32)
+        return self.reader.model.probabilities(np.stack([normalize(ink) for ink in inks]))
+
+    def _comb(
+        self, field: Field, cells: Sequence[Cell], rows: Sequence[NDArray[np.float32] | None]
+    ) -> _Judged:
+        raw, guesses, troubles = "", [], []
+        for number, (cell, row) in enumerate(zip(cells, rows, strict=True), 1):
+            if row is None:
+                raw += _BLANK
+                guesses.append([(_BLANK, 1.0)])
+                continue
+            ranked = self._ranked(row)
+            guesses.append(ranked)
+            where = f"cell {number}: " if field.cells > 1 else ""
+            trouble = None
+            if cell.height < field.least_height:
+                trouble = ("small", f"{where}writing too small for a digit ({cell.height:.0%} of the height)")
+            elif cell.apart:
+                trouble = ("several", f"{where}several digits in one cell")
+            elif not self._characters[int(np.argmax(row))]:
+                trouble = ("not-digits", f"{where}what is written is not a digit")
+            if trouble is not None:
+                troubles.append(trouble)
+            doubtful = trouble is not None or ranked[0][1] < self.reader.rule.min_digit_confidence
+            raw += REJECTED if doubtful else ranked[0][0]
+        if raw.strip() == "":
+            return _blank(field)
+        readings = _best_first(guesses)
+        if troubles:
+            reason, error = troubles[0]
+            return raw.rstrip(), None, readings[0][1], error, reason, None
+        if _BLANK in raw.strip():
+            error = "a blank cell between digits"
+            return raw.rstrip(), None, readings[0][1], error, "count", None
+        readings = tuple((text.strip(), chance) for text, chance in readings)
+        return self._judge(field, raw.rstrip(), raw.strip(), readings, field.decimals)
+
+    def _ranked(self, row: NDArray[np.float32]) -> list[tuple[str, float]]:
+        order = [int(k) for k in np.argsort(-row, kind="stable") if self._characters[k]]
+        first = (self._labels[order[0]], float(row[order[0]]))
+        return [first, *((self._labels[k], float(row[k])) for k in order[1:5] if row[k] >= 1e-4)]
+
+    def _check_upright(
+        self, cells: Sequence[Cell], chances: NDArray[np.float32], where: Registration
+    ) -> None:
+        """Raise where the digits of a page that looks the same when turned read far better turned."""
+        digits = [cell.ink for cell in cells if not cell.apart]
+        if len(digits) < 6 or self.form.finder.name == "none":
+            return
+        upright = self._credibility([row for cell, row in zip(cells, chances, strict=True) if not cell.apart])
+        for turns, words in ((2, "upside down"), (1, "on its side"), (3, "on its side")):
+            turned = self._credibility(self._chances([np.ascontiguousarray(np.rot90(d, turns)) for d in digits]))
+            if turned - upright > max(0.25, 4 / len(digits)):
+                raise RegistrationError(
+                    f"the page of form '{self.form.name}' is {words}; turn the picture and read it again"
+                )
+
+    def _credibility(self, rows: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> float:
+        """Return the mean logarithm of the best digit's probability."""
+        best = np.array([row[self._characters].max() for row in rows], np.float64)
+        return float(np.log(np.maximum(best, 1e-3)).mean())
+
+    # --- lines of writing ---------------------------------------------------------------------------------
+
+    def _free(self, field: Field, page: FlatPage) -> _Judged:
+        if page.cells(field)[0].blank and field.printed != "none":
+            return _blank(field)
+        picture = page.picture(field)
+        lines = self.reader.read(picture).lines
+        if not lines:
+            if field.printed == "none" and field.required is False:
+                return _blank(field)
+            error = "no digits found"
+            return ("", None, 0.0, error, "blank" if field.printed == "none" else "not-digits", None)
+        areas = [sum(d.box[2] * d.box[3] for d in line.digits) for line in lines]
+        best = int(np.argmax(areas))
+        if len(lines) > 1 and sorted(areas)[-2] > 0.4 * areas[best]:
+            raw = " ".join(line.raw for line in lines)
+            error = f"{len(lines)} lines of writing in a field for one"
+            return raw, None, lines[best].confidence, error, "several", None
+        line = lines[best]
+        if line.box[3] < field.least_height * picture.shape[0] and field.printed != "none":
+            return line.raw, None, line.confidence, "writing too small for the field", "small", None
+        decimals = None
+        if field.decimal is not None:
+            decimals = _decimals(line.raw, field)
+            if decimals is None:
+                error = f"no '{field.decimal}' where decimals are due"
+                return line.raw, None, line.confidence, error, "count", None
+        elif field.decimals is not None:
+            decimals = field.decimals
+        return self._judge(field, line.raw, line.text, line_readings(line), decimals)
+
+    # --- the rules ----------------------------------------------------------------------------------------
+
+    def _judge(
+        self, field: Field, raw: str, text: str, readings: Readings, decimals: int | None
+    ) -> _Judged:
+        """Choose the best reading that satisfies the field; see `FieldReading` for what comes back."""
+        low, high = field.digits
+        if not low <= len(readings[0][0]) <= high:
+            due = f"{low}" if low == high else f"{low} to {high}"
+            error = f"{_count(len(readings[0][0]), 'digit')} where {due} are due"
+            return raw, None, readings[0][1], error, "count", None
+        # Given that what was written satisfies the rules, readings that don't are out, and their share goes
+        # to the others. What was never listed counts as if it satisfied them: rather too little than too sure.
+        passing, failed = [], ""
+        for reading, chance in readings:
+            value = _value(reading, field, decimals)
+            broken = None
+            if low <= len(reading) <= high:
+                broken = next((rule.name for rule in field.rules if not rule.test(value)), None)
+                if broken is None:
+                    passing.append((reading, value, chance))
+            failed = failed or broken or ""
+        if not passing:
+            tried = f"; so do the {len(readings) - 1} next-best readings" if len(readings) > 1 else ""
+            error = f"{readings[0][0]} fails {failed}{tried}"
+            return raw, None, readings[0][1], error, "check", None
+        unlisted = max(0.0, 1.0 - sum(chance for _, chance in readings))
+        reading, value, chance = passing[0]
+        confidence = min(1.0, chance / max(1e-12, sum(p[2] for p in passing) + unlisted))
+        instead_of = readings[0][0] if reading != readings[0][0] else None
+        least = self.reader.rule.min_line_confidence
+        doubtful = confidence < least or (not field.rules and REJECTED in text)
+        if doubtful:
+            if instead_of is not None:
+                error = f"{instead_of} fails {failed}, and {reading} is not sure enough ({confidence:.0%})"
+                return raw, None, confidence, error, "check", instead_of
+            error = f"not sure enough ({confidence:.0%}; {least:.0%} is asked for)"
+            return raw, None, confidence, error, "confidence", None
+        return raw, value, confidence, None, None, instead_of
+
+
+_Judged = tuple[str, str | None, float, str | None, str | None, str | None]
+"""raw, value, confidence, error, reason and instead_of of a `FieldReading`."""
+
+
+def line_readings(line: Line) -> Readings:
+    """Return the readings of a line, best first: the decoder's own, or made up from its digits' guesses."""
+    own: Readings = getattr(line, "readings", ())
+    if own:
+        return own
+    guesses = []
+    for digit in line.digits:
+        mine = [] if digit.rejected else [(digit.label, digit.confidence)]
+        guesses.append([*mine, *digit.alternatives])
+    return _best_first(guesses)
+
+
+def _best_first(guesses: Sequence[Sequence[tuple[str, float]]]) -> Readings:
+    """Return the most probable combinations of independent guesses, each best first, in order."""
+    costs = [[-math.log(max(chance, 1e-12)) for _, chance in cell] for cell in guesses]
+    start = (0,) * len(guesses)
+    heap = [(sum(cost[0] for cost in costs), start)]
+    seen = {start}
+    found: list[tuple[str, float]] = []
+    while heap and len(found) < MOST_READINGS:
+        cost, choice = heapq.heappop(heap)
+        found.append(("".join(cell[k][0] for cell, k in zip(guesses, choice, strict=True)), math.exp(-cost)))
+        for place, k in enumerate(choice):
+            if k + 1 < len(guesses[place]):
+                following = (*choice[:place], k + 1, *choice[place + 1 :])
+                if following not in seen:
+                    seen.add(following)
+                    heapq.heappush(heap, (cost + costs[place][k + 1] - costs[place][k], following))
+    return tuple(found)
+
+
+def _blank(field: Field) -> _Judged:
+    if field.required:
+        return "", None, 1.0, "nothing is written in the field", "blank", None
+    return "", None, 1.0, None, None, None
+
+
+def _decimals(raw: str, field: Field) -> int | None:
+    """Return how many digits stand behind the decimal separator; None where it is not where it is due."""
+    assert field.decimal is not None
+    head, mark, tail = raw.rpartition(field.decimal)
+    count = sum(c.isdigit() or c == REJECTED for c in tail)
+    if not mark or not any(c.isdigit() or c == REJECTED for c in head):
+        return 0 if field.decimals is None else None
+    if field.decimals is not None and count != field.decimals:
+        return None
+    return count
+
+
+def _value(text: str, field: Field, decimals: int | None) -> str:
+    """Return what digits mean: a number without leading zeros and with a point, or the code as it is."""
+    if not field.is_number:
+        return text
+    number = Decimal(text) if text.isdecimal() else Decimal(0)
+    if decimals:
+        number = number.scaleb(-decimals)
+    return f"{number:f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _corners(box: tuple[float, float, float, float]) -> NDArray[np.float64]:
+    x, y, w, h = box
+    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
+
+
+def _whole(points: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
+    return tuple((round(float(x)), round(float(y))) for x, y in points)
