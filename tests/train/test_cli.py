@@ -134,7 +134,7 @@ def test_the_progress_says_what_is_left(
     clock = iter([0.0, 9.0, 11.0, 13.0])
     monkeypatch.setattr("edgedigits_train.cli.time.monotonic", lambda: next(clock))
     with cli.Progress(epochs=10) as progress:
-        progress.start("network")
+        progress.start("network", Path())
         for epoch in (4, 5, 6):  # a run that goes on; its first epoch is compiled, too
             progress.epoch(Epoch(epoch, 1.0, 0.5, 0.75, test_accuracy=0.7))
     lines = capsys.readouterr().err.splitlines()

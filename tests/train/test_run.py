@@ -50,7 +50,7 @@ class Silent:
         self.started: list[str] = []
         self.rows: list[Epoch] = []
 
-    def start(self, what: str) -> None:
+    def start(self, what: str, out: Path) -> None:
         self.started.append(what)
 
     def epoch(self, row: Epoch) -> None:

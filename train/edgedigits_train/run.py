@@ -47,8 +47,8 @@ REPORT = "report.json"
 class Watcher(Protocol):
     """Whoever wants to know how far a run is."""
 
-    def start(self, what: str) -> None:
-        """The training of the "network" or of its "twin" begins."""
+    def start(self, what: str, out: Path) -> None:
+        """The training of the "network" or of its "twin", into the run folder `out`, begins."""
 
     def epoch(self, row: Epoch) -> None:
         """An epoch of it is over."""
@@ -200,7 +200,7 @@ def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -
     }
 
     def trained(what: str, learnt: Part, watched: Mapping[str, Part]) -> tuple[Loop, list[Epoch]]:
-        watcher.start(what)
+        watcher.start(what, out)
         loop = Loop(networks.build(recipe.network, pixels, classes, seed), recipe, classes)
         with pictures_of(recipe, data, learnt, seed) as pictures:
             history = train(
