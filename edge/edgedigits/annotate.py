@@ -173,6 +173,10 @@ class AnnotatedPictures:
 
     def write(self, frame: Frame, page: Page) -> Path:
         """Write a frame with its reading; returns the file. Raises `OutputError` where it can't."""
+        return self.write_drawn(frame, annotate(frame.image, page))
+
+    def write_drawn(self, frame: Frame, drawn: Picture) -> Path:
+        """Write what was drawn of a frame (H×W×3 uint8), under the frame's name, as `write` does."""
         source = Path(frame.source)
         jpeg = self._moving or source.suffix.lower() in (".jpg", ".jpeg", ".jpe")
         suffix = ".jpg" if jpeg else ".png"
@@ -180,7 +184,7 @@ class AnnotatedPictures:
         # A fast compression: these are looked at, not kept.
         settings = [cv2.IMWRITE_JPEG_QUALITY, 90] if jpeg else [cv2.IMWRITE_PNG_COMPRESSION, 3]
         try:
-            ok, data = cv2.imencode(suffix, annotate(frame.image, page), settings)
+            ok, data = cv2.imencode(suffix, drawn, settings)
         except cv2.error as error:
             raise OutputError(f"{path}: can't be written as {suffix[1:]}; scale the picture down") from error
         if not ok:

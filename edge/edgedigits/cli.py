@@ -1,4 +1,4 @@
-"""The command line: `edgedigits read` and `edgedigits live`.
+"""The command line: `edgedigits read`, `edgedigits live` and `edgedigits form`.
 
 Exit status: 0 when all went well, 1 when any input failed (the others are still read), 2 for a command
 that can't be understood. What goes wrong is one line on standard error each. Nothing heavy is imported
@@ -21,6 +21,8 @@ from edgedigits.errors import EdgeDigitsError, OutputError, SourceError
 
 if TYPE_CHECKING:
     from edgedigits.annotate import AnnotatedPictures
+    from edgedigits.form_outputs import FormOutput
+    from edgedigits.forms import FormReader
     from edgedigits.frames import Frame
     from edgedigits.outputs import Output
     from edgedigits.page import Page
@@ -61,6 +63,7 @@ class _Run:
         self.status = 0
         self.stuck = False
         self._output: Output | None = None
+        self._form_output: FormOutput | None = None
         self._annotated: AnnotatedPictures | None = None
 
     def perform(self, arguments: argparse.Namespace) -> None:
@@ -69,6 +72,9 @@ class _Run:
             if arguments.command == "read":
                 with _sigterm_as_exit():
                     self._read(arguments)
+            elif arguments.command == "form":
+                with _sigterm_as_exit():
+                    self._form(arguments)
             else:
                 self._live(arguments)
         except BrokenPipeError:
@@ -95,7 +101,8 @@ class _Run:
             _discard_stdout()
 
     def _read(self, arguments: argparse.Namespace) -> None:
-        reader = _reader(arguments)
+        forms = _form_reader(arguments)
+        reader = _reader(arguments) if forms is None else forms.reader
         from edgedigits.frames import Unread, find_pictures, read_pictures
         from edgedigits.outputs import printable
 
@@ -105,7 +112,10 @@ class _Run:
             samples = find_pictures([Path(__file__).parent / "samples"])
             found += samples
             names |= {entry: f"samples/{entry.name}" for entry in samples if not isinstance(entry, Unread)}
-        self._open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
+        if forms is None:
+            self._open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
+        else:
+            self._open_form_output(arguments.format)
         folder = arguments.annotate
         if folder is not None and os.path.realpath(folder) in map(os.path.realpath, arguments.paths):
             # The next run would read what this one has drawn.
@@ -116,6 +126,8 @@ class _Run:
             for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
                 if isinstance(frame, Unread):
                     self._complain(frame.error, frame.source)
+                elif forms is not None:
+                    self._report_form(frame, forms)
                 else:
                     self._report(frame, reader.read(frame.image, frame.size))
 
@@ -152,6 +164,54 @@ class _Run:
                 self._annotated = None
                 self._complain(error)
 
+    def _report_form(self, frame: Frame, forms: FormReader) -> None:
+        from edgedigits.errors import RegistrationError
+        from edgedigits.form_drawing import draw_reading
+
+        assert self._form_output is not None
+        try:
+            reading = forms.read(frame.image, frame.size)
+        except RegistrationError as error:
+            page = f" page {frame.page + 1}" if frame.page else ""
+            self._complain(f"{frame.source}{page}: {error}", frame.source)
+            return
+        self._form_output.form(frame, reading)
+        if self._annotated is not None:
+            try:
+                self._annotated.write_drawn(frame, draw_reading(frame.image, reading))
+            except OutputError as error:
+                self._annotated = None
+                self._complain(error)
+
+    def _form(self, arguments: argparse.Namespace) -> None:
+        from edgedigits import form_commands
+
+        if sys.stdout is None:
+            raise OutputError("standard output: it is closed; send it to a file or a program")
+        if arguments.action == "list":
+            lines = form_commands.list_forms()
+        elif arguments.action == "new":
+            form, picture, fields = form_commands.new_form(arguments.picture, arguments.out)
+            lines = [f"{form}: {fields} fields, drawn in {picture}"]
+        elif arguments.picture is None:
+            lines = form_commands.describe(form_commands.load_form(arguments.form))
+        else:
+            shown = form_commands.show_form(arguments.form, arguments.picture, arguments.out)
+            lines = [f"{shown}: the fields as they are found in {arguments.picture}"]
+        print("\n".join(lines))
+
+    def _open_form_output(self, form: str) -> None:
+        from edgedigits import form_outputs
+
+        if sys.stdout is None:
+            raise OutputError("standard output: it is closed; send it to a file or a program")
+        if form == "table":
+            self._form_output = form_outputs.FormTable(sys.stdout)
+            return
+        _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
+        kind = form_outputs.FormJsonLines if form == "jsonl" else form_outputs.FormCsv
+        self._form_output = kind(sys.stdout)
+
     def _open_output(self, form: str, width: int, moving: bool = False) -> None:
         from edgedigits import outputs
 
@@ -178,14 +238,24 @@ class _Run:
         """Say what went wrong, and count it; about a source also in the output, if it has a place for it."""
         self.status = 1
         _say(str(error))
-        if source is not None and self._output is not None:
-            self._output.error(source, str(error))
+        output = self._output or self._form_output
+        if source is not None and output is not None:
+            output.error(source, str(error))
 
 
 def _reader(arguments: argparse.Namespace) -> Reader:
     from edgedigits.reader import Reader
 
     return Reader(arguments.model, min_line_confidence=arguments.min_confidence)
+
+
+def _form_reader(arguments: argparse.Namespace) -> FormReader | None:
+    if arguments.form is None:
+        return None
+    from edgedigits.forms import FormReader
+    from edgedigits.layout import load_form
+
+    return FormReader(load_form(arguments.form), _reader(arguments))
 
 
 # --- the two standard streams -------------------------------------------------------------------------
@@ -281,6 +351,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     read.add_argument("paths", nargs="*", metavar="PATH", help="a picture, or a folder (its own pictures)")
     read.add_argument("--samples", action="store_true", help="read the sample pictures that come along")
+    read.add_argument(
+        "--form",
+        metavar="NAME|FILE",
+        help="read the fields of this form: a form file (.toml), or one of `edgedigits form list`",
+    )
     _common(read, ("table", "jsonl", "csv"))
 
     live = commands.add_parser(
@@ -300,7 +375,40 @@ def _parser() -> argparse.ArgumentParser:
         help="read a frame at most so often (in a video file: of the video's time)",
     )
     _common(live, ("table", "jsonl"))
+    _form_commands(commands)
     return parser
+
+
+def _form_commands(commands: Any) -> None:
+    form = commands.add_parser(
+        "form",
+        help="start a form file from a picture, show a form, list those that come along",
+        description="A form file names the fields of a page and says how the page is found in a picture.",
+    )
+    actions = form.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser(
+        "new",
+        help="write a starter form file for a picture of a (blank) form, and a picture of it",
+        description="Looks for printed boxes and lines and writes a form file to start from.",
+    )
+    new.add_argument("picture", metavar="PICTURE", help="a photo or scan of the form, blank at best")
+    new.add_argument("--out", metavar="FORM.toml", help="default: the picture's name, in this folder")
+    show = actions.add_parser(
+        "show",
+        help="say what a form asks for, or draw its fields where they are found in a picture",
+        description="Says what a form asks for; with a picture, draws its fields where they are found.",
+    )
+    show.add_argument("form", metavar="NAME|FILE")
+    show.add_argument("picture", nargs="?", metavar="PICTURE")
+    show.add_argument("--out", metavar="PNG", help="default: both names, in this folder")
+    actions.add_parser("list", help="list the forms that come along")
+    for parser in (form, *actions.choices.values()):
+        parser.set_defaults(parser=parser)
+        parser.add_argument(
+            "--verbose",
+            action="store_true",
+            help="show the libraries' own messages, and where a fault arose",
+        )
 
 
 def _common(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:

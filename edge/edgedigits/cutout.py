@@ -291,9 +291,7 @@ class FlatPage:
         left, top, right, bottom = self._pixels(self._boxes[k][1])
         high = bottom - top
         ink = self._own(k)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(
-            (ink > 0).astype(np.uint8), connectivity=8
-        )
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((ink > 0).astype(np.uint8), connectivity=8)
         small = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
         largest = int(small[1:].max()) if count > 1 else 0
         if largest < self._settings.speck * high:

@@ -139,4 +139,6 @@ def _write(stream: TextIO, text: str) -> None:
         raise  # whoever read along has seen enough: not a fault
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
-        raise OutputError(f"standard output: can't write ({reason}); make room, or send it elsewhere") from error
+        raise OutputError(
+            f"standard output: can't write ({reason}); make room, or send it elsewhere"
+        ) from error

@@ -227,7 +227,9 @@ class FormReader:
             return
         upright = self._credibility([row for cell, row in zip(cells, chances, strict=True) if not cell.apart])
         for turns, words in ((2, "upside down"), (1, "on its side"), (3, "on its side")):
-            turned = self._credibility(self._chances([np.ascontiguousarray(np.rot90(d, turns)) for d in digits]))
+            turned = self._credibility(
+                self._chances([np.ascontiguousarray(np.rot90(d, turns)) for d in digits])
+            )
             if turned - upright > max(0.25, 4 / len(digits)):
                 raise RegistrationError(
                     f"the page of form '{self.form.name}' is {words}; turn the picture and read it again"
@@ -271,9 +273,7 @@ class FormReader:
 
     # --- the rules ----------------------------------------------------------------------------------------
 
-    def _judge(
-        self, field: Field, raw: str, text: str, readings: Readings, decimals: int | None
-    ) -> _Judged:
+    def _judge(self, field: Field, raw: str, text: str, readings: Readings, decimals: int | None) -> _Judged:
         """Choose the best reading that satisfies the field; see `FieldReading` for what comes back."""
         low, high = field.digits
         if not low <= len(readings[0][0]) <= high:

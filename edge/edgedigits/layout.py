@@ -69,6 +69,8 @@ class Field:
     """`comb`: a cell for each digit. `free`: a line of writing."""
     cells: int
     """Cells of a comb, side by side and of one width; 1 for a free field."""
+    gap: float
+    """What lies between two cells of a comb, in fractions of the page's width; 0 where they share a line."""
     printed: Printed
     """What is printed around it: a box around every cell, one around the field, a base line, nothing."""
     required: bool
@@ -164,7 +166,8 @@ class Form:
     def cell_boxes(self, field: Field) -> list[Box]:
         """Return the boxes of a field's cells from left to right; of a free field, its own."""
         x, y, w, h = field.box
-        return [(x + k * w / field.cells, y, w / field.cells, h) for k in range(field.cells)]
+        wide = (w - (field.cells - 1) * field.gap) / field.cells
+        return [(x + k * (wide + field.gap), y, wide, h) for k in range(field.cells)]
 
 
 def any_range(rules: Sequence[Rule]) -> bool:
@@ -300,7 +303,7 @@ class _Parser:
         page, fields, grids = top.take("page"), top.take("field", []), top.take("grid", [])
         top.finish()
         if not isinstance(page, dict):
-            raise top.fail("no [page] table; say there how the page is found, as in find = \"frame\"")
+            raise top.fail('no [page] table; say there how the page is found, as in find = "frame"')
         for key, tables in (("field", fields), ("grid", grids)):
             if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
                 raise top.fail(f"write each {key} as a table of its own, under [[{key}]]", key)
@@ -327,7 +330,9 @@ class _Parser:
         unit = table.text("unit", "mm", ("mm", "fraction"))
         size = table.numbers("size", 2, "width and height of the page")
         if size is None and (find != "none" or unit == "mm"):
-            remedy = 'or unit = "fraction"' if find == "none" else "with unit = \"fraction\" only the ratio counts"
+            remedy = (
+                'or unit = "fraction"' if find == "none" else 'with unit = "fraction" only the ratio counts'
+            )
             raise table.fail(f"no 'size'; give width and height of the page in millimetres ({remedy})")
         if size is not None and not (min(size) > 0 and max(size) <= 20 * min(size) and max(size) <= 10_000):
             raise table.fail(f"'size' is {list(size)}; give width and height of a page", "size")
@@ -378,7 +383,8 @@ class _Parser:
         dictionary = table.text("dictionary", "4x4_50").lower()
         if not re.fullmatch(r"([4-7])x\1_(50|100|250|1000)|original", dictionary):
             raise table.fail(
-                f"dictionary '{dictionary}' is none of ArUco's; use 4x4_50, 5x5_100, … or original", "dictionary"
+                f"dictionary '{dictionary}' is none of ArUco's; use 4x4_50, 5x5_100, … or original",
+                "dictionary",
             )
         marks = table.take("marks")
         if not isinstance(marks, dict) or len(marks) < 2 or not all(k.isdecimal() for k in marks):
@@ -394,7 +400,9 @@ class _Parser:
             assert where is not None
             x, y, side = where
             if int(key) >= most:
-                raise table.fail(f"mark {key} is not in dictionary {dictionary}; use 0 to {most - 1}", "marks")
+                raise table.fail(
+                    f"mark {key} is not in dictionary {dictionary}; use 0 to {most - 1}", "marks"
+                )
             if side <= 0:
                 raise table.fail(f"mark {key} has the side {side:g}; give one above 0", "marks")
             # A mark is square on the paper; in fractions of the page it is so only where the page is square.
@@ -408,14 +416,16 @@ class _Parser:
     def _field(self, table: _Table) -> Iterator[Field]:
         name = table.text("name")
         if name is None:
-            raise table.fail("a field without a name; add name = \"…\"")
+            raise table.fail('a field without a name; add name = "…"')
         table.label = f"field '{name}'"
         yield self._common(table, name, self._own_box(table))
 
     def _grid(self, table: _Table) -> Iterator[Field]:
         name = table.text("name")
         if name is None or "{row}" not in name or "{column}" not in name:
-            raise table.fail("name the fields of a grid by {row} and {column}, as in \"r{row}c{column}\"", "name")
+            raise table.fail(
+                'name the fields of a grid by {row} and {column}, as in "r{row}c{column}"', "name"
+            )
         table.label = f"grid '{name}'"
         rows, columns = (table.integer(key, 1, 200) for key in ("rows", "columns"))
         if rows is None or columns is None:
@@ -435,6 +445,12 @@ class _Parser:
             raise table.fail(f"{high} digits in {cells} cells; make 'cells' at least 'digits'", "cells")
         if style == "free" and cells != 1:
             raise table.fail("cells in a free field; set style = \"comb\" or leave 'cells' out", "cells")
+        gap = table.take("gap", 0)
+        if not _is_number(gap) or gap < 0:
+            raise table.fail(f"'gap' is {gap!r}; give the distance between two cells, 0 or more", "gap")
+        gap /= self._across[0]
+        if (cells - 1) * gap > 0.8 * box[2]:
+            raise table.fail(f"{cells - 1} gaps leave no room for {cells} cells; make 'gap' smaller", "gap")
         printed: Printed = table.text("printed", "boxes" if style == "comb" else "none", PRINTED)
         required = table.boolean("required", True)
         decimal = table.text("decimal", choices=(".", ","))
@@ -445,11 +461,24 @@ class _Parser:
             raise table.fail(f"{decimals} decimals of {high} digits; make it fewer", "decimals")
         least = table.take("least_height", 0.25)
         if not _is_number(least) or not 0 <= least <= 1:
-            raise table.fail(f"'least_height' is {least!r}; give a part of the height, 0 to 1", "least_height")
+            raise table.fail(
+                f"'least_height' is {least!r}; give a part of the height, 0 to 1", "least_height"
+            )
         rules = self._rules(table, (low, high), decimal, decimals)
         table.finish()
         return Field(
-            name, box, (low, high), style, cells, printed, required, decimal, decimals, float(least), rules
+            name,
+            box,
+            (low, high),
+            style,
+            cells,
+            gap,
+            printed,
+            required,
+            decimal,
+            decimals,
+            float(least),
+            rules,
         )
 
     def _digits(self, table: _Table) -> tuple[int, int]:

@@ -163,9 +163,9 @@ class _Registrar:
     def find(self) -> Registration:
         finder = self.form.finder
         if isinstance(finder, Frame):
-            return self._by_quadrilaterals(_frame_quads(self.grey, self.settings), finder.box, "frame")
+            return self._by_quadrilaterals(frame_quads(self.grey, self.settings), finder.box, "frame")
         if isinstance(finder, Sheet):
-            return self._by_quadrilaterals(_sheet_quads(self.grey, self.settings), (0, 0, 1, 1), "sheet")
+            return self._by_quadrilaterals(sheet_quads(self.grey, self.settings), (0, 0, 1, 1), "sheet")
         if isinstance(finder, CornerMarks):
             return self._by_corner_marks(finder)
         if isinstance(finder, ArucoMarks):
@@ -173,7 +173,7 @@ class _Registrar:
         if isinstance(finder, Reference):
             return self._by_reference(finder)
         whole = _UNIT * [self.width, self.height]
-        return self._prove(_homography(_UNIT, whole), "none", 0)
+        return self._prove(homography(_UNIT, whole), "none", 0)
 
     # --- ways of finding ----------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class _Registrar:
             attempts = []
             for turn in self._turns(quad, own):
                 try:
-                    matrix = _homography(own, np.roll(quad, -turn, axis=0))
+                    matrix = homography(own, np.roll(quad, -turn, axis=0))
                     attempts.append(self._prove(matrix, by, 90 * turn))
                 except RegistrationError as error:
                     # What touches the border is most likely the page cut off, whatever else is wrong.
@@ -199,7 +199,9 @@ class _Registrar:
             if attempts:
                 proven.append(_most_certain(attempts, self.symmetry))
         if len(proven) > 1:
-            raise RegistrationError(f"{len(proven)} pages of form '{self.form.name}'; photograph one at a time")
+            raise RegistrationError(
+                f"{len(proven)} pages of form '{self.form.name}'; photograph one at a time"
+            )
         if not proven:
             thing = "printed frame" if by == "frame" else "sheet of paper"
             nothing = (
@@ -230,13 +232,17 @@ class _Registrar:
             attempts = []
             for turn in self._turns(quad, own):
                 try:
-                    attempts.append(self._prove(_homography(own, np.roll(quad, -turn, axis=0)), "corners", 90 * turn))
+                    attempts.append(
+                        self._prove(homography(own, np.roll(quad, -turn, axis=0)), "corners", 90 * turn)
+                    )
                 except RegistrationError as error:
                     reasons.append(str(error))
             if attempts and not any(_within(quad.mean(axis=0), p.corners) for p in proven):
                 proven.append(_most_certain(attempts, self.symmetry))
         if len(proven) > 1:
-            raise RegistrationError(f"{len(proven)} pages of form '{self.form.name}'; photograph one at a time")
+            raise RegistrationError(
+                f"{len(proven)} pages of form '{self.form.name}'; photograph one at a time"
+            )
         if not proven:
             nothing = (
                 f"the four corner marks of form '{self.form.name}' were not found (marks that could be: "
@@ -263,7 +269,7 @@ class _Registrar:
             )
         own = np.concatenate([np.array(finder.corners[n]) for n, _ in ours])
         seen_at = np.concatenate([c for _, c in ours])
-        matrix = _homography(own, seen_at)
+        matrix = homography(own, seen_at)
         # Each mark must be where the others say: one that has been stuck elsewhere, or is of another form,
         # leaves a misfit of the order of the marks' own side.
         misfit = np.linalg.norm(_project(matrix, own) - seen_at, axis=1).reshape(-1, 4).max(axis=1)
@@ -279,8 +285,13 @@ class _Registrar:
     def _by_reference(self, finder: Reference) -> Registration:
         reference = cv2.imread(str(finder.picture), cv2.IMREAD_GRAYSCALE)
         if reference is None:
-            raise RegistrationError(f"the reference {finder.picture.name} can't be read; save it as PNG or JPEG")
-        here, there = _Features(self.grey, self.settings), _Features(np.asarray(reference, np.uint8), self.settings)
+            raise RegistrationError(
+                f"the reference {finder.picture.name} can't be read; save it as PNG or JPEG"
+            )
+        here, there = (
+            _Features(self.grey, self.settings),
+            _Features(np.asarray(reference, np.uint8), self.settings),
+        )
         first = _match(there, here, self.settings, self.ratio)
         if first is None:
             raise RegistrationError(
@@ -300,7 +311,9 @@ class _Registrar:
         """Return the registration that a homography leads to; raises `RegistrationError` if it is none."""
         corners = _project(matrix, _UNIT)
         if not _plausible(corners):
-            raise RegistrationError("what was found has no shape a page can have; hold the camera above the page")
+            raise RegistrationError(
+                "what was found has no shape a page can have; hold the camera above the page"
+            )
         if by != "none":
             self._check_extent(corners, matrix)
         bend = np.zeros((1, 2))
@@ -416,7 +429,9 @@ class _Lines:
             peak = int(np.argmax(rise))
             near = slice(max(0, peak - 3), peak + 4)
             weight = rise[near] * (rise[near] >= 0.5 * rise[peak])
-            centre = float((np.arange(near.start, near.start + weight.size) * weight).sum() / max(weight.sum(), 1e-9))
+            centre = float(
+                (np.arange(near.start, near.start + weight.size) * weight).sum() / max(weight.sum(), 1e-9)
+            )
             offsets.append(first + centre + 0.5 - at)
             heights.append(float(rise[peak]))
             # The brightest of three rows makes a line two rows wider than it is.
@@ -498,7 +513,9 @@ def flattened(
     if native > 1.5:
         # What would be skipped in sampling is averaged first.
         factor = 1 / native
-        grey = np.asarray(cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
+        grey = np.asarray(
+            cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
+        )
         matrix = np.diag([factor, factor, 1.0]) @ matrix
     x, y = page_map(matrix, bend, size, margin)
     mode = cv2.INTER_CUBIC if native < 1 else cv2.INTER_LINEAR
@@ -559,7 +576,7 @@ def _reduced(grey: Grey, side: int) -> tuple[Grey, float]:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _frame_quads(grey: Grey, settings: RegistrationSettings) -> list[Floats]:
+def frame_quads(grey: Grey, settings: RegistrationSettings) -> list[Floats]:
     """Return quadrilaterals of dark lines in pixels of the picture, the largest first."""
     small, scale = _reduced(grey, settings.working_side)
     quads: list[tuple[float, Floats]] = []
@@ -572,7 +589,7 @@ def _frame_quads(grey: Grey, settings: RegistrationSettings) -> list[Floats]:
     return _distinct(quads, scale)
 
 
-def _sheet_quads(grey: Grey, settings: RegistrationSettings) -> list[Floats]:
+def sheet_quads(grey: Grey, settings: RegistrationSettings) -> list[Floats]:
     """Return quadrilaterals of light paper on a darker desk in pixels of the picture, the largest first."""
     small, scale = _reduced(grey, settings.working_side)
     smooth = cv2.GaussianBlur(small, (0, 0), 2)
@@ -623,7 +640,7 @@ def _sharpened(contour: Floats, quad: Floats) -> Floats:
         along = (contour - a) @ (b - a) / length**2
         away = np.abs(np.cross(np.append(b - a, 0), np.pad(contour - a, ((0, 0), (0, 1))))[:, 2]) / length
         # Near the corners: a side may be bowed, and it is the corners that are sought.
-        near = contour[(away < 0.02 * length + 2) & (((along > 0.02) & (along < 0.98)))]
+        near = contour[(away < 0.02 * length + 2) & ((along > 0.02) & (along < 0.98))]
         if len(near) < 10:
             return quad
         vx, vy, x, y = cv2.fitLine(near.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
@@ -674,7 +691,9 @@ def _plausible(corners: Floats) -> bool:
 def _at_the_border(quad: Floats, width: int, height: int) -> bool:
     slack = 0.006 * max(width, height) + 1
     x, y = quad.T
-    return bool((x < slack).any() or (y < slack).any() or (x > width - slack).any() or (y > height - slack).any())
+    return bool(
+        (x < slack).any() or (y < slack).any() or (x > width - slack).any() or (y > height - slack).any()
+    )
 
 
 def _within(point: Floats, corners: Floats) -> bool:
@@ -809,7 +828,7 @@ def _turned_by(matrix: Floats) -> int:
 # --- geometry -----------------------------------------------------------------------------------------
 
 
-def _homography(own: Floats, seen: Floats) -> Floats:
+def homography(own: Floats, seen: Floats) -> Floats:
     matrix, _ = cv2.findHomography(np.asarray(own, np.float64), np.asarray(seen, np.float64), 0)
     if matrix is None:
         raise RegistrationError("what was found has no shape a page can have; hold the camera above the page")
