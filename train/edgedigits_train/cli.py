@@ -32,8 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return sheet.main(given[1:])
         if given[:1] == ["report"]:
             return _report(_report_parser().parse_args(given[1:]))
-        if given[:1] == ["report"]:
-            return _report(_report_parser().parse_args(given[1:]))
         options = _parser().parse_args(given)
         return _train(options)
     except EdgeDigitsError as error:
@@ -69,17 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--epochs", type=_positive, metavar="N", help="another number of epochs than the recipe's"
     )
-    parser.add_argument("--tensorboard", action="store_true", help="log every epoch to RUN/logs, too")
-    return parser
-
-
-def _report_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        f"{PROGRAM} report",
-        description="Write a finished run's report.html, figures and per-class table into its folder.",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
-    parser.add_argument("--data", type=Path, metavar="DIR", help=f"as for training (else {SETTING}, …)")
     parser.add_argument("--tensorboard", action="store_true", help="log every epoch to RUN/logs, too")
     return parser
 
@@ -153,16 +140,6 @@ def _train(options: argparse.Namespace) -> int:
         else:
             text = summary(run.run(recipe, data, out, options.seed, watcher), out)
     print(text)
-    return 0
-
-
-def _report(options: argparse.Namespace) -> int:
-    with _quiet_start():
-        from edgedigits_train import report, run
-
-        run.make_deterministic()
-        run.no_warnings()
-    print(report.make_report(options.run, options.data))
     return 0
 
 
