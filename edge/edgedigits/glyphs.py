@@ -130,11 +130,12 @@ class _Components:
             6, 0.12 * np.minimum(height, width)
         )  # many digits that touch are not
         rule = (long > 1) & low & ((reach > 0.3) | (touches > 0))
-        edge = (
-            (touches > 0) & (reach > 0.5) & ((2 * long > 1) | (touches > 2) | ((touches > 1) & (fill > 0.6)))
-        )
+        hollow_or_solid = (touches > 2) & ((fill < 0.2) | (fill > 0.75))
+        edge = (touches > 0) & (reach > 0.5) & (((2 * long > 1) & low) | ((touches > 1) & (fill > 0.6)))
+        edge |= (touches > 0) & (reach > 0.5) & hollow_or_solid
+        edge |= (touches == 4) & (min(height, width) >= 120)  # a net or noise: no writing fills a page so
         # What fills a picture alone may well be its only digit, cut to size.
-        drop = (rule | edge) if len(self.members) > 1 else (rule & (touches > 0))
+        drop = (rule | edge) if len(self.members) > 1 else (edge & (rule | hollow_or_solid))
         large = ~drop & ((np.minimum(w / width, h / height) > 0.85) | ((touches > 0) & (reach > 0.5)))
         if len(self.members) > 1 or min(height, width) >= 40:  # else a picture cut to its digit, maybe a 0
             for i in np.flatnonzero(large):
@@ -144,7 +145,12 @@ class _Components:
         clear = ~drop & (touches == 0) & (h >= self.settings.least_height)
         if clear.sum() >= 3:
             tall = _typical_height(h[clear])
-            drop |= (touches > 0) & (np.maximum(h, w / 3) > 2.5 * tall)
+            # (unless it holds most of the ink: then it is the writing, and the rest is dirt)
+            drop |= (
+                (touches > 0)
+                & (np.maximum(h, w / 3) > 2.5 * tall)
+                & (self.areas < 3 * self.areas[clear].sum())
+            )
         if not drop.all():
             tall = _typical_height(h[clear if clear.any() else ~drop])
             drop |= (touches > 0) & ((touches > 1) | (3 * long > 1)) & (h < 0.8 * tall)
