@@ -7,6 +7,7 @@ never does.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from edgedigits.errors import EdgeDigitsError
 from edgedigits_export import __version__
 from edgedigits_export.formats import FORMATS, TARGETS
+from edgedigits_export.gates import Gates, read_gates
 
 PROGRAM = "edgedigits-export"
 
@@ -92,23 +94,35 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    gates = "\n".join(f"  {field.name} = {field.default}" for field in dataclasses.fields(Gates))
     command = commands.add_parser(
         "validate",
         help="compare quantized models with the float one",
         description="Measures each model on MNIST's test pictures, through the runtime that ships, and "
         "compares the quantized ones with the float one. Exit status 1 when a gate fails.",
+        epilog=f"gates, each against the float model:\n{gates}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument("float_model", metavar="FLOAT", help="a .tflite file or a shipped model's name")
     command.add_argument("models", metavar="QUANTIZED", nargs="+", help="models to compare with it")
     _add_data(command)
     command.add_argument(
-        "--max-drop", metavar="SHARE", type=_share, default=0.001, help="gate: loss of accuracy (0.001)"
+        "--gates", metavar="FILE", type=Path, help="TOML file with a table [gates]; names and defaults below"
+    )
+    command.add_argument("--max-drop", metavar="SHARE", type=_share, help="gate: loss of accuracy (0.001)")
+    command.add_argument("--min-agreement", metavar="SHARE", type=_share, help="gate: same answers (0.998)")
+    command.add_argument(
+        "--corruptions", action="store_true", help="measure under twelve corruptions of three severities too"
     )
     command.add_argument(
-        "--min-agreement", metavar="SHARE", type=_share, default=0.998, help="gate: same answers (0.998)"
+        "--any-format", action="store_true", help="let float models stand where quantized ones are expected"
     )
     command.add_argument("--json", metavar="FILE", type=Path, help="write all figures there")
+    command.add_argument(
+        "--html", metavar="FILE", type=Path, help="write a report with plots and pictures there"
+    )
+    command.add_argument("--junit", metavar="FILE", type=Path, help="write the gates there, for CI systems")
     command.set_defaults(run=_validate)
 
 
@@ -165,14 +179,24 @@ def _formats(_: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from edgedigits.files import write_atomically
     from edgedigits_export.data import read_mnist
-    from edgedigits_export.validate import Gates, table, validate
+    from edgedigits_export.html import html
+    from edgedigits_export.junit import junit
+    from edgedigits_export.tables import table
+    from edgedigits_export.validate import Scope, validate
 
+    gates = read_gates(options.gates) if options.gates is not None else Gates()
+    given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
+    gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
     pictures = read_mnist("test", options.data)
-    gates = Gates(options.max_drop, options.min_agreement)
-    validation = validate(options.float_model, options.models, pictures, gates)
+    scope = Scope(corruptions=options.corruptions, any_format=options.any_format)
+    validation = validate(options.float_model, options.models, pictures, gates, scope)
     print(table(validation), end="")
     if options.json is not None:
         write_atomically(options.json, validation.as_json().encode())
+    if options.html is not None:
+        write_atomically(options.html, html(validation, pictures).encode())
+    if options.junit is not None:
+        write_atomically(options.junit, junit(validation))
     for failure in validation.failures:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
     return 1 if validation.failures else 0

@@ -55,3 +55,21 @@ def paired_interval(both: int, first: int, second: int, neither: int, z: float =
         difference - spread(share_1 - low_1, high_2 - share_2),
         difference + spread(high_1 - share_1, share_2 - low_2),
     )
+
+
+def mcnemar_exact(first: int, second: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test.
+
+    `first` and `second` count the pictures that only the one or only the other model reads rightly. Where
+    the models are equally good, each of these is a coin's toss.
+
+    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions", 1947;
+    the exact binomial form.
+    """
+    count = first + second
+    # Python's integers are exact at any size, so the sum of the binomials needs no logarithms.
+    tail = term = 1
+    for k in range(min(first, second)):
+        term = term * (count - k) // (k + 1)
+        tail += term
+    return min(1.0, 2 * tail / 2**count)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import statistics as middle
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,22 +20,18 @@ from numpy.typing import NDArray
 
 from edgedigits.errors import ModelError
 from edgedigits.model import Model
+from edgedigits_export.confidence import Calibration, Selection, calibration_of, selection_of
+from edgedigits_export.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from edgedigits_export.data import Pictures
 from edgedigits_export.errors import DataError
 from edgedigits_export.formats import FORMATS
-from edgedigits_export.statistics import Interval, paired_interval, wilson_interval
+from edgedigits_export.gates import Gates
+from edgedigits_export.statistics import Interval, mcnemar_exact, paired_interval, wilson_interval
+from edgedigits_export.tensors import TensorError, tensor_errors
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Gates:
-    """What a quantized model must not fall short of; `None` lets it pass."""
-
-    max_drop: float | None = 0.001
-    """Largest loss of accuracy against the float model, as a share (0.001 is 0.1 point)."""
-    min_agreement: float | None = 0.998
-    """Smallest share of the pictures on which it says what the float model says."""
+TENSOR_PICTURES = 100
+"""How many pictures the tensors are compared on."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,14 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Timing:
-    """Microseconds per digit, uint8 crop to calibrated probabilities, one thread, medians of repeats."""
+    """Microseconds per digit, uint8 crop to calibrated probabilities, on one thread."""
 
-    single: float
-    """Digits one at a time."""
+    p50: float
+    """One digit at a time, median."""
+    p99: float
+    """One digit at a time, 99th percentile."""
     batch: float
-    """Digits 32 at a time."""
+    """32 digits at a time, median, per digit."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,51 @@ class ModelFigures:
     accuracy_interval: Interval
     """95 %, Wilson."""
     per_class: tuple[ClassFigures, ...]
-    timing: Timing | None
+    calibration: Calibration
+    selection: Selection
+    timing: Timing | None = None
+    peak_memory: int | None = None
+    """Bytes at most resident in a process that opens the model and reads 32 digits."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A picture that the two models read differently."""
+
+    picture: int
+    """Its number in the set."""
+    truth: str
+    before: str
+    """What the float model says, and how surely (0…1)."""
+    before_confidence: float
+    after: str
+    after_confidence: float
+
+
+@dataclass(frozen=True)
+class CorruptedFigures:
+    """Both models on the same spoilt pictures."""
+
+    corruption: str
+    severity: int
+    baseline_accuracy: float
+    accuracy: float
+    agreement: float
+
+    @property
+    def drop(self) -> float:
+        """Accuracy lost against the float model, as a share."""
+        return self.baseline_accuracy - self.accuracy
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A gate that a model did not pass."""
+
+    gate: str
+    """The name of the field of `Gates`."""
+    line: str
+    """What is wrong, in one line."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +128,17 @@ class Comparison:
     """Pictures that only the float model reads rightly."""
     gained: int
     """Pictures that only this one reads rightly."""
+    mcnemar: float
+    """How probable a difference as large is between models that are equally good; exact, two-sided."""
     agreement: float
     """Share of the pictures on which both say the same, right or wrong."""
-    failures: tuple[str, ...]
-    """The gates it does not pass, a line each."""
+    agreement_interval: Interval
+    """95 %, Wilson."""
+    flips: tuple[Flip, ...]
+    tensors: tuple[TensorError, ...]
+    """Operation by operation; empty where the graphs differ."""
+    corrupted: tuple[CorruptedFigures, ...]
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True)
@@ -103,8 +153,8 @@ class Validation:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Every gate that a model did not pass."""
-        return tuple(line for comparison in self.comparisons for line in comparison.failures)
+        """Every gate that a model did not pass, a line each."""
+        return tuple(failure.line for comparison in self.comparisons for failure in comparison.failures)
 
     def as_json(self) -> str:
         """Return everything as indented JSON with a final newline."""
@@ -112,180 +162,253 @@ class Validation:
         return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
+@dataclass(frozen=True)
+class Scope:
+    """How much is measured beside accuracy, agreement and confidence."""
+
+    time: bool = True
+    memory: bool = True
+    tensors: bool = True
+    corruptions: bool = False
+    any_format: bool = False
+    """Whether a float model may stand where a quantized one is expected."""
+
+
 def validate(
     baseline: str | os.PathLike[str],
     others: Sequence[str | os.PathLike[str]],
     pictures: Pictures,
     gates: Gates | None = None,
-    *,
-    timed: bool = True,
+    scope: Scope | None = None,
 ) -> Validation:
     """Measure the float model `baseline` and compare each of `others` with it on `pictures`.
 
-    Models are names of shipped ones or files. Raises `ModelError` where one can't be opened, where the
-    labels differ, or where a model that is not quantized stands where a quantized one should, and
-    `DataError` where there are no pictures or they don't fit the labels.
+    Models are names of shipped ones or files. The order of their labels does not matter.
+
+    Raises `ModelError` where a model can't be opened, reads other labels than the float one, is not
+    quantized, or gives values that are no numbers, and `DataError` where there are no pictures or they
+    don't fit the labels.
     """
-    gates = gates or Gates()
+    gates, scope = gates or Gates(), scope or Scope()
     if not len(pictures):
         raise DataError(f"{pictures.name}: no pictures; name a set that has some")
-    float_model = Model(baseline)
-    models = [Model(other) for other in others]
-    for model in models:
-        _check_comparable(float_model, model)
-    truth = pictures.truth(float_model.card.labels)
-    guesses = {id(model): _guess(model, pictures.images) for model in (float_model, *models)}
-    times = dict.fromkeys(guesses, None) | (_time([float_model, *models], pictures.images) if timed else {})
+    models = [Model(name) for name in (baseline, *others)]
+    for model in models[1:]:
+        _check_comparable(models[0], model, scope)
+    labels = models[0].card.labels
+    truth = pictures.truth(labels)
+    given = [_probabilities(model, pictures.images, labels) for model in models]
+    times: Sequence[Timing | None] = _time(models, pictures.images) if scope.time else [None] * len(models)
+    figures = [
+        ModelFigures(
+            name=model.card.name,
+            source=model.source,
+            format=model.card.format,
+            size=model.card.model_size,
+            calibration=calibration_of(probabilities, truth),
+            selection=selection_of(probabilities, truth),
+            timing=timing,
+            peak_memory=_peak_memory(model) if scope.memory else None,
+            **_accuracy(labels, probabilities.argmax(axis=1), truth),
+        )
+        for model, probabilities, timing in zip(models, given, times, strict=True)
+    ]
+    corrupted = _corrupted(models, labels, pictures, truth) if scope.corruptions else [()] * len(models)
+    comparisons = []
+    for i, model in enumerate(models[1:], 1):
+        errors: tuple[TensorError, ...] = ()
+        if scope.tensors:
+            errors = tensor_errors(models[0], model, pictures.images[:TENSOR_PICTURES])
+        measured = _compare(figures[0], figures[i], given[0], given[i], truth, labels)
+        measured = dataclasses.replace(measured, tensors=errors, corrupted=corrupted[i])
+        comparisons.append(
+            dataclasses.replace(measured, failures=tuple(_failures(figures[0], measured, gates)))
+        )
+    return Validation(pictures.name, len(pictures), figures[0], tuple(comparisons), gates)
 
-    def figures(model: Model) -> ModelFigures:
-        return _figures(model, guesses[id(model)], truth, times[id(model)])
 
-    base = figures(float_model)
-    comparisons = tuple(
-        _compare(base, figures(model), guesses[id(float_model)], guesses[id(model)], truth, gates)
-        for model in models
-    )
-    return Validation(pictures.name, len(pictures), base, comparisons, gates)
-
-
-def _check_comparable(baseline: Model, model: Model) -> None:
-    if model.card.labels != baseline.card.labels:
+def _check_comparable(baseline: Model, model: Model, scope: Scope) -> None:
+    if sorted(model.card.labels) != sorted(baseline.card.labels):
         raise ModelError(
             f"{model.source}: reads {' '.join(model.card.labels)}, and {baseline.source} "
             f"{' '.join(baseline.card.labels)}; compare models with the same labels"
         )
     format_ = FORMATS.get(model.card.format)
-    if format_ is not None and not format_.quantized:
+    if format_ is not None and not format_.quantized and not scope.any_format:
         raise ModelError(
             f"{model.source}: {format_.name} where a quantized model is expected; "
-            "name the float model first, then the quantized ones"
+            "name the float model first, then the quantized ones, or compare with --any-format"
         )
 
 
-def _guess(model: Model, images: NDArray[np.uint8]) -> NDArray[np.intp]:
+def _probabilities(model: Model, images: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return a model's probabilities with the classes in the order of `labels`."""
     probabilities = model.probabilities(images)
     if not np.isfinite(probabilities).all():
         raise ModelError(f"{model.source}: gives values that are no numbers; export it again")
-    return probabilities.argmax(axis=1)
+    if model.card.labels == labels:
+        return probabilities
+    return probabilities[:, [model.card.labels.index(label) for label in labels]]
 
 
-def _figures(
-    model: Model, guesses: NDArray[np.intp], truth: NDArray[np.intp], timing: Timing | None
-) -> ModelFigures:
+def _accuracy(labels: tuple[str, ...], guesses: NDArray[np.intp], truth: NDArray[np.intp]) -> dict[str, Any]:
     right = guesses == truth
-    per_class = tuple(
-        ClassFigures(label, int((truth == index).sum()), int(right[truth == index].sum()))
-        for index, label in enumerate(model.card.labels)
-    )
-    return ModelFigures(
-        name=model.card.name,
-        source=model.source,
-        format=model.card.format,
-        size=model.card.model_size,
-        accuracy=float(right.mean()),
-        accuracy_interval=wilson_interval(int(right.sum()), len(right)),
-        per_class=per_class,
-        timing=timing,
-    )
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
+        "per_class": tuple(
+            ClassFigures(label, int((truth == index).sum()), int(right[truth == index].sum()))
+            for index, label in enumerate(labels)
+        ),
+    }
 
 
 def _compare(
     base: ModelFigures,
     model: ModelFigures,
-    base_guesses: NDArray[np.intp],
-    guesses: NDArray[np.intp],
+    base_given: NDArray[np.float32],
+    given: NDArray[np.float32],
     truth: NDArray[np.intp],
-    gates: Gates,
+    labels: tuple[str, ...],
 ) -> Comparison:
-    base_right, right = base_guesses == truth, guesses == truth
+    before, after = base_given.argmax(axis=1), given.argmax(axis=1)
+    base_right, right = before == truth, after == truth
     lost, gained = int((base_right & ~right).sum()), int((right & ~base_right).sum())
     both, neither = int((base_right & right).sum()), int((~base_right & ~right).sum())
-    same = int((base_guesses == guesses).sum())
-    count = len(truth)
-    failures = []
-    # Compared as counts: shares that are equal on paper differ in their last bit.
-    if gates.max_drop is not None and lost - gained > gates.max_drop * count + 1e-9:
-        failures.append(
-            f"{model.name}: accuracy drops by {100 * (lost - gained) / count:.2f} points "
-            f"({base.accuracy:.2%} to {model.accuracy:.2%}), more than {100 * gates.max_drop:g}"
+    same, count = int((before == after).sum()), len(truth)
+    flips = tuple(
+        Flip(
+            picture=int(i),
+            truth=labels[truth[i]],
+            before=labels[before[i]],
+            before_confidence=float(base_given[i, before[i]]),
+            after=labels[after[i]],
+            after_confidence=float(given[i, after[i]]),
         )
-    if gates.min_agreement is not None and same < gates.min_agreement * count - 1e-9:
-        failures.append(
-            f"{model.name}: agrees with {base.name} on {same / count:.2%}, "
-            f"less than {gates.min_agreement:.2%}"
-        )
+        for i in np.flatnonzero(before != after)
+    )
     return Comparison(
         model=model,
         drop=(lost - gained) / count,
         drop_interval=paired_interval(both, lost, gained, neither),
         lost=lost,
         gained=gained,
+        mcnemar=mcnemar_exact(lost, gained),
         agreement=same / count,
-        failures=tuple(failures),
+        agreement_interval=wilson_interval(same, count),
+        flips=flips,
+        tensors=(),
+        corrupted=(),
+        failures=(),
     )
 
 
-def _time(models: Sequence[Model], images: NDArray[np.uint8]) -> dict[int, Timing]:
+def _failures(base: ModelFigures, c: Comparison, gates: Gates) -> list[Failure]:
+    """Return the gates that the comparison does not pass."""
+    failures = []
+    slack = 1e-9  # shares that are equal on paper differ in their last bit
+
+    def gate(name: str, value: float, what: str, *, least: bool = False) -> None:
+        limit: float | None = getattr(gates, name)
+        if limit is not None and ((value < limit - slack) if least else (value > limit + slack)):
+            line = f"{c.model.name}: {what}, {'less' if least else 'more'} than {limit:g}"
+            failures.append(Failure(name, line))
+
+    share = f"{base.accuracy:.2%} to {c.model.accuracy:.2%}"
+    gate("max_drop", c.drop, f"accuracy drops by {c.drop:.4f} ({share})")
+    gate("min_agreement", c.agreement, f"agrees with {base.name} on {c.agreement:.4f}", least=True)
+    for one, other in zip(base.per_class, c.model.per_class, strict=True):
+        if one.pictures:
+            loss = (one.right - other.right) / one.pictures
+            gate("max_class_drop", loss, f"accuracy on '{one.label}' drops by {loss:.4f}")
+    rise = c.model.calibration.ece - base.calibration.ece
+    gate("max_ece_rise", rise, f"calibration error rises by {rise:.4f}")
+    rise = c.model.calibration.brier - base.calibration.brier
+    gate("max_brier_rise", rise, f"Brier score rises by {rise:.4f}")
+    loss = base.selection.coverage_at_1_percent - c.model.selection.coverage_at_1_percent
+    gate("max_coverage_loss", loss, f"coverage at 1 % risk falls by {loss:.4f}")
+    if c.tensors:
+        worst = min(c.tensors, key=lambda t: t.sqnr)
+        where = f"{worst.operation} '{worst.tensor}'"
+        gate("min_sqnr", worst.sqnr, f"signal to noise of {where} is {worst.sqnr:.1f} dB", least=True)
+        worst = max(c.tensors, key=lambda t: t.saturated)
+        where = f"{worst.operation} '{worst.tensor}'"
+        gate("max_saturated", worst.saturated, f"{where} is saturated in {worst.saturated:.4f} of its values")
+    if c.corrupted:
+        hardest = max(c.corrupted, key=lambda row: row.drop)
+        what = f"accuracy under {hardest.corruption} {hardest.severity} drops by {hardest.drop:.4f}"
+        gate("max_corrupted_drop", hardest.drop, what)
+    return failures
+
+
+def _corrupted(
+    models: Sequence[Model], labels: tuple[str, ...], pictures: Pictures, truth: NDArray[np.intp]
+) -> list[tuple[CorruptedFigures, ...]]:
+    """Return, for each model, its figures under every corruption beside those of the first model."""
+    rows: list[list[CorruptedFigures]] = [[] for _ in models]
+    for corruption in CORRUPTIONS:
+        for severity in SEVERITIES:
+            images = corrupt(pictures.images, corruption, severity)
+            guesses = [_probabilities(model, images, labels).argmax(axis=1) for model in models]
+            for row, guess in zip(rows, guesses, strict=True):
+                row.append(
+                    CorruptedFigures(
+                        corruption=corruption.name,
+                        severity=severity,
+                        baseline_accuracy=float((guesses[0] == truth).mean()),
+                        accuracy=float((guess == truth).mean()),
+                        agreement=float((guess == guesses[0]).mean()),
+                    )
+                )
+    return [tuple(row) for row in rows]
+
+
+def _time(models: Sequence[Model], images: NDArray[np.uint8]) -> list[Timing]:
     """Time the models in turns, so that whatever else the machine does meets them all alike."""
     one, many = images[:1], np.resize(images, (32, *images.shape[1:]))
-    singles: dict[int, list[float]] = {id(model): [] for model in models}
-    batches: dict[int, list[float]] = {id(model): [] for model in models}
-    for _ in range(25):
-        for model in models:
-            singles[id(model)].append(_microseconds(lambda m=model: m.probabilities(one), 100))  # type: ignore[misc]
-            batches[id(model)].append(_microseconds(lambda m=model: m.probabilities(many), 10) / 32)  # type: ignore[misc]
-    return {
-        id(m): Timing(round(middle.median(singles[id(m)]), 2), round(middle.median(batches[id(m)]), 2))
-        for m in models
-    }
-
-
-def _microseconds(call: Callable[[], Any], times: int) -> float:
-    start = time.perf_counter()
-    for _ in range(times):
-        call()
-    return (time.perf_counter() - start) / times * 1e6
-
-
-def table(validation: Validation) -> str:
-    """Return the validation as a text table, a model a line, then the classes."""
-    base = validation.baseline
-    rows = [["model", "accuracy %", "95 %", "drop", "95 %", "agree %", "kB", "µs/digit", "of 32"]]
-    rows.append([*_head(base), "", "", "", *_tail(base)])
-    for c in validation.comparisons:
-        low, high = c.drop_interval
-        paired = [f"{100 * c.drop:+.2f}", f"{100 * low:+.2f} … {100 * high:+.2f}", f"{100 * c.agreement:.2f}"]
-        rows.append([*_head(c.model), *paired, *_tail(c.model)])
-    models = [base, *(c.model for c in validation.comparisons)]
-    classes = [["class", "pictures", *(m.name for m in models)]]
-    for index, figures in enumerate(base.per_class):
-        shares = []
-        for m in models:
-            row = m.per_class[index]
-            shares.append(f"{100 * row.right / row.pictures:.2f}" if row.pictures else "none")
-        classes.append([figures.label, str(figures.pictures), *shares])
-    head = (
-        f"{validation.pictures}, {validation.count} pictures; drop in points, paired (Newcombe, method 10)\n"
-    )
-    return f"{head}{_columns(rows)}\n{_columns(classes)}"
-
-
-def _head(m: ModelFigures) -> list[str]:
-    low, high = m.accuracy_interval
-    return [m.name, f"{100 * m.accuracy:.2f}", f"{100 * low:.2f} … {100 * high:.2f}"]
-
-
-def _tail(m: ModelFigures) -> list[str]:
-    times = [f"{m.timing.single:.1f}", f"{m.timing.batch:.2f}"] if m.timing else ["", ""]
-    return [f"{m.size / 1000:.1f}", *times]
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+    singles: list[list[float]] = [[] for _ in models]
+    batches: list[list[float]] = [[] for _ in models]
+    for _ in range(20):
+        for model, single, batch in zip(models, singles, batches, strict=True):
+            _microseconds(
+                model, one, 5, []
+            )  # what the model before left in the caches is no fault of this one
+            _microseconds(model, one, 60, single)
+            _microseconds(model, many, 8, batch)
+    return [
+        Timing(
+            p50=round(float(np.percentile(single, 50)), 2),
+            p99=round(float(np.percentile(single, 99)), 2),
+            batch=round(float(np.percentile(batch, 50)) / 32, 2),
         )
-        for row in rows
+        for single, batch in zip(singles, batches, strict=True)
+    ]
+
+
+def _microseconds(model: Model, crops: NDArray[np.uint8], times: int, into: list[float]) -> None:
+    clock: Callable[[], int] = time.perf_counter_ns
+    for _ in range(times):
+        start = clock()
+        model.probabilities(crops)
+        into.append((clock() - start) / 1000)
+
+
+def _peak_memory(model: Model) -> int | None:
+    program = (
+        "import sys, numpy as np\n"
+        "from edgedigits.model import Model\n"
+        "Model(sys.argv[1]).probabilities(np.zeros((32, 28, 28), np.uint8))\n"
+        # Not getrusage: its figure is inherited from the process that starts this one.
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
     )
-    return "".join(line.rstrip() + "\n" for line in lines)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program, model.source],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return int(done.stdout) * 1024
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None  # a system without /proc; the figure is left out

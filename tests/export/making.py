@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +57,15 @@ def write_run(
     }
     (folder / "report.json").write_text(json.dumps(whole | report))
     return folder
+
+
+def edited(body: bytes, change: Callable[[Any], None]) -> bytes:
+    """Return a model proper after `change` was let loose on it, as an object of LiteRT's schema."""
+    import flatbuffers  # type: ignore[import-untyped]
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(body, 0))
+    change(model)
+    builder = flatbuffers.Builder(len(body))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -120,7 +120,7 @@ def test_a_gate_that_fails(capsys: pytest.CaptureFixture[str], data_set: Callabl
     mnist = str(data_set("mnist"))
     models = ["validate", "paper-float32", "paper-int8", "--data", mnist]
     assert main([*models, "--min-agreement", "1"]) == 1
-    assert "paper-int8: agrees with paper-float32 on 99." in one_line(capsys)
+    assert "paper-int8: agrees with paper-float32 on 0.99" in one_line(capsys)
     assert main(models) == 0
 
 
@@ -196,3 +196,23 @@ def test_float_formats_need_no_pictures(
     assert main(["convert", str(tiny_run), "--out", str(tmp_path / "out"), "--formats", "float32"]) == 0
     assert "accuracies are not measured" in one_line(capsys)
     assert Model(tmp_path / "out" / "tiny-float32.tflite").card.accuracy == {}
+
+
+def test_reports_are_written(small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gates.toml").write_text("[gates]\nmax_drop = 1.0\n")
+    names = {kind: tmp_path / f"report.{kind}" for kind in ("json", "html", "junit")}
+    reports = [part for kind, path in names.items() for part in (f"--{kind}", str(path))]
+    gates = ["--gates", str(tmp_path / "gates.toml"), "--min-agreement", "0"]
+    main(["validate", "paper-float32", "paper-int8", "--data", str(small_set), *gates, *reports])
+    assert "paper-int8" in capsys.readouterr().out
+    assert json.loads(names["json"].read_text())["gates"]["max_drop"] == 1.0
+    assert json.loads(names["json"].read_text())["gates"]["min_agreement"] == 0.0
+    assert names["html"].read_text().startswith("<!DOCTYPE html>")
+    assert names["junit"].read_text().startswith("<?xml")
+
+
+def test_gates_that_are_no_good(small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gates.toml").write_text("[gates]\nmax_dorp = 1.0\n")
+    arguments = ["validate", "paper-float32", "paper-int8", "--data", str(small_set)]
+    assert main([*arguments, "--gates", str(tmp_path / "gates.toml")]) == 1
+    assert "no gate is called max_dorp" in one_line(capsys)

@@ -1,0 +1,70 @@
+"""What a quantized model must not fall short of, and the TOML file that says it.
+
+    [gates]
+    max_drop = 0.001
+    min_agreement = 0.998
+
+Every gate has a default; a gate is switched off by giving it as `false`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgedigits.errors import EdgeDigitsError
+
+
+class GatesError(EdgeDigitsError):
+    """A gates file that can't be read or says something impossible."""
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The limits, each a comparison with the float model on the same pictures; `None` lets all pass."""
+
+    max_drop: float | None = 0.001
+    """Largest loss of accuracy, as a share (0.001 is 0.1 point)."""
+    min_agreement: float | None = 0.998
+    """Smallest share of the pictures on which it says what the float model says."""
+    max_class_drop: float | None = 0.01
+    """Largest loss of accuracy on the pictures of one class."""
+    max_ece_rise: float | None = 0.005
+    """Largest rise of the expected calibration error."""
+    max_brier_rise: float | None = 0.003
+    """Largest rise of the Brier score."""
+    max_coverage_loss: float | None = 0.02
+    """Largest loss of coverage at 1 % risk, as a share of all digits."""
+    min_sqnr: float | None = 20.0
+    """Smallest signal to quantization noise ratio of any operation's output, in dB."""
+    max_saturated: float | None = 0.01
+    """Largest share of saturated values in any operation's output."""
+    max_corrupted_drop: float | None = 0.005
+    """Largest loss of accuracy under any corruption and severity."""
+
+
+def read_gates(path: Path) -> Gates:
+    """Read a gates file. Raises `GatesError` where it can't be read or names no known gate."""
+    try:
+        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise GatesError(
+            f"{path}: can't read the gates ({reason}); see edgedigits-export validate --help"
+        ) from (error)
+    known = {field.name for field in dataclasses.fields(Gates)}
+    table = whole.get("gates")
+    if not isinstance(table, dict) or set(whole) != {"gates"}:
+        raise GatesError(
+            f"{path}: a table [gates] and nothing else is expected; known are {', '.join(known)}"
+        )
+    values: dict[str, float | None] = {}
+    for name, value in table.items():
+        if name not in known:
+            raise GatesError(f"{path}: no gate is called {name}; known are {', '.join(sorted(known))}")
+        if value is not False and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise GatesError(f"{path}: {name} must be a number, or false to switch the gate off")
+        values[name] = None if value is False else float(value)
+    return Gates(**values)

@@ -1,0 +1,39 @@
+"""The gates file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgedigits_export.gates import Gates, GatesError, read_gates
+
+
+def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "gates.toml"
+    path.write_text("[gates]\nmax_drop = 0.01\nmin_sqnr = false\nmax_saturated = 1\n")
+    assert read_gates(path) == Gates(max_drop=0.01, min_sqnr=None, max_saturated=1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[gates", "can't read the gates"),
+        ("max_drop = 1", r"a table \[gates\] and nothing else"),
+        ("[gates]\n[more]", "nothing else"),
+        ("[gates]\nmax_dorp = 1", "no gate is called max_dorp; known are max_brier_rise"),
+        ("[gates]\nmax_drop = 'x'", "max_drop must be a number, or false"),
+        ("[gates]\nmax_drop = true", "max_drop must be a number, or false"),
+    ],
+)
+def test_files_that_are_no_good(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "gates.toml"
+    path.write_text(text)
+    with pytest.raises(GatesError, match=said) as caught:
+        read_gates(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(GatesError, match="No such file"):
+        read_gates(tmp_path / "none.toml")
