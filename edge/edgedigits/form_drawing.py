@@ -71,13 +71,14 @@ def _label(canvas: NDArray[np.uint8], outline: Outline, colour: tuple[int, int, 
     points = np.array(outline.corners)
     wide, high = np.ptp(points[:, 0]), np.ptp(points[:, 1])
     text = outline.text.encode("ascii", "replace").decode()  # the stroke font has no other letters
-    height = float(np.clip(0.3 * high, 9, 0.03 * max(canvas.shape)))
+    height = float(np.clip(0.22 * high, 9, 0.03 * max(canvas.shape)))
     scale = height / cv2.getTextSize("0", _FONT, 1.0, 1)[0][1]
     (w, h), _ = cv2.getTextSize(text, _FONT, scale, 1)
     if w > max(wide, 30):
         scale *= max(0.5, max(wide, 30) / w)
         (w, h), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    x, y = int(points[:, 0].min()) + 1, int(points[:, 1].min()) + 1
+    # Across the upper line, where it hides least.
+    x, y = int(points[:, 0].min()) + 1, int(points[:, 1].min()) - h // 2 - 2
     x = int(np.clip(x, 0, max(0, canvas.shape[1] - w - 4)))
     y = int(np.clip(y, 0, max(0, canvas.shape[0] - h - 4)))
     cv2.rectangle(canvas, (x, y), (x + w + 3, y + h + 3), colour, cv2.FILLED)

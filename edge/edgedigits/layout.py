@@ -14,6 +14,9 @@
     style = "comb"               # a cell per digit; "free" is a line of writing
     check = "luhn"
 
+    [[printed]]                  # what else is printed: it helps to find the page
+    line = [20, 60, 100]         # x, y, length; or a box
+
     [[grid]]                     # fields in rows and columns, named by both
     name = "r{row}c{column}"
     box = [0, 0, 90, 90]
@@ -162,6 +165,9 @@ class Form:
     size: tuple[float, float] | None
     finder: Finder
     fields: tuple[Field, ...]
+    printed: tuple[Box, ...] = ()
+    """Boxes, or horizontal lines (of height 0), that are printed beside the fields' own: they help to find
+    the page and to prove that it is this one."""
 
     def cell_boxes(self, field: Field) -> list[Box]:
         """Return the boxes of a field's cells from left to right; of a free field, its own."""
@@ -300,11 +306,12 @@ class _Parser:
         top = _Table(self, values, "")
         name = top.text("name", Path(self.source).stem or "form")
         title = top.text("title", name)
-        page, fields, grids = top.take("page"), top.take("field", []), top.take("grid", [])
+        page, fields, grids, printed = (top.take(key) for key in ("page", "field", "grid", "printed"))
+        fields, grids, printed = fields or [], grids or [], printed or []
         top.finish()
         if not isinstance(page, dict):
             raise top.fail('no [page] table; say there how the page is found, as in find = "frame"')
-        for key, tables in (("field", fields), ("grid", grids)):
+        for key, tables in (("field", fields), ("grid", grids), ("printed", printed)):
             if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
                 raise top.fail(f"write each {key} as a table of its own, under [[{key}]]", key)
         size, finder = self._page(_Table(self, page, "page"))
@@ -319,7 +326,20 @@ class _Parser:
         if not found:
             raise top.fail("no field; add a [[field]] with its name and box")
         self._apart(found)
-        return Form(name, title, size, finder, tuple(field for _, field in found))
+        boxes = [self._printed(_Table(self, table, "printed", k)) for k, table in enumerate(printed)]
+        return Form(name, title, size, finder, tuple(field for _, field in found), tuple(boxes))
+
+    def _printed(self, table: _Table) -> Box:
+        box = table.numbers("box", 4, "x, y, width and height")
+        line = table.numbers("line", 3, "x, y and length of a horizontal line")
+        table.finish()
+        if (box is None) == (line is None):
+            raise table.fail("give 'box', or 'line' for a horizontal line")
+        if box is not None:
+            return self._box(table, "box", box)
+        assert line is not None
+        x, y, w, _ = self._box(table, "line", (line[0], line[1] - 1e-9, line[2], 1e-9))
+        return x, y, w, 0.0
 
     # --- the page -----------------------------------------------------------------------------------------
 

@@ -26,6 +26,10 @@ Grey = NDArray[np.uint8]
 _UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
+_FRAME_REACH = 0.03
+"""What belongs to no cell is looked for so far from where it should be, in fractions of the page."""
+
+
 @dataclass(frozen=True)
 class RegistrationSettings:
     """What is believed; lengths in fractions of a cell unless said otherwise."""
@@ -109,12 +113,16 @@ def printed_segments(form: Form, settings: RegistrationSettings = RegistrationSe
 
     if isinstance(form.finder, Frame):
         x, y, w, h = form.finder.box
-        across = 0.03
         for at in (y, y + h):
-            add(True, at, x, x + w, across / settings.reach, w / 9)
+            add(True, at, x, x + w, _FRAME_REACH / settings.reach, w / 9)
         for at in (x, x + w):
-            add(False, at, y, y + h, across / settings.reach, h / 9)
+            add(False, at, y, y + h, _FRAME_REACH / settings.reach, h / 9)
     ratio = 1.0 if form.size is None else form.size[0] / form.size[1]
+    for x, y, w, h in form.printed:
+        for at in {y, y + h}:
+            add(True, at, x, x + w, _FRAME_REACH / settings.reach, w / 6)
+        for at in (x, x + w) if h else ():
+            add(False, at, y, y + h, _FRAME_REACH / settings.reach, h / 6)
     for field in form.fields:
         if field.printed == "none":
             continue
@@ -353,7 +361,7 @@ class _Registrar:
             )
 
 
-_CUT_OFF = "the page is cut off at the picture's border; photograph the whole page"
+_CUT_OFF = "what could be the page is cut off at the picture's border; photograph the whole page"
 
 
 def _most_certain(attempts: Sequence[Registration], symmetry: int) -> Registration:
@@ -423,8 +431,8 @@ class _Lines:
                 offsets.append(0.0), heights.append(0.0), widths.append(0.0)
                 continue
             # A line is dark nearly everywhere along it, the strokes of a digit are not.
-            profile = np.percentile(strip, 30, axis=1)
-            rise = np.maximum(profile - float(np.percentile(profile, 25)), 0)
+            profile = np.sort(strip, axis=1)[:, strip.shape[1] * 3 // 10].astype(np.float64)
+            rise = np.maximum(profile - np.sort(profile)[len(profile) // 4], 0)
             rise[np.abs(np.arange(first, first + len(rise)) + 0.5 - at) > max(2.0, reach * half)] = 0
             peak = int(np.argmax(rise))
             near = slice(max(0, peak - 3), peak + 4)
