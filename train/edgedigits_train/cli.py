@@ -126,8 +126,9 @@ def _train(options: argparse.Namespace) -> int:
     if not data.published:
         print(f"{PROGRAM}: note: these are not the published files of {data.name}", file=sys.stderr)
     with _quiet_start():
-        from edgedigits_train import run, series
+        from edgedigits_train import devices, run, series
 
+        devices.choose()
         run.make_deterministic()
         run.no_warnings()
         from edgedigits_train.tensorboard import TensorBoard

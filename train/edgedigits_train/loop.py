@@ -29,7 +29,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgedigits.errors import EdgeDigitsError
-from edgedigits_train import checkpoint
+from edgedigits_train import checkpoint, devices
 from edgedigits_train.networks import Network
 from edgedigits_train.order import epoch_order
 from edgedigits_train.recipe import Adam, Recipe, Schedule
@@ -291,13 +291,14 @@ def train(
     of = {"seed": seed, **(identity or {})}
     history, best = _resume(loop, saved, of)
     batch = recipe.training.batch
-    with contextlib.closing(_EpochSource(pictures, len(history) + 1, recipe.training.epochs)) as source:
-        for epoch in range(len(history) + 1, recipe.training.epochs + 1):
+    _must_be_of_one_epoch(loop.strategy, len(history))
+    first = len(history) + 1
+    with contextlib.closing(_EpochSource(loop.strategy, pictures, first, recipe.training.epochs)) as source:
+        for epoch in range(first, recipe.training.epochs + 1):
             if _has_stopped(history, recipe):
                 break
             started = time.perf_counter()
-            images, targets = source.tensors(epoch)
-            count = images.shape[0]
+            images, targets, count = source.tensors(epoch)
             order = epoch_order(count, recipe.training.shuffle, seed, epoch)
             steps = -(-count // batch)
             rate = rates(recipe.schedule, recipe.optimizer.rate, epoch, recipe.training.epochs, steps)
@@ -323,13 +324,24 @@ def train(
                 history.append(row)
                 if recipe.stopping.patience and _best_epoch(history) == epoch:
                     best = loop.state()
-            if saved is not None:
+            if saved is not None and devices.is_first(loop.strategy):
                 arrays = loop.state() | {f"best {name}": array for name, array in best.items()}
                 rows = [dataclasses.asdict(row) for row in history]
                 checkpoint.save(saved, arrays, {"history": rows, "of": of})
             on_epoch(row)
     _keep_what_was_measured(loop, best)
     return history
+
+
+def _must_be_of_one_epoch(strategy: tf.distribute.Strategy, epochs: int) -> None:
+    """Raise `TrainingError` where the workers would go on from different epochs (and wait for ever)."""
+    # Every worker must come to the same end of this, so all ask for all sums: the numbers are equal just
+    # where their variance is nought.
+    workers, total, squares = (devices.meet(strategy, epochs**power) for power in (0, 1, 2))
+    if workers * squares != total**2:
+        raise TrainingError(
+            "the workers found different checkpoints; --out must be a folder that all of them share"
+        )
 
 
 def _resume(
@@ -391,25 +403,36 @@ def _must_be_finite(
 class _EpochSource:
     """Hands the pictures of each epoch to the device; those that differ are made one epoch ahead."""
 
-    def __init__(self, pictures: Part | EpochParts, first: int, last: int) -> None:
+    def __init__(
+        self, strategy: tf.distribute.Strategy, pictures: Part | EpochParts, first: int, last: int
+    ) -> None:
+        self.strategy = strategy
         self.last = last
-        self.fixed: tuple[tf.Tensor, tf.Tensor] | None = None
+        self.fixed: tuple[tf.Tensor, tf.Tensor, int] | None = None
         self.pool: ThreadPoolExecutor | None = None
         if isinstance(pictures, Part):
-            self.fixed = tf.constant(pictures.images), tf.constant(pictures.targets)
+            self.fixed = self._on_devices(pictures)
         elif first <= last:
             self.make = pictures
             self.pool = ThreadPoolExecutor(1)
             self.next = self.pool.submit(self.make, first)
 
-    def tensors(self, epoch: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def tensors(self, epoch: int) -> tuple[tf.Tensor, tf.Tensor, int]:
+        """Return images and targets, a copy on each device, and how many they are."""
         if self.pool is None:
             assert self.fixed is not None
             return self.fixed
         part = self.next.result()
         if epoch < self.last:
             self.next = self.pool.submit(self.make, epoch + 1)
-        return tf.constant(part.images), tf.constant(part.targets)
+        return self._on_devices(part)
+
+    def _on_devices(self, part: Part) -> tuple[tf.Tensor, tf.Tensor, int]:
+        images, targets = (
+            self.strategy.experimental_distribute_values_from_function(lambda _: tf.constant(values))  # noqa: B023
+            for values in (part.images, part.targets)
+        )
+        return images, targets, len(part)
 
     def close(self) -> None:
         if self.pool is not None:

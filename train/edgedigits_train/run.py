@@ -33,7 +33,7 @@ import tensorflow as tf
 
 from edgedigits.errors import EdgeDigitsError, OutputError
 from edgedigits.files import make_folder, write_atomically
-from edgedigits_train import networks
+from edgedigits_train import devices, networks
 from edgedigits_train.calibration import fit_temperature, negative_log_likelihood
 from edgedigits_train.data import DataSet
 from edgedigits_train.loop import Epoch, EpochParts, Loop, Part, history_csv, train
@@ -182,16 +182,35 @@ def no_warnings() -> None:
     tf.get_logger().setLevel("ERROR")
 
 
-def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -> dict[str, Any]:
+def run(
+    recipe: Recipe,
+    data: DataSet,
+    out: Path,
+    seed: int,
+    watcher: Watcher,
+    strategy: tf.distribute.Strategy | None = None,
+) -> dict[str, Any]:
     """Train a recipe into the folder `out`, going on from where an interrupted run stopped there.
+
+    `strategy` is TensorFlow's way of using several devices or hosts, where it is not to be chosen by what
+    there is (`devices.choose`); of several hosts the first one writes, and all must see the same folder.
 
     Returns the contents of `report.json`. Raises `RunError` where the folder holds a finished run or one
     of another recipe, seed or data set, `TrainingError` where training fails, `OutputError` where the
-    folder can't be written.
+    folder can't be written, `DeviceError` where another host is lost.
     """
+    strategy = strategy or devices.choose()
     make_deterministic()
+    with devices.together(strategy):
+        return _run(recipe, data, out, seed, watcher, strategy)
+
+
+def _run(
+    recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher, strategy: tf.distribute.Strategy
+) -> dict[str, Any]:
+    writes = devices.is_first(strategy)
     parts = part_data(data, recipe)
-    _claim(out, recipe)
+    _claim(out, recipe, writes)
     pixels, classes = parts.train.images.shape[1], len(data.labels)
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
@@ -201,7 +220,8 @@ def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -
 
     def trained(what: str, learnt: Part, watched: Mapping[str, Part]) -> tuple[Loop, list[Epoch]]:
         watcher.start(what, out)
-        loop = Loop(networks.build(recipe.network, pixels, classes, seed), recipe, classes)
+        with strategy.scope():
+            loop = Loop(networks.build(recipe.network, pixels, classes, seed), recipe, classes)
         with pictures_of(recipe, data, learnt, seed) as pictures:
             history = train(
                 loop,
@@ -247,13 +267,22 @@ def run(recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher) -
             "picture": list(data.train_images.shape[1:]),
         },
     }
-    write_atomically(out / REPORT, _json(report))
-    for what in ("network", "twin"):
-        (out / _checkpoint(what)).unlink(missing_ok=True)
+    if writes:
+        # A copy of its own: what is saved has nothing of the devices it was trained on.
+        plain = networks.build(recipe.network, pixels, classes, seed)
+        for variable, value in zip(plain.variables, loop.network.variables, strict=True):
+            variable.assign(value.numpy())
+        _save_model(plain, pixels, out / "model")
+        write_atomically(out / "history.csv", history_csv(history))
+        write_atomically(out / "environment.json", _json(environment()))
+        write_atomically(out / REPORT, _json(report))
+        for what in ("network", "twin"):
+            (out / _checkpoint(what)).unlink(missing_ok=True)
+    devices.meet(strategy, 0)  # nobody leaves while others may still wait for an answer
     return report
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
+def _claim(out: Path, recipe: Recipe, writes: bool) -> None:
     """Make the run folder, or make sure that the unfinished run in it is of this recipe."""
     if (out / REPORT).exists():
         raise RunError(f"{out}: holds a finished run; choose another --out, or delete the folder")
@@ -267,7 +296,8 @@ def _claim(out: Path, recipe: Recipe) -> None:
         raise RunError(
             f"{out}: holds an unfinished run of another recipe; choose another --out, or delete the folder"
         )
-    write_atomically(written, text)
+    if writes:
+        write_atomically(written, text)
 
 
 def _checkpoint(what: str) -> str:
