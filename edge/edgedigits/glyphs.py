@@ -31,7 +31,7 @@ class GlyphSettings:
     """Digits of one text line stand no farther apart than this."""
     mark_height: float = 0.42
     """What is lower than this beside digits is a mark or a fragment."""
-    speck_height: float = 0.3
+    speck_height: float = 0.25
     """What is lower than this, measured by the picture's largest digits, is no digit anywhere in it."""
     widest: float = 6.0
     """A component wider than this many times its height is a rule, not writing."""
@@ -153,13 +153,18 @@ class _Components:
             )
         if not drop.all():
             tall = _typical_height(h[clear if clear.any() else ~drop])
-            drop |= (touches > 0) & ((touches > 1) | (3 * long > 1)) & (h < 0.8 * tall)
+            drop |= (
+                (touches > 0)
+                & ((touches > 1) | (3 * long > 1))
+                & (h < 0.8 * tall)
+                & (np.minimum(w, h) < 0.4 * tall)
+            )
         self._keep(~drop)
 
     def _runs_along_the_border(self, i: int) -> bool:
         """Return whether a component's ink lies along the sides of its box, like a frame's or the desk's."""
         x, y, w, h = (int(v) for v in self.boxes[i])
-        band = max(2, round(0.08 * max(w, h)))
+        band = max(2, round(0.08 * max(min(w, 1.8 * h), h)))  # a string of digits is wide, and no frame
         inside = self.labels[y + band : y + h - band, x + band : x + w - band] == self.members[i][0]
         return bool(np.count_nonzero(inside) < 0.35 * self.areas[i])
 
