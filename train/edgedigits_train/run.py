@@ -243,9 +243,6 @@ def _run(
     calibration = _calibration(recipe, data, parts, loop, trained, seed)
     measured = {name: _measured(loop, part) for name, part in known.items()}
 
-    _save_model(loop.network, pixels, out / "model")
-    write_atomically(out / "history.csv", history_csv(history))
-    write_atomically(out / "environment.json", _json(environment()))
     report = {
         "schema": SCHEMA,
         "recipe": recipe.name,
