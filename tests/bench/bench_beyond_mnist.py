@@ -2,15 +2,16 @@
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_beyond_mnist.py [--models NAME|FILE …] [--json FILE]
 
-MNIST's test digits go to the models as they are; every other picture goes the way a picture goes on the
-device: `find_ink`, `find_lines`, the largest glyph, `normalize`, and `Model.probabilities`. A picture in
-which no glyph is found counts as read wrong (and, where it shows no digit, as refused).
+MNIST's test digits go to the models as they are; every other picture goes the way a picture of one digit
+goes on the device: `find_ink`, `find_lines`, the glyphs taken together, `normalize`, `Model.probabilities`. A
+picture in which no glyph is found counts as read wrong (and, where it shows no digit, as refused).
 
 Accuracies are of the digits alone: the most probable character, whatever the class "not a digit" says.
 "Refused" is what the device refuses: that class is the most probable, or the best character is below the
-model's own threshold. None of the sets but MNIST's training part is trained on; of `negatives` only the part
-that is not is measured. Of a cell with pencil marks the largest mark is looked at; marks that stand alone
-are digits to any reader of single glyphs, and counted all the same.
+model's own threshold. Nothing of `pen`, `usps`, `ardis` and `cells` (nor of its blank cells and pencil marks)
+is trained on; of `negatives` only the part that is not is measured. A pencil mark that stands alone is a
+digit to whoever sees nothing but its crop. Whoever reads a box knows more: "in a box" also refuses a cell
+that has not exactly one glyph at least half as high as the cell.
 
 The expected calibration error is that of the confidence the device gives, in 15 bins of equal width (Guo et
 al. 2017, equation 3), over the glyphs found in `pen`, `usps` and `ardis` together.
@@ -21,8 +22,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from edgedigits.decode import is_character
 from edgedigits.glyphs import find_lines
 from edgedigits.ink import find_ink
 from edgedigits.model import Model, shipped_models
-from edgedigits.normalize import SIZE, normalize
+from edgedigits.normalize import normalize
 from edgedigits_train.data import load_mnist, negatives_part
 
 DIGITS = {
@@ -51,18 +53,26 @@ BINS = 15
 Crops = NDArray[np.uint8]
 
 
-def device_crop(picture: NDArray[np.uint8]) -> Crops:
-    """Return the crop of a picture's largest glyph, uint8 28×28; all 0 where there is no glyph."""
+def device_crop(picture: NDArray[np.uint8]) -> tuple[Crops, bool]:
+    """Return the crop of a picture of one digit, and whether there is one glyph that fills its box.
+
+    The crop is uint8 28×28, all 0 where no glyph is found. Where several are found they are taken together: a
+    pen that skips leaves a digit in pieces.
+    """
     glyphs = [glyph for line in find_lines(find_ink(picture)) for glyph in line.glyphs]
-    if not glyphs:
-        return np.zeros((SIZE, SIZE), np.uint8)
-    return normalize(max(glyphs, key=lambda glyph: glyph.box[2] * glyph.box[3]).ink)
+    together = np.zeros(picture.shape[:2], np.uint8)
+    for glyph in glyphs:
+        x, y, width, height = glyph.box
+        place = together[y : y + height, x : x + width]
+        np.maximum(place, glyph.ink, out=place)
+    return normalize(together), [2 * glyph.box[3] >= len(picture) for glyph in glyphs] == [True]
 
 
-def device_crops(pictures: NDArray[np.uint8]) -> Crops:
-    """Return the crops of many pictures, uint8 N×28×28."""
+def device_crops(pictures: NDArray[np.uint8]) -> tuple[Crops, NDArray[np.bool_]]:
+    """Return the crops of many pictures, uint8 N×28×28, and which have one glyph that fills its box."""
     with ProcessPoolExecutor(initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        return np.array(list(pool.map(device_crop, pictures, chunksize=100)), np.uint8)
+        crops, fitting = zip(*pool.map(device_crop, pictures, chunksize=100), strict=True)
+    return np.array(crops, np.uint8), np.array(fitting)
 
 
 def read(model: Model, crops: Crops) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
@@ -87,59 +97,81 @@ def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]
     return float(np.dot(gaps, weights))
 
 
-def load(folder: Path) -> tuple[dict[str, tuple[Crops, NDArray[np.integer]]], dict[str, Crops]]:
-    """Return crops and labels of the digits, and crops of what is no digit, by the name of the set."""
+@dataclass(frozen=True)
+class Set:
+    """Pictures of one kind as crops; `labels` are None where they show no digit.
+
+    `in_box`, where the pictures are cells: which have one glyph at least half as high as the cell.
+    """
+
+    crops: Crops
+    labels: NDArray[np.integer] | None = None
+    in_box: NDArray[np.bool_] | None = None
+
+    @property
+    def found(self) -> int:
+        """How many have a glyph."""
+        return int(self.crops.any(axis=(1, 2)).sum())
+
+
+def load(folder: Path) -> dict[str, Set]:
+    """Return all sets by name."""
     mnist = load_mnist(folder)
-    digits: dict[str, tuple[Crops, NDArray[np.integer]]] = {"mnist": (mnist.test_images, mnist.test_labels)}
+    sets = {"mnist": Set(mnist.test_images, mnist.test_labels)}
     for name, file in DIGITS.items():
         with np.load(folder / file) as arrays:
-            digits[name] = device_crops(arrays["images"]), arrays["labels"]
+            crops, in_box = device_crops(arrays["images"])
+            sets[name] = Set(crops, arrays["labels"], in_box if name == "cells" else None)
     with np.load(folder / "negatives" / "fashion.npz") as arrays:
         things = arrays["images"]
+    sets["negatives"] = Set(device_crops(things[negatives_part(len(things), training=False)])[0])
     with np.load(folder / "cells" / "cells.npz") as arrays:
-        blank, marked = arrays["blank_cells"], arrays["candidate_cells"]
-    held_out = things[negatives_part(len(things), training=False)]
-    others = {"negatives": held_out, "blank cells": blank, "pencil-mark cells": marked}
-    return digits, {name: device_crops(pictures) for name, pictures in others.items()}
+        for name, key in (("blank cells", "blank_cells"), ("pencil-mark cells", "candidate_cells")):
+            crops, in_box = device_crops(arrays[key])
+            sets[name] = Set(crops, None, in_box)
+    return sets
 
 
-def measure(
-    model: Model, digits: dict[str, tuple[Crops, NDArray[np.integer]]], others: dict[str, Crops]
-) -> dict[str, Any]:
+def measure(model: Model, sets: dict[str, Set]) -> dict[str, Any]:
     """Return every figure of one model; shares are 0…1."""
-    result: dict[str, Any] = {"accuracy": {}, "digits_refused": {}, "others_refused": {}}
-    confidences, rights = [], []
-    for name, (crops, labels) in digits.items():
-        best, confidence, refused = read(model, crops)
-        right = best == labels
-        result["accuracy"][name] = float(right.mean())
-        result["digits_refused"][name] = float(refused.mean())
+    accuracy, refused, in_box = {}, {}, {}
+    confidences, rights, others = [], [], []
+    for name, some in sets.items():
+        best, confidence, not_read = read(model, some.crops)
+        refused[name] = float(not_read.mean())
+        if some.in_box is not None:
+            in_box[name] = float((not_read | ~some.in_box).mean())
+        if some.labels is None:
+            others.append(not_read)
+            continue
+        right = best == some.labels
+        accuracy[name] = float(right.mean())
         if name in POOLED:
             confidences.append(confidence[best >= 0])
             rights.append(right[best >= 0])
-    refusals = {name: read(model, crops)[2] for name, crops in others.items()}
-    result["others_refused"] = {name: float(refused.mean()) for name, refused in refusals.items()}
-    result["others_refused"]["together"] = float(np.concatenate(list(refusals.values())).mean())
-    result["calibration_error"] = calibration_error(np.concatenate(confidences), np.concatenate(rights))
-    return result
+    refused["no digits together"] = float(np.concatenate(others).mean())
+    error = calibration_error(np.concatenate(confidences), np.concatenate(rights))
+    return {"accuracy": accuracy, "refused": refused, "refused_in_box": in_box, "calibration_error": error}
 
 
-def table(results: dict[str, dict[str, Any]], counts: dict[str, int], found: dict[str, int]) -> str:
+def table(results: dict[str, dict[str, Any]], sets: dict[str, Set]) -> str:
     """Return the figures as a Markdown table, one column for each model."""
-    rows: list[tuple[str, Callable[[dict[str, Any]], float]]] = []
-    for name in ("mnist", *DIGITS):
-        label = f"{name}, read right ({counts[name]} digits, {found[name]} with a glyph)"
-        rows.append((label, lambda r, name=name: r["accuracy"][name]))  # type: ignore[misc]
-    rows.append(("mnist, refused", lambda r: r["digits_refused"]["mnist"]))
-    for name in ("negatives", "blank cells", "pencil-mark cells", "together"):
-        label = f"{name}, refused" + (
-            f" ({counts[name]}, {found[name]} with a glyph)" if name in counts else ""
-        )
-        rows.append((label, lambda r, name=name: r["others_refused"][name]))  # type: ignore[misc]
-    rows.append((f"calibration error, {' + '.join(POOLED)}", lambda r: r["calibration_error"]))
+    rows: list[tuple[str, list[float]]] = []
+    for kind, title in (
+        ("accuracy", "read right"),
+        ("refused", "refused"),
+        ("refused_in_box", "refused in a box"),
+    ):
+        for name in next(iter(results.values()))[kind]:
+            count = f" ({len(sets[name].crops)}, {sets[name].found} with a glyph)" if name in sets else ""
+            rows.append((f"{name}{count}: {title}", [result[kind][name] for result in results.values()]))
+    errors = [result["calibration_error"] for result in results.values()]
+    rows.append((f"{' + '.join(POOLED)}: calibration error", errors))
     lines = ["| % | " + " | ".join(results) + " |", "|---" * (len(results) + 1) + "|"]
-    for label, value in rows:
-        lines.append(f"| {label} | " + " | ".join(f"{100 * value(r):.2f}" for r in results.values()) + " |")
+    lines += [
+        f"| {title} | " + " | ".join(f"{100 * value:.2f}" for value in values) + " |"
+        for title, values in rows
+    ]
     return "\n".join(lines)
 
 
@@ -154,15 +186,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.data is None:
         parser.error("name the folder of the data sets with --data or EDGEDIGITS_DATA")
-    digits, others = load(Path(options.data))
-    counts = {name: len(labels) for name, (_, labels) in digits.items()}
-    counts |= {name: len(crops) for name, crops in others.items()}
-    every = {name: crops for name, (crops, _) in digits.items()} | others
-    found = {name: int(crops.any(axis=(1, 2)).sum()) for name, crops in every.items()}
-    results = {Path(name).stem: measure(Model(name), digits, others) for name in options.models}
-    print(table(results, counts, found))
+    sets = load(Path(options.data))
+    results = {Path(name).stem: measure(Model(name), sets) for name in options.models}
+    print(table(results, sets))
     if options.json:
-        content = {"counts": counts, "with_a_glyph": found, "targets": TARGETS, "models": results}
+        counts = {
+            name: {"pictures": len(some.crops), "with_a_glyph": some.found} for name, some in sets.items()
+        }
+        content = {"sets": counts, "targets": TARGETS, "models": results}
         options.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
