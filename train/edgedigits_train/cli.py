@@ -123,7 +123,7 @@ def _train(options: argparse.Namespace) -> int:
     data = load(recipe.data.set, options.data)
     if recipe.augmentation.junk:
         data = with_negatives(data, options.data)
-    if not data.published:
+    if data.published is False:
         print(f"{PROGRAM}: note: these are not the published files of {data.name}", file=sys.stderr)
     with _quiet_start():
         from edgedigits_train import devices, run, series

