@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edgedigits import __version__
-from edgedigits.errors import EdgeDigitsError, OutputError, SourceError
+from edgedigits.commands import live
+from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
     from edgedigits.annotate import AnnotatedPictures
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         # The process is ours. No matrix here is worth the threads NumPy would start at import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    run = _Run()
+    run = Run()
     _ready_streams()
     try:
         arguments = _parser().parse_args(argv)
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run.status
 
 
-class _Run:
+class Run:
     """One run of a command: what it writes to and how it went."""
 
     def __init__(self) -> None:
@@ -76,18 +77,18 @@ class _Run:
                 with _sigterm_as_exit():
                     self._form(arguments)
             else:
-                self._live(arguments)
+                arguments.perform(arguments, self)
         except BrokenPipeError:
             _discard_stdout()  # as with `| head`: who reads along has enough
         except EdgeDigitsError as error:
-            self._complain(error)
+            self.complain(error)
             if isinstance(error, OutputError):
                 _discard_stdout()
         except Exception as error:
             if arguments.verbose:
                 raise
             what = f"{type(error).__name__}: {error}"
-            self._complain(f"a fault of edgedigits, not of your input ({what}); please report it")
+            self.complain(f"a fault of edgedigits, not of your input ({what}); please report it")
 
     def close_stdout(self) -> None:
         """Write out what is left, while it can still be said that it failed."""
@@ -97,7 +98,7 @@ class _Run:
         except BrokenPipeError:
             _discard_stdout()
         except (OSError, ValueError) as error:
-            self._complain(f"standard output: can't write ({error}); make room, or send it elsewhere")
+            self.complain(f"standard output: can't write ({error}); make room, or send it elsewhere")
             _discard_stdout()
 
     def _read(self, arguments: argparse.Namespace) -> None:
@@ -113,56 +114,39 @@ class _Run:
             found += samples
             names |= {entry: f"samples/{entry.name}" for entry in samples if not isinstance(entry, Unread)}
         if forms is None:
-            self._open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
+            self.open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
         else:
             self._open_form_output(arguments.format)
         folder = arguments.annotate
         if folder is not None and os.path.realpath(folder) in map(os.path.realpath, arguments.paths):
             # The next run would read what this one has drawn.
-            self._complain(f"{folder}: pictures are read from this folder; annotate into another")
+            self.complain(f"{folder}: pictures are read from this folder; annotate into another")
             folder = None
-        self._open_annotated(folder, inputs=names)
+        self.open_annotated(folder, inputs=names)
         for entry in found:
             for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
                 if isinstance(frame, Unread):
-                    self._complain(frame.error, frame.source)
+                    self.complain(frame.error, frame.source)
                 elif forms is not None:
                     self._report_form(frame, forms)
                 else:
-                    self._report(frame, reader.read(frame.image, frame.size))
+                    self.report(frame, reader.read(frame.image, frame.size))
 
-    def _live(self, arguments: argparse.Namespace) -> None:
-        import threading
-
-        from edgedigits.live import stopped_by_signals, watch
-
-        stop = threading.Event()
-        with stopped_by_signals(stop):
-            reader = _reader(arguments)
-            from edgedigits.frames import open_source, without_password
-
-            name = without_password(arguments.source)
-            self._open_output(arguments.format, len(name), moving=True)
-            self._open_annotated(arguments.annotate, inputs=[arguments.source], moving=True)
-            try:
-                source = open_source(arguments.source, every=arguments.every, stop=stop)
-                try:
-                    watch(source, reader, self._report, arguments.frames)
-                finally:
-                    self.stuck = not source.close()
-            except SourceError as error:
-                self._complain(error, name)
-
-    def _report(self, frame: Frame, page: Page) -> None:
+    def report(self, frame: Frame, page: Page) -> None:
+        """Write what was read in a frame, and draw it where that is asked for."""
         assert self._output is not None
         self._output.page(frame, page)
+        self.annotate(frame, page)
+
+    def annotate(self, frame: Frame, page: Page) -> None:
+        """Draw what was read in a frame, where that is asked for."""
         if self._annotated is not None:
             try:
                 self._annotated.write(frame, page)
             except OutputError as error:
                 # Reading goes on; that it can't be drawn is said once and not for every picture.
                 self._annotated = None
-                self._complain(error)
+                self.complain(error)
 
     def _report_form(self, frame: Frame, forms: FormReader) -> None:
         from edgedigits.errors import RegistrationError
@@ -173,7 +157,7 @@ class _Run:
             reading = forms.read(frame.image, frame.size)
         except RegistrationError as error:
             page = f" page {frame.page + 1}" if frame.page else ""
-            self._complain(f"{frame.source}{page}: {error}", frame.source)
+            self.complain(f"{frame.source}{page}: {error}", frame.source)
             return
         self._form_output.form(frame, reading)
         if self._annotated is not None:
@@ -181,7 +165,7 @@ class _Run:
                 self._annotated.write_drawn(frame, draw_reading(frame.image, reading))
             except OutputError as error:
                 self._annotated = None
-                self._complain(error)
+                self.complain(error)
 
     def _form(self, arguments: argparse.Namespace) -> None:
         from edgedigits import form_commands
@@ -212,7 +196,16 @@ class _Run:
         kind = form_outputs.FormJsonLines if form == "jsonl" else form_outputs.FormCsv
         self._form_output = kind(sys.stdout)
 
-    def _open_output(self, form: str, width: int, moving: bool = False) -> None:
+    def say(self, message: str) -> None:
+        """Say something on standard error; nothing has gone wrong."""
+        _say(message)
+
+    def reconfigure_stdout(self) -> None:
+        """Have standard output take UTF-8 whatever the locale."""
+        _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
+
+    def open_output(self, form: str, width: int, moving: bool = False) -> None:
+        """Open the output for readings: "table", "jsonl" or "csv"."""
         from edgedigits import outputs
 
         if sys.stdout is None:
@@ -224,7 +217,8 @@ class _Run:
             _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
             self._output = outputs.JsonLines(sys.stdout) if form == "jsonl" else outputs.Csv(sys.stdout)
 
-    def _open_annotated(self, folder: str | None, **settings: Any) -> None:
+    def open_annotated(self, folder: str | None, **settings: Any) -> None:
+        """Open the folder for annotated pictures; None: none are drawn."""
         if folder is None:
             return
         from edgedigits.annotate import AnnotatedPictures
@@ -232,9 +226,9 @@ class _Run:
         try:
             self._annotated = AnnotatedPictures(folder, **settings)
         except OutputError as error:
-            self._complain(error)
+            self.complain(error)
 
-    def _complain(self, error: object, source: str | None = None) -> None:
+    def complain(self, error: object, source: str | None = None) -> None:
         """Say what went wrong, and count it; about a source also in the output, if it has a place for it."""
         self.status = 1
         _say(str(error))
@@ -358,23 +352,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _common(read, ("table", "jsonl", "csv"))
 
-    live = commands.add_parser(
-        "live",
-        help="read a camera, a video or a stream",
-        description="Reads a camera, a video file or a stream until it ends or Ctrl-C is pressed.",
-        epilog="Of a camera or stream the newest frame is read, of a video file every one. "
-        "Exit status: 0, or 1 if the source is missing, stalls or goes away.",
-    )
-    live.add_argument("source", metavar="SOURCE", help="0, /dev/video0, video.mp4, rtsp://…, http://…")
-    live.add_argument("--frames", type=_positive, metavar="N", help="stop after so many frames")
-    live.add_argument(
-        "--every",
-        type=_seconds,
-        default=0.0,
-        metavar="SECONDS",
-        help="read a frame at most so often (in a video file: of the video's time)",
-    )
-    _common(live, ("table", "jsonl"))
+    live.add(commands, _common, _positive, _seconds)
     _form_commands(commands)
     return parser
 

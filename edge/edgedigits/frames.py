@@ -1,12 +1,8 @@
 """Where pictures come from: files and folders, cameras, video files and streams.
 
-Whatever the origin, what comes out is a `Frame`: upright, 8 bits a channel, grey or BGR. Two families:
-
-- `read_pictures` takes a file apart into its pictures (a TIFF has pages). What can't be read comes as an
-  `Unread` in its place, so that one bad page does not cost the others.
-- `open_source` gives the frames of a camera, a stream or a video file, until it ends or is stopped. A
-  camera does not wait: between two readings the older frames are dropped. A video file does: every frame
-  of it comes, in order.
+Whatever the origin, what comes out is a `Frame`: upright, 8 bits a channel, grey or BGR. `read_pictures`
+takes a file apart into its pictures (a TIFF has pages). What can't be read comes as an `Unread` in its
+place, so that one bad page does not cost the others. Cameras and videos are in `capture`.
 """
 
 from __future__ import annotations
@@ -15,24 +11,21 @@ import importlib
 import os
 import re
 import stat
-import sys
-import threading
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgedigits.errors import PictureError, SourceError
+from edgedigits.errors import PictureError
 from edgedigits.ink import InkSettings
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".bmp"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".bmp", ".pdf"})
 """What counts as a picture when a folder is read. A file named outright is judged by its content alone."""
 
 LONGEST_SIDE = InkSettings.longest_side
@@ -45,8 +38,11 @@ MAX_PIXELS = 100_000_000
 MAX_BASELINE_JPEG_PIXELS = 250_000_000
 """A baseline JPEG is reduced while it is decoded, so that a larger one costs time but no memory."""
 
+PDF_DPI = 200
+"""Pixels per inch that the pages of a PDF are rendered at, unless they would exceed `LONGEST_SIDE`."""
+
 MAX_PAGES = 10_000
-"""Pages read of one TIFF; a longer one is a damaged or a hostile one."""
+"""Pages read of one TIFF or PDF; a longer one is a damaged or a hostile one."""
 
 _STRIP = 256  # rows converted at a time, so that a large picture is not held in memory three times
 
@@ -57,13 +53,16 @@ class Frame:
 
     `image` is uint8, H×W grey or H×W×3 BGR, upright. `source` is where it came from, as a person would
     name it; `page` counts from 0 the pages of a file or the frames of a video or camera. `size` is width
-    and height in pixels of the upright picture in full, of which `image` may be a reduced copy.
+    and height in pixels of the upright picture in full, of which `image` may be a reduced copy. `at` is
+    when it was taken, in seconds on the source's own clock: the monotonic one for a camera, from its
+    beginning for a video.
     """
 
     image: NDArray[np.uint8]
     source: str
     page: int
     size: tuple[int, int]
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path | Unread
             found.append(_unread(path, f"can't list the folder ({error.strerror}); check its permissions"))
             continue
         if not files:
-            remedy = "put PNG, JPEG, TIFF, WebP or BMP files into it, or name a folder inside"
+            remedy = "put PNG, JPEG, TIFF, WebP, BMP or PDF files into it, or name a folder inside"
             found.append(_unread(path, f"no pictures in this folder; {remedy}"))
         found.extend(files)
     return found
@@ -113,9 +112,9 @@ def _unread(source: str | os.PathLike[str], why: object) -> Unread:
 
 
 def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> Iterator[Frame | Unread]:
-    """Yield the pictures of a file: one, or the pages of a TIFF, each decoded when it is asked for.
+    """Yield the pictures of a file: one, or the pages of a TIFF or PDF, each decoded when it is asked for.
 
-    PNG, JPEG, TIFF, WebP, BMP, known by their content; 1, 8 and 16 bits; grey, RGB, palette, CMYK, with
+    PNG, JPEG, TIFF, WebP, BMP and, with the extra `pdf`, PDF, known by their content; 1, 8 and 16 bits; grey, RGB, palette, CMYK, with
     or without transparency. Exif orientation is obeyed. Deeper than 8 bits is stretched between the
     darkest and the brightest value, since 10 or 12 bits are often kept in 16. A transparent picture is
     laid on the background that shows its ink. `source` is the name the frames bear (default: the path).
@@ -127,13 +126,16 @@ def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> It
     try:
         file = _open_regular(path)
     except OSError as error:
-        yield _unread(source, _why_not_opened(error))
+        yield _unread(source, why_not_opened(error))
         return
     with file:
         try:
             kind = _kind(file.read(32))
             file.seek(0)
-            yield from _decode(file, kind, path, source)
+            if kind == "PDF":
+                yield from _render(file, source)
+            else:
+                yield from _decode(file, kind, path, source)
         except (PictureError, OSError) as error:
             yield _unread(source, error)
 
@@ -149,7 +151,8 @@ def _open_regular(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
 
 
-def _why_not_opened(error: OSError) -> str:
+def why_not_opened(error: OSError) -> str:
+    """Return why a file can't be opened and what to do, for a message that names it."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "no such file; check the name"
     if isinstance(error, IsADirectoryError):
@@ -177,11 +180,12 @@ _MAGIC = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
+    (b"%PDF", "PDF"),
 )
 
 
 def _kind(head: bytes) -> str:
-    """Return the format (a key of `_DECODERS`) of a file that begins so; raises `PictureError`."""
+    """Return the format (a key of `_DECODERS`, or PDF) of a file that begins so; raises `PictureError`."""
     if not head:
         raise PictureError("the file is empty; copy it again")
     for magic, kind in _MAGIC:
@@ -192,8 +196,6 @@ def _kind(head: bytes) -> str:
     what = "not a picture of a known format"
     if head[4:8] == b"ftyp":
         what = "a HEIC or AVIF picture or a video, which is not read"
-    elif head.startswith(b"%PDF"):
-        what = "a PDF, which is not read"
     elif head.startswith(b"GIF8"):
         what = "a GIF, which is not read"
     raise PictureError(f"{what}; convert it to PNG, JPEG, TIFF, WebP or BMP")
@@ -214,6 +216,50 @@ def _decode(file: IO[bytes], kind: str, path: Path, source: str) -> Iterator[Fra
                 return  # the directory of this page can't be read, and with it the way to the next is lost
         else:
             yield Frame(image, source, page, size)
+
+
+def _render(file: IO[bytes], source: str) -> Iterator[Frame | Unread]:
+    """Render the pages of a PDF: at `PDF_DPI`, or so that the longer side has `LONGEST_SIDE` pixels."""
+    try:
+        import pypdfium2 as pdfium
+    except ImportError as error:
+        raise PictureError("a PDF; to read PDFs, pip install 'edgedigits[pdf]'") from error
+    try:
+        document = pdfium.PdfDocument(file)
+        count = len(document)
+    except pdfium.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise PictureError("a PDF locked with a password; save it without one") from error
+        raise PictureError("a damaged or cut off PDF; copy it again") from error
+    try:
+        if not count:
+            raise PictureError("a PDF without pages; export it again")
+        for number in range(min(count, MAX_PAGES)):
+            try:
+                image = _guarded(_rendered, document, number)
+            except PictureError as error:
+                yield _unread(source, error if count == 1 else f"page {number + 1}: {error}")
+            else:
+                yield Frame(image, source, number, (image.shape[1], image.shape[0]))
+    finally:
+        document.close()
+
+
+def _rendered(document: Any, number: int) -> NDArray[np.uint8]:
+    page = document[number]
+    try:
+        width, height = page.get_size()  # in points, 1/72 inch, as the page is to be seen
+        if not (width > 0 and height > 0):
+            raise PictureError("a page without size; export it again")
+        scale = min(PDF_DPI / 72, LONGEST_SIDE / max(width, height))
+        bitmap = page.render(scale=scale, draw_annots=True)
+        try:
+            image = bitmap.to_numpy()
+            return np.ascontiguousarray(image[..., :3] if image.ndim == 3 else image)
+        finally:
+            bitmap.close()
+    finally:
+        page.close()
 
 
 def _turn_to(picture: Image.Image, page: int) -> bool:
@@ -398,240 +444,3 @@ def _background(picture: Image.Image) -> int:
     bright = light / weight >= 128
     continued = weight > picture.width * picture.height / 2
     return 255 if bright == continued else 0
-
-
-# --- cameras, streams and video files -----------------------------------------------------------------
-
-OPEN_SECONDS = 8.0
-"""How long a camera or stream may take to deliver its first frame."""
-
-STALL_SECONDS = 3.0
-"""How long it may then be silent."""
-
-
-class Source(Protocol):
-    """Gives frames until it ends or is stopped, or raises `SourceError` where it is missing or fails."""
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames; returns when a video file is at its end, or after the stop event was set."""
-        ...
-
-    def close(self) -> bool:
-        """Let go of the device or file; False where a driver still holds on to it."""
-        ...
-
-
-def open_source(
-    name: str,
-    *,
-    every: float = 0.0,
-    stop: threading.Event | None = None,
-    open_seconds: float = OPEN_SECONDS,
-    stall_seconds: float = STALL_SECONDS,
-) -> Source:
-    """Return the source that `name` means: a camera (`0`, `/dev/video0`), a stream (a URL), a video file.
-
-    At most one frame per `every` seconds is given: of the clock for cameras and streams, of the video's
-    own time for a file. Setting `stop` ends the frames within half a second. A named pipe is a stream.
-
-    Raises `SourceError` at once where there is no such file, device or permission; the rest is found out
-    when the first frame is asked for.
-    """
-    stop = stop or threading.Event()
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", name):
-        return Camera(name, without_password(name), cv2.CAP_FFMPEG, every, stop, open_seconds, stall_seconds)
-    index = int(name) if re.fullmatch(r"[0-9]{1,3}", name) else None
-    on_linux = sys.platform.startswith("linux")
-    if index is not None and not on_linux:
-        return Camera(index, name, cv2.CAP_ANY, every, stop, open_seconds, stall_seconds)
-    path = Path(f"/dev/video{index}") if index is not None else Path(name)
-    device = index is not None or path.is_char_device() or name.startswith("/dev/video")
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise SourceError(f"{name}: {_no_device(path) if device else _why_not_opened(error)}") from error
-    if not os.access(path, os.R_OK):
-        remedy = "add yourself to the group 'video' and log in again" if device else "check its mode"
-        raise SourceError(f"{name}: no permission to read {path}; {remedy}")
-    if stat.S_ISDIR(mode):
-        raise SourceError(f"{name}: it is a folder; give a camera, a video file or a URL")
-    if device:
-        return Camera(str(path), name, cv2.CAP_V4L2, every, stop, open_seconds, stall_seconds)
-    if stat.S_ISFIFO(mode):
-        return Camera(name, name, cv2.CAP_FFMPEG, every, stop, open_seconds, stall_seconds)
-    return VideoFile(name, every, stop)
-
-
-def _no_device(path: Path) -> str:
-    others = sorted(str(p) for p in Path("/dev").glob("video*"))
-    here = f"there are {', '.join(others)}" if others else "none is there"
-    return f"no such camera ({path} is not there; {here}); plug it in, or give another number"
-
-
-def without_password(url: str) -> str:
-    """Return a URL fit to be shown: without the user and password that cameras have in theirs."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
-
-
-class VideoFile:
-    """The frames of a video file, in order, none dropped."""
-
-    def __init__(self, path: str, every: float, stop: threading.Event) -> None:
-        self._path, self._every, self._stop = path, every, stop
-        self._capture: Any = None
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames from the first to the last; raises `SourceError` where the file is no video."""
-        self._capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG)
-        rate = self._capture.get(cv2.CAP_PROP_FPS) or 25.0
-        declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        due = 0.0
-        number = 0
-        while not self._stop.is_set() and self._capture.grab():
-            # Files without time stamps say 0 throughout; then the frame rate has to do.
-            seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 or number / rate
-            # A microsecond of grace: times are multiples of 1/rate, rounded.
-            if seconds + 1e-6 >= due:
-                ok, image = self._capture.retrieve()
-                if ok:
-                    yield _frame(image, self._path, number)
-                if self._every:
-                    due += self._every * (1 + max(0.0, seconds - due) // self._every)
-            number += 1
-        if self._stop.is_set():
-            return
-        if number == 0:
-            raise SourceError(
-                f"{self._path}: not a video that can be read; give an MP4, AVI or MKV file, a camera or a URL"
-            )
-        if number < 0.9 * declared - 2:  # some formats only estimate their length
-            raise SourceError(
-                f"{self._path}: ends after {number} of {declared:.0f} frames, it was cut off; copy it again"
-            )
-
-    def close(self) -> bool:
-        """Close the file."""
-        if self._capture is not None:
-            self._capture.release()
-        return True
-
-
-class Camera:
-    """The newest frames of a camera or stream, which runs on while the last one is being read.
-
-    A thread takes in whatever comes, so that nothing stale piles up in the driver or on the network.
-    `received` counts its frames, `dropped` those that a newer one replaced before they were asked for.
-    """
-
-    def __init__(
-        self,
-        address: str | int,
-        name: str,
-        backend: int,
-        every: float,
-        stop: threading.Event,
-        open_seconds: float,
-        stall_seconds: float,
-    ) -> None:
-        self._address, self._name, self._backend = address, name, backend
-        self._every, self._stop = every, stop
-        self._open_seconds, self._stall_seconds = open_seconds, stall_seconds
-        self.received = 0
-        self.dropped = 0
-        self._change = threading.Condition()
-        self._newest: Frame | None = None
-        self._heard = time.monotonic()
-        self._ended_at = 0.0
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._take_in, name=f"capture {name}", daemon=True)
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the newest frame each time; raises `SourceError` where it is missing, stalls or goes away."""
-        self._heard = time.monotonic()
-        self._thread.start()
-        due = self._heard
-        while not self._stop.is_set():
-            wait = due - time.monotonic()
-            if wait > 0:
-                self._stop.wait(min(wait, 0.25))
-                self._check_alive()
-                continue
-            with self._change:
-                if self._newest is None and not self._ended_at:
-                    # Python acts on a signal only when a wait is over, so none is long.
-                    self._change.wait(0.25)
-                frame, self._newest = self._newest, None
-            if frame is not None:
-                due = max(due + self._every, time.monotonic())
-                yield frame
-            else:
-                self._check_alive()
-
-    def _check_alive(self) -> None:
-        """Raise `SourceError` where nothing is to be expected any more."""
-        with self._change:
-            if self._newest is not None and self._ended_at:
-                return
-            ended, now = bool(self._ended_at), self._ended_at or time.monotonic()
-            silence = now - self._heard
-        if self.received == 0:
-            if not ended and silence <= self._open_seconds:
-                return
-            why = f"no picture within {silence:.0f} s" if silence > 1 else "it gave no picture"
-            if self._backend == cv2.CAP_FFMPEG:
-                remedy = "check the address, and that the other end is running"
-            else:
-                remedy = "close other programs that use it, or give another camera"
-            raise SourceError(f"{self._name}: can't be opened ({why}); {remedy}")
-        # FFmpeg reports its timeout as the end of the stream, a little before or after ours.
-        if silence >= 0.9 * self._stall_seconds:
-            what = f"stalled, nothing for {silence:.0f} s after {self.received} pictures"
-        elif ended:
-            what = f"went away after {self.received} pictures"
-        else:
-            return
-        raise SourceError(f"{self._name}: {what}; check the camera and the network, and start again")
-
-    def _take_in(self) -> None:
-        """Run in the thread: open, read until the end, keep the newest."""
-        capture = cv2.VideoCapture()
-        try:
-            # Without these OpenCV sits on a silent stream for half a minute.
-            timeouts = [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                int(self._open_seconds * 1000),
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                int(self._stall_seconds * 1000),
-            ]
-            settings = timeouts if self._backend == cv2.CAP_FFMPEG else []
-            capture.open(self._address, self._backend, settings)
-            while not self._closed.is_set():
-                ok, image = capture.read()
-                if not ok:
-                    break
-                frame = _frame(image, self._name, self.received)
-                with self._change:
-                    self.dropped += self._newest is not None
-                    self._newest = frame
-                    self.received += 1
-                    self._heard = time.monotonic()
-                    self._change.notify()
-        except cv2.error:
-            pass  # as good as no picture; the reason is OpenCV's own and of no use to a person
-        finally:
-            with self._change:
-                self._ended_at = time.monotonic()
-                self._change.notify()
-            capture.release()
-
-    def close(self) -> bool:
-        """Stop taking in; False where the driver is still blocked in a read after a second."""
-        self._closed.set()
-        if self._thread.ident is not None:
-            self._thread.join(1.0)
-        return not self._thread.is_alive()
-
-
-def _frame(image: Any, source: str, number: int) -> Frame:
-    image = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
-    return Frame(image, source, number, (image.shape[1], image.shape[0]))

@@ -147,7 +147,7 @@ class Hub:
         return self._snapshot
 
     def wait(self, after: int = 0, timeout: float = 1.0) -> Snapshot | None:
-        """Return the newest reading once its number is above `after`; None where `timeout` seconds pass first."""
+        """Return the newest reading once its number is above `after`; None if `timeout` seconds pass."""
         with self._change:
             self._change.wait_for(lambda: self._ended or self._is_newer(after), timeout)
             return self._snapshot if self._is_newer(after) else None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime
 from typing import Any, Protocol, TextIO
 
 from edgedigits.errors import OutputError
+from edgedigits.event import Event
 from edgedigits.frames import Frame
 from edgedigits.page import Line, Page
 
@@ -136,6 +138,38 @@ class Table:
 
     def _row(self, source: str, rest: str) -> None:
         _write(self._stream, f"{printable(source):<{self._width}}  {rest}\n")
+
+
+class EventLines:
+    """One JSON object per line and event, in UTF-8 (see `Event.as_dict`)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def event(self, event: Event) -> None:
+        """Write one object."""
+        _write(self._stream, event.as_json() + "\n")
+
+
+class EventTable:
+    """Aligned columns for people: the time, text, confidence, whether it is accepted; one row per line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._row("TIME", f"{'TEXT':<16}  CONFIDENCE  ACCEPTED")
+
+    def event(self, event: Event) -> None:
+        """Write a row for each line of the sheet."""
+        # People want their own time of day.
+        stamp = datetime.fromisoformat(event.time).astimezone().strftime("%H:%M:%S")
+        for line in event.body["lines"]:
+            percent = int(line["confidence"] * 1000) / 10
+            accepted = "yes" if line["accepted"] else "no"
+            self._row(stamp, f"{line['raw']:<16}  {percent:>8.1f} %  {accepted}")
+            stamp = ""
+
+    def _row(self, stamp: str, rest: str) -> None:
+        _write(self._stream, f"{stamp:<8}  {rest}\n")
 
 
 def printable(text: str) -> str:

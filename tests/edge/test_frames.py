@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgedigits.capture import without_password
+from edgedigits.sources import open_source
 from edgedigits.errors import SourceError
 from edgedigits.frames import (
     Frame,
     Unread,
     find_pictures,
-    open_source,
     read_pictures,
-    without_password,
 )
 
 W, H = 60, 40

@@ -1,0 +1,202 @@
+"""`edgedigits live`: a camera to events, unattended."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from edgedigits.errors import EdgeDigitsError, OutputError, SourceError
+
+if TYPE_CHECKING:
+    from edgedigits.cli import Run
+    from edgedigits.config import LiveConfig
+    from edgedigits.hub import Health
+
+SOURCES = "0, /dev/video0, picamera2:, rtsp://…, http://…, video.mp4, watch:DIR, demo:"
+
+
+def add(
+    commands: Any,
+    common: Callable[..., None],
+    positive: Callable[[str], int],
+    seconds: Callable[[str], float],
+) -> None:
+    """Add the command's arguments."""
+    live = commands.add_parser(
+        "live",
+        help="read a camera, a stream, a video or a folder, and report each sheet once",
+        description="Watches a camera until Ctrl-C is pressed, and reports each sheet that is held before it "
+        "as one event. A camera that goes away is brought back.",
+        epilog="Exit status: 0, or 1 if the source can't be had, or a video is damaged. --print-config shows "
+        "every setting with its meaning, unit and range; --set and --config change them.",
+    )
+    live.add_argument("source", nargs="?", metavar="SOURCE", help=SOURCES)
+    what = live.add_mutually_exclusive_group()
+    what.add_argument(
+        "--events", action="store_true", help="one event for each sheet (this is what happens anyway)"
+    )
+    what.add_argument(
+        "--readings", action="store_true", help="what is read in each frame, until the source fails"
+    )
+    live.add_argument(
+        "--out",
+        action="append",
+        default=[],
+        metavar="TO",
+        help="send events here, too: FILE.jsonl, FILE.csv, mqtt[s]://HOST/TOPIC, http[s]://…; repeatable. "
+        "They are journaled first, and delivered at least once",
+    )
+    add_config(live)
+    live.add_argument("--frames", type=positive, metavar="N", help="stop after so many frames")
+    live.add_argument(
+        "--every",
+        type=seconds,
+        metavar="SECONDS",
+        help="look at a frame at most so often (in a video file: of the video's time)",
+    )
+    common(live, ("table", "jsonl"))
+    live.set_defaults(model=None, perform=perform)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the settings of an unattended device come from."""
+    parser.add_argument("--config", metavar="FILE.toml", help="settings; read again on SIGHUP")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting, as in capture.rotate=180; repeatable",
+    )
+    parser.add_argument("--print-config", action="store_true", help="print every setting and what it means")
+    parser.add_argument("--journal", metavar="FILE", help="keep events here until they are delivered")
+
+
+def load(arguments: argparse.Namespace) -> LiveConfig:
+    """Return the configuration that the arguments name, with what they change; raises `SettingsError`."""
+    from edgedigits.config import OutputSettings, load_config
+
+    config = load_config(arguments.config, arguments.set)
+    general: dict[str, object] = {}
+    if arguments.source is not None:
+        general["source"] = arguments.source
+    if arguments.model is not None:
+        general["model"] = arguments.model
+    if arguments.min_confidence is not None:
+        general["min_confidence"] = arguments.min_confidence
+    if getattr(arguments, "every", None) is not None:
+        general["every"] = arguments.every
+    tables = dict(config.tables)
+    if arguments.journal is not None:
+        tables["journal"] = dataclasses.replace(config["journal"], path=arguments.journal)
+    more = tuple(OutputSettings(to=to) for to in getattr(arguments, "out", ()))
+    return dataclasses.replace(
+        config,
+        general=dataclasses.replace(config.general, **general),  # type: ignore[arg-type]
+        tables=tables,
+        outputs=config.outputs + more,
+    )
+
+
+def perform(arguments: argparse.Namespace, run: Run) -> None:
+    """Run the command."""
+    if arguments.print_config:
+        from edgedigits.config import describe
+
+        print(describe(), end="")
+        return
+    if arguments.source is None and arguments.config is None and not arguments.set:
+        arguments.parser.error("name a source, or give --config")
+    stop, again = threading.Event(), threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        again.set()
+        stop.set()
+
+    handlers = {signal.SIGINT: end, signal.SIGTERM: end, signal.SIGHUP: reload}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        if arguments.readings:
+            _readings(arguments, run, stop)
+        else:
+            _events(arguments, run, stop, again)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) -> None:
+    """Read frame by frame, until the source ends or fails."""
+    config = load(arguments)
+    from edgedigits.capture import without_password
+    from edgedigits.live import watch
+    from edgedigits.reader import DEFAULT_MODEL, Reader
+    from edgedigits.sources import open_source
+
+    general = config.general
+    minimum = general.min_confidence if general.min_confidence >= 0 else None
+    reader = Reader(general.model or DEFAULT_MODEL, min_line_confidence=minimum)
+    name = without_password(general.source)
+    run.open_output(arguments.format, len(name), moving=True)
+    run.open_annotated(arguments.annotate, inputs=[general.source], moving=True)
+    try:
+        source = open_source(general.source, every=general.every, stop=stop, settings=config["capture"])
+        try:
+            watch(source, reader, run.report, arguments.frames)
+        finally:
+            run.stuck = not source.close()
+    except SourceError as error:
+        run.complain(error, name)
+
+
+def _events(arguments: argparse.Namespace, run: Run, stop: threading.Event, again: threading.Event) -> None:
+    """Make events, with everything around them; once more with new settings after SIGHUP."""
+    from edgedigits.log import start_logging
+    from edgedigits.notify import notify
+    from edgedigits.outputs import EventLines, EventTable
+    from edgedigits.station import open_station
+
+    config = load(arguments)
+    if sys.stdout is None:
+        raise OutputError("standard output: it is closed; send it to a file or a program")
+    shown: EventLines | EventTable
+    if arguments.format == "jsonl":
+        run.reconfigure_stdout()
+        shown = EventLines(sys.stdout)
+    else:
+        shown = EventTable(sys.stdout)
+    run.open_annotated(arguments.annotate, inputs=[config.general.source], moving=True)
+
+    def beat(health: Health) -> None:
+        notify("WATCHDOG=1", f"STATUS={health.state}")
+
+    def left() -> None:
+        run.stuck = True
+
+    while True:
+        start_logging(config["log"].format, config["log"].level)
+        with open_station(
+            config, stop=stop, on_event=shown.event, on_frame=run.annotate, beat=beat, left=left
+        ) as live:
+            notify("READY=1", f"STATUS=opening {live.name}", f"MAINPID={os.getpid()}")
+            live.run(arguments.frames)
+        notify("STOPPING=1" if not again.is_set() else "RELOADING=1")
+        if not again.is_set():
+            return
+        again.clear()
+        stop.clear()
+        try:
+            config = load(arguments)
+        except EdgeDigitsError as error:
+            # Who mistypes a setting at night must not stop the device with it.
+            run.say(f"{error} (the former settings stay in force)")

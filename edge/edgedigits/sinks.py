@@ -1,0 +1,171 @@
+"""Where events go: one protocol, and the two outputs that are files.
+
+A sink takes events in order and says how many it has for good. What it has not is offered again, so that
+it may come twice, always with the same id; it never comes in another order the first time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Protocol
+
+from edgedigits.errors import EdgeDigitsError, OutputError
+from edgedigits.event import Event
+
+
+class DeliveryError(EdgeDigitsError):
+    """Events could not be delivered now.
+
+    `taken` events, the first of those offered, were. With `refused` the receiver will never take the next
+    one, so that it is put aside for the others to get through.
+    """
+
+    def __init__(self, message: str, taken: int = 0, refused: bool = False) -> None:
+        super().__init__(message)
+        self.taken, self.refused = taken, refused
+
+
+class Sink(Protocol):
+    """An output for events; used by one thread."""
+
+    name: str
+    """What it is called in the journal and in messages; without passwords."""
+    most: int
+    """So many events are offered at once."""
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        """Take events, oldest first, for good; raises `DeliveryError` where not all can be taken."""
+        ...
+
+    def idle(self) -> None:
+        """Do what is to be done while there is nothing to deliver, such as staying connected."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class _File:
+    """A file that grows by whole lines, synced before they count as delivered."""
+
+    most = 200
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.name = str(self.path.absolute())
+        self._file: IO[bytes] | None = None
+        try:
+            self._open().close()
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: can't write ({error.strerror}); choose a folder that exists and is writable"
+            ) from error
+
+    _starts: tuple[bytes, ...] = ()
+    """How a line of such a file begins; a file whose last line does not is somebody else's."""
+
+    def _open(self) -> IO[bytes]:
+        """Open the file at its end; a line that a power cut tore is taken off, it will come again."""
+        file = self.path.open("a+b")
+        try:
+            end = file.seek(0, os.SEEK_END)
+            back = min(end, 1 << 20)
+            file.seek(end - back)
+            tail = file.read(back)
+            _, newline, torn = tail.rpartition(b"\n")
+            if torn:
+                if not (torn.startswith(self._starts) or any(s.startswith(torn) for s in self._starts)):
+                    if not newline:
+                        raise OutputError(f"{self.path}: it is another kind of file; choose another name")
+                    torn_at = end - len(torn)
+                    raise OutputError(
+                        f"{self.path}: its last line (at byte {torn_at}) is none of ours; choose another name"
+                    )
+                os.ftruncate(file.fileno(), end - len(torn))
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        """Append them and sync; what can't be written whole is taken back."""
+        try:
+            if self._file is None:
+                self._file = self._open()
+            size = self._file.seek(0, os.SEEK_END)
+            try:
+                self._file.write(self._lines(events, size == 0).encode("utf-8", "backslashreplace"))
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError:
+                # Half a line must not stay where the next would continue it.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file.fileno(), size)
+                raise
+        except (OSError, OutputError) as error:
+            self.close()
+            reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            raise DeliveryError(f"{self.path}: can't write ({reason}); make room on the disk") from error
+
+    def _lines(self, events: Sequence[Event], first: bool) -> str:
+        raise NotImplementedError
+
+    def idle(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+
+
+class JsonLinesFile(_File):
+    """A file to which each event is appended as a JSON object in a line of its own, in UTF-8."""
+
+    _starts = (b'{"schema": ',)
+
+    def _lines(self, events: Sequence[Event], first: bool) -> str:
+        return "".join(event.as_json() + "\n" for event in events)
+
+
+class CsvFile(_File):
+    """A file to which each event is appended as comma-separated rows, one for each line of text.
+
+    Columns: `COLUMNS`. An event `dropped` is a row without text whose `event` says so.
+    """
+
+    COLUMNS = (
+        "id",
+        "sequence",
+        "time",
+        "source",
+        "event",
+        "line",
+        "text",
+        "raw",
+        "confidence",
+        "accepted",
+        "frames",
+    )
+    _starts = (b"id,sequence,", *(f"{d}".encode() for d in "0123456789abcdef"))
+
+    def _lines(self, events: Sequence[Event], first: bool) -> str:
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        if first:
+            rows.writerow(self.COLUMNS)
+        for event in events:
+            head = event.id, event.sequence, event.time, event.source, event.body.get("event", "reading")
+            for number, line in enumerate(event.body.get("lines", [{}])):
+                accepted = str(line["accepted"]).lower() if line else ""
+                values = (line.get("text", ""), line.get("raw", ""), line.get("confidence", ""), accepted)
+                rows.writerow((*head, number, *values, event.body.get("frames", "")))
+        return table.getvalue()
