@@ -75,22 +75,38 @@ def _stdnum_module(name: str) -> Any:
 
 
 def _any_length_possible(module: Any, prefix: str, lengths: Sequence[int]) -> bool:
-    from stdnum.exceptions import InvalidFormat, InvalidLength, ValidationError
+    from stdnum.exceptions import InvalidChecksum, InvalidFormat, InvalidLength, ValidationError
 
+    if module.__name__ == "stdnum.iban" and not re.match("[A-Z]{2}", prefix):
+        return False  # it begins with its country
     draw = random.Random(0)
     for length in lengths:
-        for _ in range(_PROBES):
+        checksum = False
+        for probe in range(_PROBES):
+            # The first ones show whether the length will do at all; then the last digits of a few numbers are
+            # gone through, so that one of them must have the right check digits.
             digits = "".join(draw.choices("0123456789", k=length))
-            try:
-                module.validate(prefix + digits)
-            except (InvalidLength, InvalidFormat):
-                continue  # an unknown country or a wrong structure counts like a wrong length
-            except ValidationError:
-                return True  # only the check digit or a part of the number is wrong
-            except Exception:  # noqa: S112 (a format that stumbles over the number does not take it)
-                continue
-            return True
+            if probe == _PROBES - 4 and not checksum:
+                break
+            for number in [digits] if probe < _PROBES - 4 else _endings(digits):
+                try:
+                    module.validate(prefix + number)
+                except InvalidChecksum:
+                    checksum = True
+                except (InvalidLength, InvalidFormat):
+                    pass  # a wrong structure counts like a wrong length
+                except ValidationError:
+                    return True  # a part of the number is wrong, such as a date: others will do
+                except Exception:  # noqa: S110 (a format that stumbles over the number does not take it)
+                    pass
+                else:
+                    return True
     return False
+
+
+def _endings(digits: str) -> list[str]:
+    count = min(3, len(digits))
+    return [f"{digits[:-count]}{k:0{count}}" for k in range(10**count)]
 
 
 def range_rule(low: Decimal, high: Decimal, most: Decimal, least: Decimal = Decimal(0)) -> Rule:

@@ -26,6 +26,12 @@ Grey = NDArray[np.uint8]
 _UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
+_SMALLEST = 16
+"""A picture of fewer pixels a side is none of a form."""
+
+_FEATURE_SIDE = 1600
+"""Features are taken from a copy of at most so many pixels a side."""
+
 _FRAME_REACH = 0.03
 """What belongs to no cell is looked for so far from where it should be, in fractions of the page."""
 
@@ -50,9 +56,11 @@ class RegistrationSettings:
     """A line counts as found so near to the smooth displacement of all."""
     least_lines: float = 0.75
     """Part of the printed lines that must be found. 0…1."""
+    most_beside: float = 0.6
+    """Beside most printed lines it is nowhere darker than this part of the line; else it is texture. 0…1."""
     least_contrast: float = 0.04
     """A printed line takes away at least this part of the light. 0…1."""
-    least_cell: float = 9.0
+    least_cell: float = 12.0
     """Cells lower than this in the picture, in pixels, can't be read."""
     features: int = 3000
     """Features taken from the picture and from the reference."""
@@ -157,7 +165,12 @@ def register(
     Raises `RegistrationError`, one line without the picture's name, where the page is not found, is cut
     off, is there twice, or where what was found is not this form.
     """
-    return _Registrar(to_grey(image), form, settings).find()
+    grey = to_grey(image)
+    if min(grey.shape) < _SMALLEST:
+        raise RegistrationError(
+            f"the picture is only {grey.shape[1]}×{grey.shape[0]} pixels; take a larger one"
+        )
+    return _Registrar(grey, form, settings).find()
 
 
 class _Registrar:
@@ -418,7 +431,7 @@ class _Lines:
     def _measure(self, segments: Sequence[Segment], reach: float) -> None:
         (w, h), m = self.size, self.margin
         dark = {True: _spread(self.darkness, 1), False: _spread(self.darkness.T, 1)}
-        offsets, heights, widths = [], [], []
+        offsets, heights, widths, beside = [], [], [], []
         for s in segments:
             across, along = (h, w) if s.horizontal else (w, h)
             half = max(4, round(s.reach * across))
@@ -428,11 +441,14 @@ class _Lines:
             left, right = round((s.start + trim) * along) + m, round((s.end - trim) * along) + m
             strip = dark[s.horizontal][first : round(at) + half + 1, left : max(left + 2, right)]
             if strip.shape[0] < 5 or strip.shape[1] < 2:
-                offsets.append(0.0), heights.append(0.0), widths.append(0.0)
+                for values in (offsets, heights, widths):
+                    values.append(0.0)
+                beside.append(1.0)
                 continue
             # A line is dark nearly everywhere along it, the strokes of a digit are not.
             profile = np.sort(strip, axis=1)[:, strip.shape[1] * 3 // 10].astype(np.float64)
             rise = np.maximum(profile - np.sort(profile)[len(profile) // 4], 0)
+            whole = rise.copy()
             rise[np.abs(np.arange(first, first + len(rise)) + 0.5 - at) > max(2.0, reach * half)] = 0
             peak = int(np.argmax(rise))
             near = slice(max(0, peak - 3), peak + 4)
@@ -442,10 +458,12 @@ class _Lines:
             )
             offsets.append(first + centre + 0.5 - at)
             heights.append(float(rise[peak]))
+            whole[max(0, peak - 4) : peak + 5] = 0
+            beside.append(float(whole.max()) / max(1.0, float(rise[peak])))
             # The brightest of three rows makes a line two rows wider than it is.
             widths.append(float((rise >= 0.5 * rise[peak]).sum()) - 2)
         self.offsets, self.heights = np.array(offsets), np.array(heights)
-        self._widths = np.array(widths)
+        self._widths, self._beside = np.array(widths), np.array(beside)
 
     def _fit(self, segments: Sequence[Segment], settings: RegistrationSettings) -> None:
         (w, h) = self.size
@@ -470,6 +488,8 @@ class _Lines:
         # Lines that are all found in one direction and none in the other are ruled paper.
         shares = [agreeing[horizontal == way].mean() for way in (True, False) if (horizontal == way).any()]
         self.found = float(min(shares))
+        if agreeing.any() and np.median(self._beside[agreeing]) > settings.most_beside:
+            self.found = 0.0
         self.width = float(np.median(self._widths[agreeing]) / self.scale) if agreeing.any() else 0.0
 
 
@@ -753,12 +773,14 @@ def _quads_of_marks(marks: Sequence[_Mark], due: float) -> Iterator[Floats]:
             continue
         quad = _clockwise(np.array([m.centre for m in four]))
         spans = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
-        ratio = float(np.median(sides)) / spans
-        if not _plausible(quad) or not (0.45 * due < ratio.max() and ratio.min() < 2.2 * due):
+        misfit = float(np.log(np.median(sides) / spans / due).min())
+        if not _plausible(quad) or abs(misfit) > np.log(2.2):
             continue
-        found.append((float(cv2.contourArea(quad.astype(np.float32))), quad))
-    found.sort(key=lambda pair: -pair[0])
-    yield from (quad for _, quad in found[:12])
+        # The sides of a page opposite one another are seen about as long.
+        uneven = float(np.abs(np.log(spans[:2] / spans[2:])).max())
+        found.append((abs(misfit) + uneven, quad))
+    found.sort(key=lambda pair: pair[0])
+    yield from (quad for _, quad in found[:30])
 
 
 def _detect_aruco(grey: Grey, dictionary: str) -> tuple[list[Floats], list[int]]:
@@ -784,7 +806,7 @@ class _Features:
     """ORB features of a picture; places in fractions of it for a reference, see `_match`."""
 
     def __init__(self, grey: Grey, settings: RegistrationSettings) -> None:
-        small, scale = _reduced(grey, settings.working_side + 200)
+        small, scale = _reduced(grey, _FEATURE_SIDE)
         orb = cv2.ORB_create(settings.features, fastThreshold=7)  # type: ignore[attr-defined]
         points, descriptors = orb.detectAndCompute(small, None)
         self.places = (np.array([p.pt for p in points], np.float64).reshape(-1, 2) + 0.5) / scale
@@ -806,7 +828,14 @@ def _match(
     if reference.descriptors is None or picture.descriptors is None or len(picture.places) < 4:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(reference.descriptors, picture.descriptors, k=2)
-    good = [p[0] for p in pairs if len(p) == 2 and p[0].distance < 0.8 * p[1].distance]
+    # One to one: many features matched to one point would agree on a page shrunk to that point.
+    best: dict[int, Any] = {}
+    for pair in pairs:
+        if len(pair) == 2 and pair[0].distance < 0.8 * pair[1].distance:
+            rival = best.get(pair[0].trainIdx)
+            if rival is None or pair[0].distance < rival.distance:
+                best[pair[0].trainIdx] = pair[0]
+    good = list(best.values())
     if len(good) < settings.least_inliers:
         return None
     own = np.array([reference.places[m.queryIdx] / reference.size for m in good])
@@ -818,7 +847,7 @@ def _match(
         return None
     fitting = own[inliers.ravel() > 0]
     spread = cv2.contourArea(cv2.convexHull(fitting.astype(np.float32)))
-    if spread < 0.2:
+    if spread < 0.12:
         return None  # a letterhead alone, as on every form of the house
     corners = _project(matrix, _UNIT)
     if not _plausible(corners):

@@ -119,16 +119,17 @@ def _write(page: Picture, digit: Picture, left: int, top: int, side: int) -> Non
 def photograph(
     page: Picture,
     seed: int,
-    size: tuple[int, int] = (1440, 1080),
+    size: tuple[int, int] = (1120, 840),
     desk: int = 90,
     tilt: float = 0.06,
     share: float = 0.78,
     bow: float = 0.004,
     turn: float = 0.0,
-) -> Picture:
+) -> tuple[Picture, NDArray[np.float64]]:
     """Return a phone's picture of a page on a desk, H×W×3: perspective, a bow, light from one side, noise.
 
-    `size` is (width, height), `share` the part of it that the page takes up, `turn` degrees clockwise.
+    `size` is (width, height), `share` the part of it that the page takes up, `turn` degrees clockwise. The
+    page's corners in the picture come with it, 4×2, from the upright page's top left clockwise.
     """
     draw = np.random.default_rng(seed)
     h, w = page.shape
@@ -162,4 +163,4 @@ def photograph(
     colour += draw.normal(0, 2.5, colour.shape)
     picture = cv2.GaussianBlur(np.clip(colour, 0, 255).astype(np.uint8), (0, 0), 0.7)
     _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8), there

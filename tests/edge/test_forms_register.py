@@ -1,0 +1,155 @@
+"""Where a form's page is: photographed forms against the corners they were photographed with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits.errors import RegistrationError
+from edgedigits.layout import CornerMarks, Form, Reference, load_form
+from edgedigits.register import register
+from tests.edge.drawing import paper, write
+from tests.edge.form_pages import Picture, photograph, print_form
+
+MARKED = load_form("meter-card")
+MARKED = replace(
+    MARKED,
+    name="marked",
+    finder=CornerMarks(((0.05, 0.07), (0.95, 0.07), (0.95, 0.93), (0.05, 0.93)), 0.03),
+)
+
+
+def _referenced(folder: Path) -> tuple[Form, Picture]:
+    """Return a form that is found by a picture of the blank page, and that page: boxes, words, a logo."""
+    form = replace(load_form("meter-card"), name="referenced")
+    page = print_form(replace(form, finder=MARKED.finder))
+    draw = np.random.default_rng(5)
+    for row in range(9):
+        words = " ".join("".join(chr(c) for c in draw.integers(97, 123, n)) for n in draw.integers(3, 9, 6))
+        cv2.putText(page, words, (90, 120 + 75 * row), cv2.FONT_HERSHEY_COMPLEX, 0.9, 60, 2, cv2.LINE_AA)
+    cv2.imwrite(str(folder / "blank.png"), cv2.resize(page, None, fx=0.7, fy=0.7))
+    return replace(form, finder=Reference(folder / "blank.png")), page
+
+
+def _photographed(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Return where fractions of a flat page with these corners are in its picture."""
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    matrix = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
+    return cv2.perspectiveTransform(points[None].astype(np.float32), matrix)[0]
+
+
+def _error(image: Picture, form: Form) -> str:
+    with pytest.raises(RegistrationError) as caught:
+        register(image, form)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture(params=["meter-card", "exam-marks", "cheque", "marked", "referenced"])
+def printed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Form, Picture]:
+    """A form of each way of being found, and its blank page."""
+    if request.param == "referenced":
+        return _referenced(tmp_path)
+    form = MARKED if request.param == "marked" else load_form(request.param)
+    return form, print_form(form)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_page_is_found_within_a_few_pixels(printed: tuple[Form, Picture], seed: int) -> None:
+    form, page = printed
+    image, corners = photograph(page, seed, desk=60)
+    found = register(image, form)
+    assert np.linalg.norm(found.corners - corners, axis=1).max() < 12
+    # In the fields, where the printed lines are, it counts: there the sheet's bow is followed as well.
+    boxes = np.array([field.box for field in form.fields])
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    assert np.linalg.norm(found.to_picture(centres) - _photographed(centres, corners), axis=1).max() < 12
+    assert found.turned == 0
+    assert found.lines_found is not None
+    assert found.lines_found > 0.9
+
+
+@pytest.mark.parametrize("turn", [90, 180])
+def test_page_that_lies_turned_is_found_as_it_lies(printed: tuple[Form, Picture], turn: int) -> None:
+    form, page = printed
+    image, corners = photograph(page, 3, desk=60, turn=turn, size=(1440, 1200))
+    found = register(image, form)
+    assert found.turned == turn
+    assert np.linalg.norm(found.corners - corners, axis=1).max() < 8
+
+
+def test_two_pages_are_an_error(printed: tuple[Form, Picture]) -> None:
+    form, page = printed
+    one, _ = photograph(page, 4, desk=60, size=(960, 960))
+    other, _ = photograph(page, 5, desk=60, size=(960, 960))
+    message = _error(np.hstack([one, other]), form)
+    assert "2 pages" in message or "two pages" in message
+
+
+def test_page_cut_off_is_an_error(printed: tuple[Form, Picture]) -> None:
+    form, page = printed
+    image, corners = photograph(page, 6, desk=60)
+    cut = round(corners[:, 0].min() + 0.55 * np.ptp(corners[:, 0]))
+    assert form.name in _error(image[:, :cut], form) or "cut off" in _error(image[:, :cut], form)
+
+
+@pytest.mark.parametrize("other", ["meter-card", "exam-marks", "cheque", "sudoku"])
+def test_another_form_is_an_error(printed: tuple[Form, Picture], other: str) -> None:
+    form, _ = printed
+    if other == form.name or (other == "meter-card" and form.name in ("marked", "referenced")):
+        return
+    image, _ = photograph(print_form(load_form(other)), 7, desk=60)
+    _error(image, form)
+
+
+def test_no_form_at_all_is_an_error(printed: tuple[Form, Picture]) -> None:
+    form, _ = printed
+    noise = np.random.default_rng(8).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    text = paper(900, 1200)
+    for row in range(10):
+        write(text, "3141592653589", (60, 80 + 80 * row))
+    for image in (paper(), noise, text, np.zeros((40, 30), np.uint8), np.full((1, 1), 255, np.uint8)):
+        _error(image, form)
+
+
+def test_sudoku_grid_is_found_on_a_sheet_that_bows() -> None:
+    form = load_form("sudoku")
+    page = np.pad(print_form(form), 120, constant_values=235)
+    image, corners = photograph(page, 9, bow=0.02, size=(1080, 1440))
+    found = register(image, form)
+    part = 120 / page.shape[0]  # the sheet is wider than its grid by so much
+    inner = _photographed(np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * (1 - 2 * part) + part, corners)
+    bow = 0.02 * np.sin(np.pi * part) * np.ptp(corners[:, 1])
+    assert np.linalg.norm(found.corners - inner, axis=1).max() < 6 + bow
+    assert found.lines_found == pytest.approx(1, abs=0.05)
+    assert not found.certain  # an empty grid looks the same turned
+
+
+def test_page_too_far_away_is_an_error() -> None:
+    form = load_form("meter-card")
+    image, _ = photograph(print_form(form), 1, share=0.2, size=(640, 480))
+    assert "nearer" in _error(image, form)
+
+
+def test_missing_and_foreign_aruco_marks() -> None:
+    form = load_form("exam-marks")
+    page = print_form(form)
+    covered = page.copy()
+    covered[: page.shape[0] // 4] = 235
+    image, corners = photograph(covered, 2, size=(1080, 1440))
+    found = register(image, form)  # two marks are left, and the printed lines prove them right
+    assert np.linalg.norm(found.corners - corners, axis=1).max() < 15
+    covered[:, : page.shape[1] // 2] = 235
+    image, _ = photograph(covered, 2, size=(1080, 1440))
+    assert "1 of 4" in _error(image, form)
+
+
+def test_found_the_same_way_twice(printed: tuple[Form, Picture]) -> None:
+    form, page = printed
+    image, _ = photograph(page, 1, desk=60)
+    assert np.array_equal(register(image, form).corners, register(image, form).corners)
