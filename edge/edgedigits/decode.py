@@ -63,24 +63,32 @@ def decode_digit(
     return Digit(label, confidence, box, tuple(further))
 
 
-def decode_line(digits: Sequence[Digit], separators: Sequence[Separator], rule: RejectRule) -> Line:
+def decode_line(
+    digits: Sequence[Digit],
+    separators: Sequence[Separator],
+    rule: RejectRule,
+    readings: Sequence[tuple[str, float]] = (),
+) -> Line:
     """Put the digits of a line together, from left to right, with the separators where they stand.
 
-    The line's confidence is the product of its digits': the probability that all are right, were they
+    `readings` are the n best texts with their probabilities, best first; the first one's is the line's
+    confidence. Without them it is the product of the digits': the probability that all are right, were they
     independent. Raises `ValueError` for a line without digits.
     """
     if not digits:
         raise ValueError("a line has at least one digit")
     pieces = [(digit.box, digit.label) for digit in digits] + [(mark.box, mark.text) for mark in separators]
     pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
-    confidence = float(np.prod([digit.confidence for digit in digits]))
+    text = "".join(digit.label for digit in digits)
+    confidence = readings[0][1] if readings else float(np.prod([digit.confidence for digit in digits]))
     return Line(
-        text="".join(digit.label for digit in digits),
+        text=text,
         raw="".join(text for _, text in pieces),
         confidence=confidence,
         accepted=confidence >= rule.min_line_confidence and not any(digit.rejected for digit in digits),
         box=_around([digit.box for digit in digits]),
         digits=tuple(digits),
+        readings=tuple(readings) or ((text, confidence),),
     )
 
 

@@ -46,6 +46,8 @@ class Line:
     accepted: bool
     box: Box
     digits: tuple[Digit, ...]
+    readings: tuple[tuple[str, float], ...] = ()
+    """The n best readings with their probabilities (0…1), best first, before any digit was rejected."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.decode import RejectRule, Separator, decode_digit, decode_line
+from edgedigits.decode import RejectRule, Separator, decode_digit, decode_line, is_character
 from edgedigits.errors import PictureError
 from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
+from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import InkSettings, find_ink
+from edgedigits.lattice import best_readings
 from edgedigits.model import Model
 from edgedigits.normalize import normalize
 from edgedigits.page import Box, Line, Page
@@ -48,6 +50,8 @@ class Reader:
             min_line_confidence=_in_range(min_line_confidence, card.min_line_confidence),
         )
         self._ink, self._glyphs = ink, glyphs
+        self._characters = [(k, label) for k, label in enumerate(card.labels) if is_character(label)]
+        self._can_doubt = len(self._characters) < len(card.labels)
 
     def read(self, image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> Page:
         """Read a picture.
@@ -68,32 +72,48 @@ class Reader:
         size = (width, height) if size is None else size
         ink = find_ink(image, self._ink)
         text_lines = find_lines(ink, self._glyphs)
-        glyphs = [glyph for line in text_lines for glyph in line.glyphs]
-        lines: list[Line] = []
-        if glyphs:
-            probabilities = self.model.probabilities(np.stack([normalize(glyph.ink) for glyph in glyphs]))
-            across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
-            start = 0
-            for text_line in text_lines:
-                stop = start + len(text_line.glyphs)
-                lines.append(self._line(text_line, probabilities[start:stop], across, size))
-                start = stop
-        return Page(tuple(lines), size, (time.perf_counter() - started) * 1000)
+        across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
+        lines = [self._line(hypotheses, across, size) for hypotheses in self._hypotheses(text_lines)]
+        return Page(
+            tuple(line for line in lines if line is not None),
+            size,
+            (time.perf_counter() - started) * 1000,
+        )
+
+    def _hypotheses(self, text_lines: list[TextLine]) -> list[LineHypotheses]:
+        """Ask the network twice: about every glyph as it is, then about the parts of those in doubt."""
+        hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
+        self._classify([part for each in hypotheses for part in each.glyphs()])
+        self._classify([part for each in hypotheses for part in each.parts()])
+        return hypotheses
+
+    def _classify(self, asked: list[Asked]) -> None:
+        if asked:
+            rows = self.model.probabilities(np.stack([normalize(part.ink) for part in asked]))
+            for part, row in zip(asked, rows, strict=True):
+                part.probabilities = row
 
     def _line(
-        self,
-        text_line: TextLine,
-        probabilities: NDArray[np.float32],
-        across: tuple[float, float],
-        size: tuple[int, int],
-    ) -> Line:
+        self, hypotheses: LineHypotheses, across: tuple[float, float], size: tuple[int, int]
+    ) -> Line | None:
+        """Return the best reading of a line; None where nothing in it can be a glyph."""
+        readings = best_readings(*hypotheses.lattice())
+        best = next((reading for reading in readings if reading.text), None)
+        if best is None:
+            return None
         labels = self.model.card.labels
-        digits = [
-            decode_digit(row, labels, _scaled(glyph.box, across, size), self.rule)
-            for glyph, row in zip(text_line.glyphs, probabilities, strict=True)
-        ]
-        separators = [Separator(mark.text, _scaled(mark.box, across, size)) for mark in text_line.marks]
-        return decode_line(digits, separators, self.rule)
+        digits, separators = [], []
+        for arc in best.arcs:
+            if arc.separator is None:
+                probabilities = hypotheses.asked[arc.row].probabilities
+                assert probabilities is not None
+                digits.append(decode_digit(probabilities, labels, _scaled(arc.box, across, size), self.rule))
+            elif arc.separator:
+                separators.append(Separator(arc.separator, _scaled(arc.box, across, size)))
+        for mark in hypotheses.line.marks:
+            separators.append(Separator(mark.text, _scaled(mark.box, across, size)))
+        told = [(reading.text, reading.probability) for reading in readings if reading.text]
+        return decode_line(digits, separators, self.rule, told)
 
 
 def _in_range(value: float | None, otherwise: float) -> float:

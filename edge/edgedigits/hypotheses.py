@@ -1,0 +1,161 @@
+"""A text line → what could be read in it: each glyph as it stands, and the parts of those in doubt.
+
+The network is asked twice. What it is sure of after the first time, each piece of ink a digit, is left
+alone. A cluster in doubt (digits that touch or overlap, a digit in two pieces, a dot grown onto a digit) is
+cut at every likely place, and the second time the network is asked about all that stands between two cuts.
+The lattice then holds both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.cuts import CutSettings, find_cuts, parts_between
+from edgedigits.glyphs import Box, Cluster, Glyph, TextLine, find_clusters
+from edgedigits.lattice import Arc, LatticeSettings, glyph_labels
+
+
+@dataclass(frozen=True)
+class HypothesesSettings:
+    """When a cluster is cut."""
+
+    sure: float = 0.95
+    """A glyph that is a digit with this probability is left alone. 0…1."""
+    widest: float = 1.35
+    """A glyph wider than so many of its heights is more than one digit, whatever the network says."""
+    widest_unless_doubted: float = 1.6
+    """The same where the network cannot say "not a digit" and will see one in anything."""
+
+
+@dataclass
+class Asked:
+    """A glyph to be classified: its ink, its box in working pixels, and in time the answer."""
+
+    ink: NDArray[np.uint8]
+    box: Box
+    probabilities: NDArray[np.float32] | None = None
+
+
+class LineHypotheses:
+    """What could be read in one text line.
+
+    `characters` are the classes that are text, by their index among the network's labels; `can_doubt` says
+    whether there is a class for what is no text. Call `glyphs`, have the answers filled in, then `parts`,
+    have these filled in, then `lattice`.
+    """
+
+    def __init__(
+        self,
+        line: TextLine,
+        characters: Sequence[tuple[int, str]],
+        can_doubt: bool,
+        settings: HypothesesSettings = HypothesesSettings(),
+        cuts: CutSettings = CutSettings(),
+        lattice: LatticeSettings = LatticeSettings(),
+    ) -> None:
+        self.line = line
+        self.asked: list[Asked] = []
+        self._characters, self._can_doubt = characters, can_doubt
+        self._settings, self._cuts, self._lattice = settings, cuts, lattice
+        self._clusters = find_clusters(line)
+        heights = [glyph.box[3] for glyph in line.glyphs]
+        self._tall = float(np.median(heights))
+        self._top = float(np.median([glyph.box[1] for glyph in line.glyphs]))
+        self._arcs: list[Arc] = []
+        self._nodes = 0
+        self._of_glyph: dict[int, int] = {}
+
+    def glyphs(self) -> list[Asked]:
+        """Return every glyph as it is, to be classified."""
+        asked = []
+        for cluster in self._clusters:
+            for glyph in cluster.glyphs:
+                self._of_glyph[id(glyph)] = len(self.asked)
+                self.asked.append(Asked(glyph.ink, glyph.box))
+                asked.append(self.asked[-1])
+        return asked
+
+    def parts(self) -> list[Asked]:
+        """Return the parts of the clusters in doubt, to be classified."""
+        before = len(self.asked)
+        for cluster in self._clusters:
+            if all(self._is_sure(glyph) for glyph in cluster.glyphs):
+                for glyph in cluster.glyphs:
+                    self._add(self._of_glyph[id(glyph)], self._nodes, self._nodes + 1, 0.0)
+                    self._nodes += 1
+            else:
+                self._cut(cluster)
+        return self.asked[before:]
+
+    def lattice(self) -> tuple[list[Arc], int, LatticeSettings]:
+        """Return the arcs, the number of steps from the first node to the last, and the settings."""
+        whole = [
+            Arc(arc.start, arc.stop, arc.box, arc.log_prior, arc.row, self._labels(arc), arc.separator)
+            for arc in self._arcs
+        ]
+        return whole, self._nodes, self._lattice
+
+    def _is_sure(self, glyph: Glyph) -> bool:
+        probabilities = self.asked[self._of_glyph[id(glyph)]].probabilities
+        assert probabilities is not None
+        _, _, width, height = glyph.box
+        if not self._can_doubt:
+            return width <= self._settings.widest_unless_doubted * height
+        best = max(float(probabilities[k]) for k, _ in self._characters)
+        return best >= self._settings.sure and width <= self._settings.widest * height
+
+    def _add(self, row: int, start: int, stop: int, log_prior: float) -> None:
+        self._arcs.append(Arc(start, stop, self.asked[row].box, log_prior, row))
+
+    def _cut(self, cluster: Cluster) -> None:
+        """Add everything between any two cuts of a cluster."""
+        settings = self._lattice
+        left, top, _, _ = cluster.box
+        cuts = find_cuts(cluster.ink, self._cuts)
+        steps = len(cuts) + 1
+        for part in parts_between(cluster.ink, cuts, self._cuts):
+            start, stop = self._nodes + part.start, self._nodes + part.stop
+            x, y, width, height = part.box
+            box = (left + x, top + y, width, height)
+            if not width:
+                self._arcs.append(Arc(start, stop, (*box[:2], 1, 1), 0.0, separator=""))
+                continue
+            prior = -settings.cut_cost * part.cost - (settings.touching_cost if part.cost > 0.5 else 0.0)
+            relative = height / self._tall
+            beyond = max(0.0, settings.lowest - relative, relative - settings.highest) / 0.25
+            self.asked.append(Asked(part.ink, box))
+            self._add(len(self.asked) - 1, start, stop, prior - settings.height_cost * beyond**2)
+            separator = self._separator(box)
+            if separator is not None:
+                text, log_probability = separator
+                self._arcs.append(Arc(start, stop, box, prior + log_probability, separator=text))
+            if stop == start + 1:
+                amount = np.count_nonzero(part.ink > 100) / self._tall**2
+                dirt = float(np.log(settings.dirt)) - settings.dirt_ink * amount
+                self._arcs.append(Arc(start, stop, box, prior + dirt, separator=""))
+        self._nodes += steps
+
+    def _separator(self, box: Box) -> tuple[str, float] | None:
+        """Return the separator a small piece may be, and the logarithm of how likely that is."""
+        _, y, width, height = box
+        relative = height / self._tall
+        if relative >= 0.45 or width >= 0.9 * self._tall:
+            return None
+        level = (y + height / 2 - self._top) / max(1.0, self._tall)
+        flat = width > height
+        text = "-" if flat and 0.2 <= level <= 0.8 else "," if height > 1.4 * width else "."
+        unlike = 0.0 if flat or level > 0.6 else 1.0
+        likely = float(np.log(self._lattice.separator))
+        return text, likely - unlike - max(0.0, relative - 0.3) / 0.075
+
+    def _labels(self, arc: Arc) -> tuple[tuple[str, float], ...]:
+        if arc.separator is not None:
+            return ()
+        probabilities = self.asked[arc.row].probabilities
+        assert probabilities is not None
+        stands_alone = arc.row < len(self._of_glyph)
+        return glyph_labels(probabilities, self._characters, stands_alone and self._can_doubt, self._lattice)

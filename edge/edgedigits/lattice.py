@@ -1,0 +1,171 @@
+"""The best way through what could be read: a lattice of candidates, and its n best readings.
+
+A text line is a lattice: its nodes are the places where glyphs may begin and end, its arcs what may stand
+between two of them, each with the probabilities of its labels. A reading is a way from the first node to the
+last; the best are found by dynamic programming (Viterbi) over the nodes, keeping only what a bound cannot
+rule out. Ways that spell the same text support each other: their probabilities add up.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.page import REJECTED, Box
+
+
+@dataclass(frozen=True)
+class LatticeSettings:
+    """What the lattice holds likely beside the network's word; costs are in nats.
+
+    Chosen on the tuning part of the cheque amounts with `tests/bench/tune_lattice.py`.
+    """
+
+    cut_cost: float = 0.3
+    """For each pixel of ink that the cuts beside a glyph cross."""
+    touching_cost: float = 0.3
+    """For a glyph that any ink was cut from."""
+    height_cost: float = 1.0
+    """For a glyph lower or higher than its line by 0.25 heights beyond the usual (times the square)."""
+    lowest: float = 0.75
+    highest: float = 1.5
+    """Heights of a glyph, in heights of its line, that cost nothing."""
+    separator: float = 0.8
+    """A small piece between digits is a separator with this probability."""
+    dirt: float = 0.2
+    """A piece is dirt with this probability, falling with its ink."""
+    dirt_ink: float = 30.0
+    """… by so many nats for ink of one squared height."""
+    labels: int = 3
+    """So many labels of a glyph are tried, the most probable."""
+    readings: int = 8
+    """So many readings are kept at each node."""
+    bound: float = 12.0
+    """What is less likely than the best at its node by so many nats is dropped."""
+
+
+@dataclass(frozen=True)
+class Arc:
+    """What may stand between two nodes.
+
+    Either a glyph, with `labels` (label, log-probability), the best first, and `row`, the index of its
+    probabilities; or a separator, with its text; or nothing at all (`separator` is then ""). `log_prior`
+    (nats, ≤ 0) is what is thought of it before the network is asked.
+    """
+
+    start: int
+    stop: int
+    box: Box
+    log_prior: float
+    row: int = -1
+    labels: tuple[tuple[str, float], ...] = ()
+    separator: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A line read one way: the text, its probability among all readings (0…1), the arcs of its best way."""
+
+    text: str
+    probability: float
+    arcs: tuple[Arc, ...]
+
+
+@dataclass
+class _State:
+    """What spells one text up to a node: the log-sum over its ways, and the best of them."""
+
+    total: float
+    best: float
+    arc: Arc | None
+    before: _State | None
+
+
+def glyph_labels(
+    probabilities: NDArray[np.floating],
+    characters: Sequence[tuple[int, str]],
+    may_be_rejected: bool,
+    settings: LatticeSettings = LatticeSettings(),
+) -> tuple[tuple[str, float], ...]:
+    """Return the labels worth trying for a glyph with their log-probabilities, best first.
+
+    `probabilities` are calibrated, one per class; `characters` the classes that are text, by index. What
+    is left to classes that are no text counts for `?` where the glyph stands on its own
+    (`may_be_rejected`); of a part that was only cut out to be tried it says nothing about the line.
+    """
+    ranked = sorted(((float(probabilities[k]), -k, label) for k, label in characters), reverse=True)
+    labels = [(label, math.log(max(p, 1e-9))) for p, _, label in ranked[: settings.labels]]
+    if may_be_rejected:
+        no_text = 1.0 - sum(p for p, _, _ in ranked)
+        if no_text > 1e-3:
+            labels.append((REJECTED, math.log(no_text)))
+    return tuple(labels)
+
+
+def best_readings(
+    arcs: Sequence[Arc], nodes: int, settings: LatticeSettings = LatticeSettings()
+) -> list[Reading]:
+    """Return the best readings of a lattice, best first.
+
+    `nodes` counts the steps from the first node to the last, which are 0 and `nodes`; every arc leads
+    forward. Their probabilities are relative to all that was kept, and sum to 1. Without a way through,
+    there are none. Ties go to the text that was found first.
+    """
+    arriving: list[list[Arc]] = [[] for _ in range(nodes + 1)]
+    for arc in arcs:
+        arriving[arc.stop].append(arc)
+    beams: list[dict[str, _State]] = [{"": _State(0.0, 0.0, None, None)}]
+    for node in range(1, nodes + 1):
+        beam: dict[str, _State] = {}
+        for arc in arriving[node]:
+            options = arc.labels if arc.separator is None else (("", 0.0),)
+            for text, state in beams[arc.start].items():
+                for label, log_probability in options:
+                    step = log_probability + arc.log_prior
+                    _add(beam, text + label, state, arc, step)
+        beams.append(_pruned(beam, settings))
+    final = sorted(beams[-1].items(), key=lambda item: -item[1].total)
+    if not final:
+        return []
+    highest = final[0][1].total
+    weights = [math.exp(state.total - highest) for _, state in final]
+    whole = sum(weights)
+    return [
+        Reading(text, weight / whole, _way(state))
+        for (text, state), weight in zip(final, weights, strict=True)
+    ]
+
+
+def _add(beam: dict[str, _State], text: str, before: _State, arc: Arc, step: float) -> None:
+    total, best = before.total + step, before.best + step
+    known = beam.get(text)
+    if known is None:
+        beam[text] = _State(total, best, arc, before)
+        return
+    high, low = max(known.total, total), min(known.total, total)
+    known.total = high + math.log1p(math.exp(low - high))
+    if best > known.best:
+        known.best, known.arc, known.before = best, arc, before
+
+
+def _pruned(beam: dict[str, _State], settings: LatticeSettings) -> dict[str, _State]:
+    if not beam:
+        return beam
+    bound = max(state.total for state in beam.values()) - settings.bound
+    likely = [item for item in beam.items() if item[1].total >= bound]
+    if len(likely) > settings.readings:
+        likely = heapq.nlargest(settings.readings, likely, key=lambda item: item[1].total)
+    return dict(likely)
+
+
+def _way(state: _State) -> tuple[Arc, ...]:
+    way: list[Arc] = []
+    while state.arc is not None and state.before is not None:
+        way.append(state.arc)
+        state = state.before
+    return tuple(reversed(way))
