@@ -1,4 +1,4 @@
-"""The command line: `edgedigits read`, `edgedigits live` and `edgedigits form`.
+"""The command line: `edgedigits read`, `edgedigits live`, `edgedigits serve` and `edgedigits form`.
 
 Exit status: 0 when all went well, 1 when any input failed (the others are still read), 2 for a command
 that can't be understood. What goes wrong is one line on standard error each. Nothing heavy is imported
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edgedigits import __version__
-from edgedigits.commands import live
+from edgedigits.commands import live, serve
 from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
@@ -353,6 +353,7 @@ def _parser() -> argparse.ArgumentParser:
     _common(read, ("table", "jsonl", "csv"))
 
     live.add(commands, _common, _positive, _seconds)
+    serve.add(commands, _probability)
     _form_commands(commands)
     return parser
 

@@ -1,0 +1,141 @@
+// The live view: one frame is asked for after another, and none while nobody looks.
+
+import { show } from "./boxes.js";
+import { $, ask, askJson, element, lineItem, percent, say } from "./common.js";
+
+const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+let after = 0;
+let paused = false;
+let asking = null;
+
+async function watch() {
+  for (;;) {
+    if (paused || document.hidden) {
+      await pause(0.2);
+      continue;
+    }
+    asking = new AbortController();
+    try {
+      const answer = await ask(`/api/view?after=${after}`, { signal: asking.signal });
+      if (answer.status === 200) await present(await answer.arrayBuffer());
+      say("trouble", "");
+    } catch (error) {
+      if (error.name === "AbortError") continue;
+      after = 0; // a device that was started again counts anew
+      say("trouble", error.message);
+      await pause(error.status === 429 ? 5 : 1.5);
+    }
+  }
+}
+
+async function present(data) {
+  const length = new DataView(data).getUint32(0);
+  const page = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+  const picture = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+  show($("view"), picture, page);
+  picture.close();
+  after = page.number;
+  say("source", page.source);
+  tell(page);
+}
+
+function tell(page) {
+  $("lines").replaceChildren(...page.lines.map(lineItem));
+  $("nothing").hidden = page.lines.length > 0;
+  $("nothing").textContent = "Nothing to read in the picture.";
+  const stages = Object.entries({ ...page.timings });
+  if (!("read" in page.timings)) stages.push(["read", page.elapsed_ms]);
+  $("stages").replaceChildren(
+    ...stages.map(([name, ms]) =>
+      element("div", {}, element("dt", {}, name), element("dd", {}, `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`)),
+    ),
+  );
+}
+
+$("pause").addEventListener("click", () => {
+  paused = !paused;
+  $("pause").setAttribute("aria-pressed", paused);
+  $("pause").textContent = paused ? "Go on" : "Pause";
+  if (paused && asking) asking.abort();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && asking) asking.abort();
+  listen();
+});
+
+// --- events ---
+
+let newest = 0;
+let oldest = Infinity;
+let stream = null;
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+function row(event) {
+  const when = new Date(event.time);
+  const today = when.toDateString() === new Date().toDateString();
+  const time = element("time", { datetime: event.time }, (today ? "" : day.format(when) + ", ") + clock.format(when));
+  if (event.event !== "reading") {
+    const cell = element("td", { colspan: "2", class: "quiet" }, `${event.count} events had to be dropped`);
+    return element("tr", {}, element("td", {}, time), cell);
+  }
+  const verdict = element("span", { class: event.accepted ? "tag" : "tag doubtful" }, `${event.accepted ? "" : "doubtful "}${percent(event.confidence)}`);
+  return element(
+    "tr", {},
+    element("td", {}, time),
+    element("td", { class: "text" }, event.text || "–"),
+    element("td", {}, verdict),
+  );
+}
+
+function arrived(event) {
+  if (event.sequence <= newest) return;
+  newest = event.sequence;
+  oldest = Math.min(oldest, event.sequence);
+  const made = row(event);
+  made.className = "new";
+  $("events").prepend(made);
+  while ($("events").rows.length > 200) $("events").lastElementChild.remove();
+  $("no-events").hidden = true;
+  if (event.event === "reading") {
+    const lines = (event.text || "").split("\n").map((line) => [...line].join(" "));
+    say("announce", `${event.accepted ? "Read" : "Doubtful"}: ${lines.join(", ")}`);
+  }
+}
+
+async function loadOlder() {
+  const limit = 30;
+  const before = oldest < Infinity ? `&before=${oldest}` : "";
+  try {
+    const { events } = await askJson(`/api/events?limit=${limit}${before}`);
+    for (const event of events) {
+      $("events").append(row(event));
+      newest = Math.max(newest, event.sequence);
+      oldest = Math.min(oldest, event.sequence);
+    }
+    $("older").hidden = events.length < limit || oldest <= 1;
+    $("no-events").hidden = $("events").rows.length > 0;
+  } catch (error) {
+    say("trouble", error.message);
+  }
+}
+
+/** Listen while the page is looked at; a browser has only a few connections for all its pages. */
+async function listen() {
+  if (document.hidden) {
+    if (stream) stream.close();
+    stream = null;
+  } else if (!stream) {
+    stream = new EventSource("/api/events/stream");
+    stream.addEventListener("reading", (message) => arrived(JSON.parse(message.data)));
+    stream.addEventListener("dropped", (message) => arrived(JSON.parse(message.data)));
+    const { events } = await askJson("/api/events?limit=30").catch(() => ({ events: [] }));
+    events.reverse().forEach((event) => newest > 0 && arrived(event));
+  }
+}
+
+$("older").addEventListener("click", loadOlder);
+loadOlder().then(listen);
+watch();
