@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,3 +26,11 @@ def small_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, values in zip(MNIST, (images[:1297], labels[:1297], images[1297:], labels[1297:]), strict=True):
         (folder / f"{name}.gz").write_bytes(gzip.compress(idx_bytes(values), mtime=0))
     return folder
+
+
+@pytest.fixture(scope="module")
+def uncompiled() -> Iterator[None]:
+    """Loops are left to TensorFlow's graphs: compiling them would take longer than the tests' few steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgedigits_train.networks.Network.compiled", False)
+        yield

@@ -26,6 +26,8 @@ kind = "adam"
 rate = 0.005
 """
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> str:

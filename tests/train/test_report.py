@@ -24,6 +24,8 @@ from edgedigits_train.tensorboard import TensorBoard
 
 FIGURES = ("accuracy", "loss", "confusion", "right", "wrong")
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
 
 class Silent:
     """Watches, and says nothing."""
@@ -44,7 +46,9 @@ def watched() -> Silent:
 
 
 @pytest.fixture(scope="module")
-def trained(small_mnist: Path, tmp_path_factory: pytest.TempPathFactory, watched: Silent) -> Path:
+def trained(
+    small_mnist: Path, tmp_path_factory: pytest.TempPathFactory, watched: Silent, uncompiled: None
+) -> Path:
     """A run under the paper's name, with little training, so that there are mistakes to be seen."""
     out = tmp_path_factory.mktemp("runs") / "paper"
     recipe = Recipe("paper", Data("mnist"), Mlp("mlp", (16,)), Training(10, 64), Adam("adam", 0.002))

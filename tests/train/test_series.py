@@ -12,6 +12,8 @@ from edgedigits_train.recipe import Adam, Calibration, Data, Mlp, Recipe, Traini
 from edgedigits_train.run import RunError
 from edgedigits_train.series import as_text, fold_data, fold_numbers, run_folds
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
 
 class Silent:
     """Watches, and says nothing."""

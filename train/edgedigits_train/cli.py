@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgedigits.errors import EdgeDigitsError
-from edgedigits_train.data import SETTING, load, with_negatives
-from edgedigits_train.recipe import load_recipe, published
+from edgedigits_train.data import SETTING, DataSet, load, with_negatives
+from edgedigits_train.recipe import Recipe, load_recipe, published
 
 if TYPE_CHECKING:
     from edgedigits_train.loop import Epoch
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from edgedigits_train import sheet
 
             return sheet.main(given[1:])
+        if given[:1] == ["search"]:
+            return _search(_search_parser().parse_args(given[1:]))
         if given[:1] == ["report"]:
             return _report(_report_parser().parse_args(given[1:]))
         options = _parser().parse_args(given)
@@ -68,6 +70,33 @@ def _parser() -> argparse.ArgumentParser:
         "--epochs", type=_positive, metavar="N", help="another number of epochs than the recipe's"
     )
     parser.add_argument("--tensorboard", action="store_true", help="log every epoch to RUN/logs, too")
+    return parser
+
+
+def _search_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        f"{PROGRAM} search",
+        description="Try a recipe with some settings varied, and write the best as a new recipe. "
+        "Started again, or in several processes at once, it goes on with the same trials.",
+    )
+    parser.add_argument("recipe", help=f"a published recipe ({', '.join(published())}) or a .toml file")
+    parser.add_argument(
+        "--trials", type=_positive, default=30, metavar="N", help="finished trials in all (30)"
+    )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUES",
+        help="LOW..HIGH or A,B,C; may be repeated (optimizer.rate and training.batch around the recipe's)",
+    )
+    parser.add_argument(
+        "--storage", metavar="URL", help="database URL or journal file (runs/RECIPE-search.journal)"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help=f"as for training (else {SETTING}, …)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="recipe to write (runs/RECIPE-best.toml)")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of everything random (0)")
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="another number of epochs")
     return parser
 
 
@@ -112,6 +141,15 @@ def _folds(text: str) -> int:
     return value
 
 
+def _data(recipe: Recipe, folder: Path | None) -> DataSet:
+    data = load(recipe.data.set, folder)
+    if recipe.augmentation.junk:
+        data = with_negatives(data, folder)
+    if data.published is False:
+        print(f"{PROGRAM}: note: these are not the published files of {data.name}", file=sys.stderr)
+    return data
+
+
 def _train(options: argparse.Namespace) -> int:
     recipe = load_recipe(options.recipe)
     if options.epochs is not None:
@@ -120,11 +158,7 @@ def _train(options: argparse.Namespace) -> int:
         raise EdgeDigitsError("--folds goes with one --seed, not with --seeds; run it for each")
     kind = "seeds" if options.seeds else f"{options.folds}-folds" if options.folds else f"seed{options.seed}"
     out = options.out or Path("runs") / f"{recipe.name}-{kind}"
-    data = load(recipe.data.set, options.data)
-    if recipe.augmentation.junk:
-        data = with_negatives(data, options.data)
-    if data.published is False:
-        print(f"{PROGRAM}: note: these are not the published files of {data.name}", file=sys.stderr)
+    data = _data(recipe, options.data)
     with _quiet_start():
         from edgedigits_train import devices, run, series
 
@@ -141,6 +175,24 @@ def _train(options: argparse.Namespace) -> int:
         else:
             text = summary(run.run(recipe, data, out, options.seed, watcher), out)
     print(text)
+    return 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    recipe = load_recipe(options.recipe)
+    if options.epochs is not None:
+        recipe = recipe.with_epochs(options.epochs)
+    data = _data(recipe, options.data)
+    with _quiet_start():
+        from edgedigits_train import run, search
+
+        run.make_deterministic()
+        run.no_warnings()
+    space = [search.varied(text) for text in options.vary] or search.usual(recipe)
+    out = options.out or Path("runs") / f"{recipe.name}-best.toml"
+    storage = options.storage or str(Path("runs") / f"{recipe.name}-search.journal")
+    search.search(recipe, data, space, options.trials, storage, out, options.seed)
+    print(f"{out}: train it with {PROGRAM} {out}")
     return 0
 
 

@@ -126,6 +126,9 @@ class Augmentation:
     """Share of the digits that pass through a picture only 10 to 16 pixels high. 0…1."""
     residue: float = field(default=0.0, metadata=_share())
     """Share of the photographed digits with a rule or a neighbour at their side. 0…1."""
+    fresh: float = field(default=0.0, metadata=_at_least(0))
+    """In every epoch each picture, plain or not, is bent once more, by this part of rotation, slant, stretch
+    and elastic above; 0: not."""
     junk: int = field(default=0, metadata=_at_least(0))
     """So many pictures of each version are no digits; above 0 the network has one more class."""
 
@@ -248,7 +251,7 @@ class Recipe:
                 continue
             values = dataclasses.asdict(settings)
             lines = [f"[{section}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+            lines += [f"{key} = {toml_value(value)}" for key, value in values.items()]
             blocks.append("\n".join(lines) + "\n")
         return "\n".join(blocks)
 
@@ -375,11 +378,13 @@ def _checked(value: Any, hint: Any, bounds: Mapping[str, float], where: str) -> 
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         if not isinstance(value, list):
-            raise RecipeError(f"{where} = {_toml(value)}: must be a list of values in brackets")
+            raise RecipeError(f"{where} = {toml_value(value)}: must be a list of values in brackets")
         return tuple(_checked(item, arguments[0], bounds, where) for item in value)
     if origin is Literal:
         if value not in arguments:
-            raise RecipeError(f"{where} = {_toml(value)}: choose one of {', '.join(map(_toml, arguments))}")
+            raise RecipeError(
+                f"{where} = {toml_value(value)}: choose one of {', '.join(map(toml_value, arguments))}"
+            )
         return value
     if origin is not None:  # a union of a number and a word
         words = [word for a in arguments for word in typing.get_args(a)]
@@ -387,25 +392,25 @@ def _checked(value: Any, hint: Any, bounds: Mapping[str, float], where: str) -> 
             return value
         if isinstance(value, str):
             raise RecipeError(
-                f"{where} = {_toml(value)}: must be a number or {' or '.join(map(_toml, words))}"
+                f"{where} = {toml_value(value)}: must be a number or {' or '.join(map(toml_value, words))}"
             )
         return _checked(value, arguments[0], bounds, where)
     expected = {int: "a whole number", float: "a number", str: "a text in quotes"}[hint]
     right = isinstance(value, (int, float) if hint is float else hint) and not isinstance(value, bool)
     if not right:
-        raise RecipeError(f"{where} = {_toml(value)}: must be {expected}")
+        raise RecipeError(f"{where} = {toml_value(value)}: must be {expected}")
     if hint is str:
         return value
     if not math.isfinite(value):
-        raise RecipeError(f"{where} = {_toml(value)}: must be a finite number")
+        raise RecipeError(f"{where} = {toml_value(value)}: must be a finite number")
     if "at_least" in bounds and value < bounds["at_least"]:
-        raise RecipeError(f"{where} = {_toml(value)}: must be at least {bounds['at_least']:g}")
+        raise RecipeError(f"{where} = {toml_value(value)}: must be at least {bounds['at_least']:g}")
     if "above" in bounds and value <= bounds["above"]:
-        raise RecipeError(f"{where} = {_toml(value)}: must be above {bounds['above']:g}")
+        raise RecipeError(f"{where} = {toml_value(value)}: must be above {bounds['above']:g}")
     if "at_most" in bounds and value > bounds["at_most"]:
-        raise RecipeError(f"{where} = {_toml(value)}: must be at most {bounds['at_most']:g}")
+        raise RecipeError(f"{where} = {toml_value(value)}: must be at most {bounds['at_most']:g}")
     if "below" in bounds and value >= bounds["below"]:
-        raise RecipeError(f"{where} = {_toml(value)}: must be below {bounds['below']:g}")
+        raise RecipeError(f"{where} = {toml_value(value)}: must be below {bounds['below']:g}")
     return hint(value)
 
 
@@ -427,10 +432,10 @@ def _suggestion(word: str, known: typing.Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """Return a value as it is written in TOML."""
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, bool | str):
         return json.dumps(value, ensure_ascii=False)
     return repr(value)
