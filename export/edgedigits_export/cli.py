@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_convert(commands)
     _add_validate(commands)
+    _add_firmware(commands)
     command = commands.add_parser(
         "formats", help="list the formats, and which device is best given which", allow_abbrev=False
     )
@@ -126,6 +127,19 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command.set_defaults(run=_validate)
 
 
+def _add_firmware(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "firmware",
+        help="write an int8 model as plain C for microcontrollers",
+        description="Writes model.h, model.c, golden.h, main.c and CMakeLists.txt: C99 without dependencies, "
+        "bit for bit what TFLite's reference kernels compute.",
+        allow_abbrev=False,
+    )
+    command.add_argument("model", metavar="MODEL", help="a .tflite file or a shipped model's name")
+    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the sources")
+    command.set_defaults(run=_firmware)
+
+
 def _add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data",
@@ -200,6 +214,18 @@ def _validate(options: argparse.Namespace) -> int:
     for failure in validation.failures:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
     return 1 if validation.failures else 0
+
+
+def _firmware(options: argparse.Namespace) -> int:
+    from edgedigits_export.firmware import write_firmware
+
+    made = write_firmware(options.model, options.out)
+    for name in made.files:
+        print(made.folder / name)
+    print(
+        f"tables {made.flash} bytes, static memory {made.ram} bytes, {made.macs} multiplications an inference"
+    )
+    return 0
 
 
 def _names(text: str) -> list[str]:

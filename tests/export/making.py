@@ -23,22 +23,36 @@ def write_run(
     folder: Path, *, shape: tuple[int, ...] = (784,), outputs: int = 10, convolve: bool = False, **report: Any
 ) -> Path:
     """Write an untrained run: a dense layer, or a convolution before it, on `shape` pixels."""
+
+    def network(tf: Any, x: Any, weights: Callable[..., Any]) -> Any:
+        pixels = int(np.prod(shape)) * (8 if convolve else 1)
+        if convolve:
+            x = tf.nn.relu(tf.nn.conv2d(x, weights(3, 3, 1, 8), 1, "SAME"))
+        return tf.reshape(x, [-1, pixels]) @ weights(pixels, outputs)
+
+    return write_network(folder, network, shape, **report)
+
+
+def write_network(
+    folder: Path, network: Callable[..., Any], shape: tuple[int, ...] = (28, 28, 1), **report: Any
+) -> Path:
+    """Write an untrained run of `network(tf, pixels, weights)`, where `weights(*size)` makes random ones."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
     generator = np.random.default_rng(0)
-
-    def weights(*size: int) -> Any:
-        return tf.Variable(generator.normal(0, 0.1, size).astype(np.float32))
-
     module = tf.Module()
-    module.kernel = weights(3, 3, 1, 8)
-    pixels = int(np.prod(shape))
-    module.dense = weights(pixels * (8 if convolve else 1), outputs)
+    module.kept = []
+
+    def made(*size: int) -> Any:
+        module.kept.append(tf.Variable(generator.normal(0, 0.2, size).astype(np.float32)))
+        return module.kept[-1]
+
+    network(tf, tf.zeros([1, *shape]), made)
 
     def logits(pixels: Any) -> dict[str, Any]:
-        x = tf.nn.relu(tf.nn.conv2d(pixels, module.kernel, 1, "SAME")) if convolve else pixels
-        return {"logits": tf.reshape(x, [-1, module.dense.shape[0]]) @ module.dense}
+        kept = iter(module.kept)
+        return {"logits": network(tf, pixels, lambda *_: next(kept))}
 
     module.logits = tf.function(
         logits, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name="pixels")]

@@ -1,0 +1,397 @@
+"""A network as plain C for microcontrollers: bit for bit what TFLite's reference kernels compute.
+
+C99 and nothing else: fixed-width integers, no heap, no floating point, tables in flash. The kernels are C
+files beside this one (`firmware_c/`); what is written here are the tables and the order of the calls.
+
+Source of the arithmetic: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", 2018, sections 2.2 and 2.3; TFLite's 8-bit quantization specification.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.card import Card, split_bytes
+from edgedigits.files import make_folder, write_atomically
+from edgedigits.golden import read_golden
+from edgedigits.model import Model, read_model
+from edgedigits_export.errors import ConversionError
+from edgedigits_export.golden import reference_outputs
+from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
+
+_KINDS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """The sources that were written, and what they will take."""
+
+    folder: Path
+    files: tuple[str, ...]
+    flash: int
+    """Bytes of the constant tables; the code comes on top, about 1 kB on a Cortex-M4."""
+    ram: int
+    """Bytes of static memory between the layers, beside the caller's input and output."""
+    macs: int
+    """Multiplications with accumulation in an inference."""
+
+
+def write_firmware(name_or_path: str, out: Path) -> Firmware:
+    """Write `model.h`, `model.c`, `golden.h`, `main.c` and `CMakeLists.txt` of an int8 model into `out`.
+
+    Raises `ModelError` where the model can't be opened or has no golden file, `ConversionError` where it is
+    not int8 throughout or has an operation that there is no kernel for, and `OutputError` where `out` can't
+    be written.
+    """
+    model = Model(name_or_path)
+    card, body = split_bytes(read_model(name_or_path), model.source)
+    graph = read_graph(body, model.source)
+    _check(model, graph)
+    writer = _Writer(model.source, graph)
+    writer.walk()
+    crops = read_golden(read_model(name_or_path), model.source).crops
+    inputs = model.tensor(crops).reshape(len(crops), -1)
+    outputs = reference_outputs(body, model.tensor(crops)).reshape(len(crops), -1)
+    files = {
+        "model.h": _header(card, model, writer),
+        "model.c": writer.source_code(card),
+        "golden.h": _golden(inputs, outputs),
+        "main.c": _resource("main.c"),
+        "CMakeLists.txt": _resource("CMakeLists.txt"),
+    }
+    make_folder(out)
+    for name, text in files.items():
+        write_atomically(out / name, text.encode())
+    return Firmware(out, tuple(files), writer.flash, writer.ram, writer.macs)
+
+
+def _check(model: Model, graph: Graph) -> None:
+    if model.input_dtype != np.int8 or model.output_dtype != np.int8:
+        raise ConversionError(
+            f"{model.source}: takes {model.input_dtype} and gives {model.output_dtype}, where int8 is "
+            "expected; export the network in the format int8"
+        )
+    for operation in graph.operations:
+        if operation.kind not in _KINDS:
+            raise ConversionError(
+                f"{model.source}: there is no C for its operation {operation.kind} "
+                f"(there is for {', '.join(_KINDS)}); choose another network"
+            )
+        for index in operation.outputs:
+            tensor = graph.tensors[index]
+            if tensor.dtype != "int8" or tensor.dynamic:
+                found = "of open size" if tensor.dynamic else tensor.dtype
+                raise ConversionError(
+                    f"{model.source}: '{tensor.name}' is {found}, where int8 of a fixed size is expected; "
+                    "export the network in the format int8"
+                )
+
+
+@dataclass
+class _Writer:
+    """Walks over the operations, collecting tables and calls."""
+
+    source: str
+    graph: Graph
+    tables: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    kernels: set[str] = field(default_factory=set)
+    flash: int = 0
+    macs: int = 0
+    sizes: list[int] = field(default_factory=lambda: [0, 0])
+    """Bytes of the two buffers that the layers take turns with."""
+    patch: int = 0
+    aliases: dict[int, str] = field(default_factory=dict)
+    """What a tensor is called in C."""
+
+    @property
+    def ram(self) -> int:
+        return sum(self.sizes) + self.patch
+
+    def walk(self) -> None:
+        self.aliases[self.graph.inputs[0]] = "input"
+        last = self.graph.outputs[0]
+        turn = 0
+        for number, operation in enumerate(self.graph.operations):
+            source, target = operation.inputs[0], operation.outputs[0]
+            if source not in self.aliases:
+                raise ConversionError(
+                    f"{self.source}: its operations don't follow one another; choose another"
+                )
+            if operation.kind == "RESHAPE":
+                self.aliases[target] = self.aliases[source]
+                continue
+            if target == last:
+                self.aliases[target] = "output"
+            else:
+                size = _padded(math.prod(self.graph.tensors[target].shape))
+                self.sizes[turn] = max(self.sizes[turn], size)
+                self.aliases[target] = f"values{turn}"
+                turn = 1 - turn
+            self._operation(number, operation)
+        if self.aliases.get(last) != "output":
+            raise ConversionError(
+                f"{self.source}: its last operation computes nothing; choose another network"
+            )
+
+    def _operation(self, number: int, operation: Operation) -> None:
+        given, made = (self.graph.tensors[i] for i in (operation.inputs[0], operation.outputs[0]))
+        low, high = _activation(self.source, operation, made)
+        arguments = [self.aliases[given.index], self.aliases[made.index]]
+        if operation.kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
+            self.kernels |= {"window", "pool"}
+            mean = int(operation.kind == "AVERAGE_POOL_2D")
+            kernel = (operation.options["filterHeight"], operation.options["filterWidth"])
+            arguments += [
+                self._window(number, operation, given, made, kernel),
+                str(mean),
+                str(low),
+                str(high),
+            ]
+            self.calls.append(f"model_pool({', '.join(arguments)});")
+            return
+        weights, bias = self._weights(operation, given, made)
+        zeros = [str(_zero(made)), str(low), str(high)]
+        scaling = self._scaling(number, operation, given, made)
+        if operation.kind == "DEPTHWISE_CONV_2D":
+            self.kernels |= {"window", "depthwise"}
+            names = [
+                self._table(number, "int8_t", "weights", weights),
+                self._table(number, "int32_t", "bias", bias),
+            ]
+            window = self._window(number, operation, given, made, weights.shape[1:3])
+            arguments += [window, *names, *scaling, str(_zero(given)), *zeros]
+            self.macs += math.prod(made.shape) * math.prod(weights.shape[1:3])
+            self.calls.append(f"model_depthwise({', '.join(arguments)});")
+            return
+        rows = weights.reshape(len(weights), -1)
+        # With the zero point in the bias, the inner loop is a plain sum of products.
+        folded = bias.astype(np.int64) - _zero(given) * rows.sum(axis=1, dtype=np.int64)
+        if np.abs(folded).max(initial=0) >= 2**31:
+            raise ConversionError(f"{self.source}: a bias overflows 32 bits; train with smaller weights")
+        length = _padded(rows.shape[1])
+        padded = np.zeros((len(rows), length), np.int8)
+        padded[:, : rows.shape[1]] = rows
+        names = [
+            self._table(number, "int8_t", "weights", _interleaved(padded)),
+            self._table(number, "int32_t", "bias", folded),
+        ]
+        self.kernels.add("dense")
+        if operation.kind == "FULLY_CONNECTED":
+            self.macs += rows.size
+            arguments += [*names, *scaling, str(length), str(len(rows)), *zeros, "0"]
+            self.calls.append(f"model_dense({', '.join(arguments)});")
+            return
+        self.kernels |= {"window", "convolution"}
+        self.patch = max(self.patch, length)
+        self.macs += rows.size * made.shape[1] * made.shape[2]
+        window = self._window(number, operation, given, made, weights.shape[1:3])
+        arguments += ["patch", window, *names, *scaling, str(length), str(_zero(given)), *zeros]
+        self.calls.append(f"model_convolution({', '.join(arguments)});")
+
+    def _weights(
+        self, operation: Operation, given: Tensor, made: Tensor
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        weights = self.graph.tensors[operation.inputs[1]]
+        if (
+            weights.data is None
+            or weights.dtype != "int8"
+            or weights.zero_point is None
+            or weights.zero_point.any()
+        ):
+            raise ConversionError(
+                f"{self.source}: the weights of {operation.kind} are not symmetric int8; "
+                "export the network in the format int8"
+            )
+        depthwise = operation.kind == "DEPTHWISE_CONV_2D"
+        count = weights.shape[3] if depthwise else weights.shape[0]
+        index = operation.inputs[2] if len(operation.inputs) > 2 else -1
+        bias = self.graph.tensors[index].data if index >= 0 else None
+        if bias is None:
+            bias = np.zeros(count, np.int32)
+        return weights.data, bias
+
+    def _scaling(self, number: int, operation: Operation, given: Tensor, made: Tensor) -> list[str]:
+        weights = self.graph.tensors[operation.inputs[1]]
+        count = weights.shape[3] if operation.kind == "DEPTHWISE_CONV_2D" else weights.shape[0]
+        if given.scale is None or made.scale is None or weights.scale is None:
+            raise ConversionError(f"{self.source}: {operation.kind} has no scales; export in the format int8")
+        scales = np.broadcast_to(weights.scale, count).astype(np.float64)
+        factors = float(given.scale[0]) * scales / float(made.scale[0])
+        pairs = [quantize_multiplier(float(factor)) for factor in factors]
+        return [
+            self._table(number, "int32_t", "multipliers", np.array([m for m, _ in pairs])),
+            self._table(number, "int8_t", "shifts", np.array([s for _, s in pairs])),
+        ]
+
+    def _window(
+        self, number: int, operation: Operation, given: Tensor, made: Tensor, kernel: Sequence[int]
+    ) -> str:
+        options = operation.options
+        strides = (int(options["strideH"]), int(options["strideW"]))
+        dilations = (int(options.get("dilationHFactor", 1)), int(options.get("dilationWFactor", 1)))
+        pads = [0, 0]
+        if int(options["padding"]) == 0:  # SAME: the odd pixel of padding goes to the end
+            for d in (0, 1):
+                reach = (kernel[d] - 1) * dilations[d] + 1
+                pads[d] = max((made.shape[1 + d] - 1) * strides[d] + reach - given.shape[1 + d], 0) // 2
+        values = [*given.shape[1:], *made.shape[1:], *kernel, *strides, *dilations, *pads]
+        name = f"window{number}"
+        self.tables.append(f"static const model_window {name} = {{{', '.join(map(str, values))}}};\n")
+        self.flash += 4 * len(values)
+        return f"&{name}"
+
+    def _table(self, number: int, kind: str, what: str, values: NDArray[Any]) -> str:
+        name = f"{what}{number}"
+        flat = values.reshape(-1)
+        self.flash += len(flat) * (1 if kind == "int8_t" else 4)
+        # A word's alignment lets processors that want it fetch four bytes at once.
+        kind = f"MODEL_ALIGNED {kind}" if kind == "int8_t" else kind
+        self.tables.append(f"static const {kind} {name}[{len(flat)}] = {{\n{_numbers(flat)}}};\n")
+        return name
+
+    def source_code(self, card: Card) -> str:
+        order = ("window", "dense", "convolution", "depthwise", "pool")
+        scaled = self.kernels & {"dense", "depthwise"}
+        common = _resource("common.c")
+        if not scaled:  # only pooling: the multiplication would be a function that nothing uses
+            common = common[common.index("static int8_t model_clamped") :]
+        kernels = [common, *(_resource(f"{k}.c") for k in order if k in self.kernels)]
+        memory = [
+            f"static MODEL_ALIGNED int8_t values{i}[{size}];" for i, size in enumerate(self.sizes) if size
+        ]
+        if self.patch:
+            memory.append(f"static MODEL_ALIGNED int8_t patch[{self.patch}];")
+        body = "".join(f"    {call}\n" for call in self.calls)
+        return (
+            f"/* {card.name}, made by edgedigits-export firmware; not to be edited. See model.h. */\n\n"
+            '#include "model.h"\n\n#include <string.h>\n\n'
+            "#if defined(__GNUC__)\n#define MODEL_ALIGNED __attribute__((aligned(4)))\n#else\n"
+            "#define MODEL_ALIGNED\n#endif\n\n"
+            + "\n".join(kernels)
+            + "\n"
+            + "\n".join(self.tables)
+            + "\n"
+            + "".join(f"{line}\n" for line in memory)
+            + "\nvoid model_invoke(const int8_t input[MODEL_INPUT_SIZE], int8_t output[MODEL_OUTPUT_SIZE])\n"
+            f"{{\n{body}}}\n"
+        )
+
+
+def quantize_multiplier(factor: float) -> tuple[int, int]:
+    """Return the multiplier and shift of `factor` = multiplier / 2^31 · 2^shift, as TFLite rounds them."""
+    if factor == 0:
+        return 0, 0
+    mantissa, shift = math.frexp(factor)
+    # C's round(), half away from zero; Python's would go to the even neighbour.
+    multiplier = math.floor(mantissa * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier //= 2
+        shift += 1
+    return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def _activation(source: str, operation: Operation, made: Tensor) -> tuple[int, int]:
+    """Return the ends of the output's range that the fused activation leaves."""
+    kind = int(operation.options.get("fusedActivationFunction", 0))
+    if kind not in (0, 1, 2, 3):
+        raise ConversionError(
+            f"{source}: there is no C for the activation fused into {operation.kind}; use ReLU or none"
+        )
+    scale = float(made.scale[0]) if made.scale is not None else 1.0
+    bounds = {0: (-math.inf, math.inf), 1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}[kind]
+    low, high = (end if math.isinf(end) else _zero(made) + math.floor(end / scale + 0.5) for end in bounds)
+    return int(max(low, -128)), int(min(high, 127))
+
+
+def _zero(tensor: Tensor) -> int:
+    return int(tensor.zero_point[0]) if tensor.zero_point is not None else 0
+
+
+def _interleaved(rows: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Lay weights (rows × a multiple of four) out as `dense.c` reads them: four rows at a time, by fours."""
+    whole = len(rows) // 4 * 4
+    blocks = rows[:whole].reshape(-1, 4, rows.shape[1] // 4, 4).swapaxes(1, 2)
+    return np.concatenate([blocks.reshape(-1), rows[whole:].reshape(-1)])
+
+
+def _padded(length: int) -> int:
+    return (length + 3) // 4 * 4
+
+
+def _numbers(values: NDArray[Any]) -> str:
+    texts = [str(int(value)) for value in values]
+    per_line = 100 // (max(map(len, texts)) + 2)
+    lines = (", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line))
+    return "".join(f"    {line},\n" for line in lines)
+
+
+def _resource(name: str) -> str:
+    return (resources.files("edgedigits_export") / "firmware_c" / name).read_text(encoding="utf-8")
+
+
+def _header(card: Card, model: Model, writer: _Writer) -> str:
+    (scale_in, zero_in), (scale_out, zero_out) = model.input_affine, model.output_affine
+    labels = ", ".join('"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"' for label in card.labels)
+    return f"""/* {card.name}, made by edgedigits-export firmware; not to be edited.
+
+   Input: a glyph of 28×28, ink bright on a background of 0, centred as MNIST does it, row by row. The code of
+   a grey level g of 0…255 is round(g * {card.input_scale:.9g} / MODEL_INPUT_SCALE) + MODEL_INPUT_ZERO_POINT.
+   Output: {card.output}, one for each label; the value of a code q is
+   (q - MODEL_OUTPUT_ZERO_POINT) * MODEL_OUTPUT_SCALE. The largest wins; of equal ones, the first.
+
+   What passes between the layers lies in {writer.ram} bytes of static memory: one call at a time. */
+
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdint.h>
+
+#define MODEL_NAME "{card.name}"
+#define MODEL_INPUT_SIZE {math.prod(card.input_shape)}
+#define MODEL_OUTPUT_SIZE {len(card.labels)}
+#define MODEL_INPUT_SCALE {scale_in:.9e}f
+#define MODEL_INPUT_ZERO_POINT {_in_brackets(zero_in)}
+#define MODEL_OUTPUT_SCALE {scale_out:.9e}f
+#define MODEL_OUTPUT_ZERO_POINT {_in_brackets(zero_out)}
+#define MODEL_TEMPERATURE {card.temperature:.9e}f
+#define MODEL_LABELS {{{labels}}}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+void model_invoke(const int8_t input[MODEL_INPUT_SIZE], int8_t output[MODEL_OUTPUT_SIZE]);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _in_brackets(value: int) -> str:
+    return f"({value})" if value < 0 else str(value)
+
+
+def _golden(inputs: NDArray[Any], outputs: NDArray[Any]) -> str:
+    def rows(values: NDArray[Any]) -> str:
+        return "".join(f"  {{\n{_numbers(row)}  }},\n" for row in values)
+
+    return (
+        "/* Inputs, and what TFLite's reference kernels give for them. Made by edgedigits-export. */\n\n"
+        '#ifndef GOLDEN_H\n#define GOLDEN_H\n\n#include "model.h"\n\n'
+        f"#define GOLDEN_COUNT {len(inputs)}\n\n"
+        f"static const int8_t golden_input[GOLDEN_COUNT][MODEL_INPUT_SIZE] = {{\n{rows(inputs)}}};\n\n"
+        f"static const int8_t golden_output[GOLDEN_COUNT][MODEL_OUTPUT_SIZE] = {{\n{rows(outputs)}}};\n\n"
+        "#endif\n"
+    )
