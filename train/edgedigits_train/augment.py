@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgedigits.ink import find_ink
-from edgedigits.normalize import SIZE, normalize
+from edgedigits.normalize import CENTRE, SIZE, normalize
 from edgedigits_train.recipe import Augmentation
 
 FINE = 2
@@ -294,8 +294,8 @@ def _nine(line: _Line, random: np.random.Generator) -> _Drawn:
     # Where the loop still has two sides there is no stem to be bent.
     if not len(columns) or np.ptp(columns) > 6:
         return None
-    radius = line.height * random.uniform(0.15, 0.34)
-    flat, turn = random.uniform(0.6, 1.1), np.deg2rad(random.uniform(80, 200))
+    radius = line.height * random.uniform(0.15, 0.38)
+    flat, turn = random.uniform(0.6, 1.1), np.deg2rad(random.uniform(80, 225))
     along = np.linspace(0, turn, 6)
     rows = np.minimum(start + flat * radius * np.sin(along), FIELD - 4)
     hook = np.stack([rows, columns.mean() - radius + radius * np.cos(along)], axis=1)
@@ -305,13 +305,14 @@ def _nine(line: _Line, random: np.random.Generator) -> _Drawn:
 
 def _four(line: _Line, random: np.random.Generator) -> _Drawn:
     """A 4 of two strokes: down and across, then a stem that need not reach the top."""
-    middle = 30 + random.uniform(-3, 8)
-    left, right = 13 + random.uniform(-4, 6), 38 + random.uniform(0, 8)
+    middle = 30 + random.uniform(-4, 9)
+    left = random.uniform(9, 20)
+    wide = random.uniform(12, 32)
     corner = (middle + random.uniform(-2, 2), left)
-    top = (8 + random.uniform(0, 8), left + random.uniform(-1, 14))
-    end = (middle + random.uniform(-4, 3), right)
-    stem = random.uniform(left + 12, right - 3)
-    upper = (middle - random.uniform(4, 20), stem + random.uniform(-2, 5))
+    top = (8 + random.uniform(0, 8), left + random.uniform(-1, 0.5 * wide))
+    end = (middle + random.uniform(-4, 3), left + wide)
+    stem = left + wide * random.uniform(0.45, 0.9)
+    upper = (middle - random.uniform(2, 20), stem + random.uniform(-2, 5))
     lower = (48, stem + random.uniform(-5, 2))
     strokes = np.minimum(
         _from_segments(np.array([top, corner, end])), _from_segments(np.array([upper, lower]))
@@ -358,6 +359,44 @@ def _coarser(ink: npt.NDArray[np.float32], random: np.random.Generator) -> npt.N
     small = cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA)
     back = cv2.resize(small, (CANVAS, CANVAS), interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(back, 0, 1), np.float32)
+
+
+def bent(
+    crops: npt.NDArray[np.uint8], settings: Augmentation, random: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """Bend crops a little, about their centre of mass, without drawing them anew; uint8, N×28×28, both.
+
+    A few microseconds a crop, so that every epoch can have its own. Rotation, slant, stretch and elastic
+    displacement are the part `settings.fresh` of those that digits are drawn with.
+    """
+    count, part = len(crops), settings.fresh
+    angle = np.deg2rad(part * settings.rotation) * _bounded(random, count)
+    slant = part * settings.slant * _bounded(random, count)
+    stretch = np.exp(0.5 * part * settings.stretch * _bounded(random, count))
+    # Displacements are counted in field pixels.
+    knots = random.standard_normal((count, 4, 4, 2), dtype=np.float32) * np.float32(
+        part * settings.elastic / FINE
+    )
+    cos, sin = np.cos(angle), np.sin(angle)
+    # Where each pixel comes from: turned, slanted, stretched about the centre.
+    matrices = np.stack([cos / stretch, sin / stretch - slant, -sin * stretch, cos * stretch], axis=1)
+    matrices = matrices.astype(np.float32)
+    along = np.arange(SIZE, dtype=np.float32) - np.float32(CENTRE)
+    across, down = along[None, :], along[:, None]
+    centre = np.float32(CENTRE)
+    result = np.empty_like(crops)
+    for i in range(count):
+        xx, xy, yx, yy = matrices[i]
+        waves = cv2.resize(knots[i], (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+        columns = waves[..., 0] + (xx * across + xy * down + centre)
+        rows = waves[..., 1] + (yx * across + yy * down + centre)
+        result[i] = cv2.remap(crops[i], columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+    return result
+
+
+def _bounded(random: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
+    """Return normal deviates, none beyond 2.5."""
+    return np.clip(random.standard_normal(count), -2.5, 2.5)
 
 
 # The camera -------------------------------------------------------------------------------------------

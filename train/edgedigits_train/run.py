@@ -38,7 +38,7 @@ from edgedigits_train.calibration import fit_temperature, negative_log_likelihoo
 from edgedigits_train.data import DataSet
 from edgedigits_train.loop import Epoch, EpochParts, Loop, Part, history_csv, train
 from edgedigits_train.recipe import Recipe
-from edgedigits_train.versions import HELD_OUT, Versions
+from edgedigits_train.versions import Versions
 
 SCHEMA = 1
 REPORT = "report.json"
@@ -118,10 +118,10 @@ def pictures_of(recipe: Recipe, data: DataSet, learnt: Part, seed: int) -> Itera
 
 
 def drawn_anew(recipe: Recipe, data: DataSet, part: Part, seed: int) -> Part:
-    """Return the digits of a part drawn as the recipe's augmentation draws them, none of them left plain."""
-    settings = dataclasses.replace(recipe.augmentation, junk=0, plain=0.0)
+    """Return the digits of a part as an epoch would have them: some plain, the others drawn anew."""
+    settings = dataclasses.replace(recipe.augmentation, junk=0)
     with Versions(_as_pictures(data, part), part.targets, data.negatives, settings, seed) as versions:
-        return _part(versions.draw(HELD_OUT), part.targets)
+        return _part(*versions.held_out())
 
 
 def _taught(recipe: Recipe, data: DataSet, part: Part) -> Part:
@@ -314,8 +314,8 @@ def _calibration(
     else:
         return {"temperature": 1.0, "calibration": {"source": "none", "pictures": 0}}
     if recipe.augmentation.variants:
-        # What a device meets is not as clean as the set: the temperature is for pictures drawn as those
-        # trained on were.
+        # What a device meets is not as clean as the set: the temperature is for pictures like those of an
+        # epoch.
         part = drawn_anew(recipe, data, part, seed)
         source += ", augmented"
     logits = logits_of(loop.network, part)

@@ -24,7 +24,7 @@ from edgedigits_train.recipe import Augmentation
 CHUNK = 500
 """Pictures drawn with one random generator."""
 HELD_OUT = 1 << 20
-"""Number of the first version of pictures that are not trained on."""
+"""Number of the version, and of the epoch, of pictures that are not trained on."""
 
 Pictures = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32]
@@ -72,15 +72,26 @@ class Versions:
         """Return pictures, uint8 [n + junk, 28, 28], and labels, int32, of an epoch (from 1).
 
         The versions come in turn; each is drawn when it is first needed and kept. The share `plain` of the
-        digits, others in each epoch, is left as it is.
+        digits, others in each epoch, is left as it is; every picture is bent once more where the settings
+        say `fresh`.
         """
         number = (epoch - 1) % self.settings.variants
         if number not in self._drawn:
             self._drawn[number] = self.draw(number)
-        pictures = self._drawn[number].copy()
+        return self._of_epoch(self._drawn[number], epoch)
+
+    def held_out(self) -> tuple[Pictures, Labels]:
+        """Return pictures and labels as of an epoch that there never is."""
+        return self._of_epoch(self.draw(HELD_OUT), HELD_OUT)
+
+    def _of_epoch(self, drawn: Pictures, epoch: int) -> tuple[Pictures, Labels]:
+        pictures = drawn.copy()
         count = len(self.images)
-        plain = np.random.default_rng((self.seed, epoch, 0x706C)).random(count) < self.settings.plain
+        random = np.random.default_rng((self.seed, epoch, 0x706C))
+        plain = random.random(count) < self.settings.plain
         pictures[:count][plain] = self.images[plain]
+        if self.settings.fresh:
+            pictures = augment.bent(pictures, self.settings, random)
         labels = np.concatenate([self.labels, np.full(self.settings.junk, self.junk_label, np.int32)])
         return pictures, labels
 
