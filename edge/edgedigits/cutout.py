@@ -54,12 +54,14 @@ class Cell:
     """The ink of one cell.
 
     `ink` is uint8, H×W, 0 paper … 255 full ink, cut to the ink (0×0 where the cell is blank). `height` is
-    the ink's height in heights of the cell. `apart` says that it is several pieces of like size side by
+    the ink's height in heights of the cell, `off_centre` how far its middle is from the cell's, in the same
+    unit. `apart` says that it is several pieces of like size side by
     side, which no one digit is.
     """
 
     ink: Grey
     height: float
+    off_centre: float
     apart: bool
 
     @property
@@ -295,12 +297,16 @@ class FlatPage:
         small = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
         largest = int(small[1:].max()) if count > 1 else 0
         if largest < self._settings.speck * high:
-            return Cell(np.zeros((0, 0), np.uint8), 0.0, False)
+            return Cell(np.zeros((0, 0), np.uint8), 0.0, 0.0, False)
         keep = small >= max(0.25 * self._settings.speck * high, 2)
         keep[0] = False
         ink = np.where(keep[labels], ink, 0).astype(np.uint8)
         x, y, w, h = cv2.boundingRect(ink)
-        return Cell(ink[y : y + h, x : x + w], h / high, _side_by_side(stats[keep]))
+        rows, columns = self._around(k)
+        across = columns.start + x + w / 2 - (left + right) / 2
+        down = rows.start + y + h / 2 - (top + bottom) / 2
+        off_centre = float(np.hypot(across, down)) / high
+        return Cell(ink[y : y + h, x : x + w], h / high, off_centre, _side_by_side(stats[keep]))
 
 
 def _run_around(flags: NDArray[np.bool_], k: int) -> tuple[int, int]:

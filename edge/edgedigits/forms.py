@@ -35,6 +35,11 @@ MOST_READINGS = 200
 
 _BLANK = " "
 
+_NOTE_HEIGHT = 0.7
+_NOTE_OFF_CENTRE = 0.13
+"""Writing lower and farther from the middle of its cell than this is a note, in heights of the cell. Digits so
+low stand within 0.08 of the middle in the photographs at hand, and notes 0.17 or more from it."""
+
 
 @dataclass(frozen=True)
 class FieldReading:
@@ -43,8 +48,8 @@ class FieldReading:
     `raw` is what was read: digits, `?` for one that can't be read, a space for a blank cell, separators.
     `value` is what it means, None where there is an `error` or nothing is written. `confidence` is the
     probability (0…1) of the value being right, given that the number that was written satisfies the form's
-    rules. `error` is one line, `reason` one of `blank`, `not-digits`, `several`, `small`, `count`, `check`,
-    `confidence`; both are None where all is well. Where a rule rejected the best reading and a next-best
+    rules. `error` is one line, `reason` one of `blank`, `not-digits`, `several`, `small`, `note`, `count`,
+    `check`, `confidence`; both are None where all is well. Where a rule rejected the best reading and a next-best
     one took its place, `instead_of` is the text that was rejected. `corners` are those of the field in
     pixels of the upright picture, from top left clockwise.
     """
@@ -193,6 +198,8 @@ class FormReader:
             trouble = None
             if cell.height < field.least_height:
                 trouble = ("small", f"{where}writing too small for a digit ({cell.height:.0%} of the height)")
+            elif field.notes and cell.height < _NOTE_HEIGHT and cell.off_centre > _NOTE_OFF_CENTRE:
+                trouble = ("note", f"{where}a note in the corner")
             elif cell.apart:
                 trouble = ("several", f"{where}several digits in one cell")
             elif not self._characters[int(np.argmax(row))]:

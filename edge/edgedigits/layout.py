@@ -84,6 +84,8 @@ class Field:
     """Digits after the separator; without a separator, so many of the last digits are decimals."""
     least_height: float
     """Writing lower than this part of the field's height is no digit. 0…1."""
+    notes: bool
+    """Whether small writing in a corner of a cell is a note to be passed over, as in a sudoku."""
     rules: tuple[Rule, ...] = ()
 
     @property
@@ -484,6 +486,9 @@ class _Parser:
             raise table.fail(
                 f"'least_height' is {least!r}; give a part of the height, 0 to 1", "least_height"
             )
+        notes = table.boolean("notes", False)
+        if notes and style == "free":
+            raise table.fail('notes are told by their place in a cell; set style = "comb"', "notes")
         rules = self._rules(table, (low, high), decimal, decimals)
         table.finish()
         return Field(
@@ -498,6 +503,7 @@ class _Parser:
             decimal,
             decimals,
             float(least),
+            notes,
             rules,
         )
 
