@@ -71,16 +71,18 @@ def decode_line(
 ) -> Line:
     """Put the digits of a line together, from left to right, with the separators where they stand.
 
-    `readings` are the n best texts with their probabilities, best first; the first one's is the line's
-    confidence. Without them it is the product of the digits': the probability that all are right, were they
-    independent. Raises `ValueError` for a line without digits.
+    The line's confidence is the product of its digits', the probability that all are right, were they
+    independent; it is no more than the best reading's probability among all `readings` (texts with their
+    probabilities, best first), where another way to cut the line is nearly as good. Raises `ValueError` for a line without digits.
     """
     if not digits:
         raise ValueError("a line has at least one digit")
     pieces = [(digit.box, digit.label) for digit in digits] + [(mark.box, mark.text) for mark in separators]
     pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
     text = "".join(digit.label for digit in digits)
-    confidence = readings[0][1] if readings else float(np.prod([digit.confidence for digit in digits]))
+    confidence = float(np.prod([digit.confidence for digit in digits]))
+    if readings:
+        confidence = min(confidence, readings[0][1])
     return Line(
         text=text,
         raw="".join(text for _, text in pieces),

@@ -68,6 +68,9 @@ class TextLine:
 
     glyphs: tuple[Glyph, ...]
     marks: tuple[Mark, ...]
+    left_out: float = 0.0
+    """Ink that stands on the line like writing and was dropped with a rule or a frame, in squared heights of
+    the line (a thin 1 holds about 0.1)."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,12 @@ class _Components:
         if ids.size > settings.most_components:
             ids = ids[np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")[: settings.most_components]]
         self.members: list[list[int]] = [[int(i)] for i in ids]
+        self.dropped: list[int] = []
         self.boxes = stats[ids, :4].astype(np.int64)
         self.areas = stats[ids, cv2.CC_STAT_AREA].astype(np.int64)
 
     def _keep(self, wanted: NDArray[np.bool_]) -> None:
+        self.dropped += [label for m, w in zip(self.members, wanted, strict=True) if not w for label in m]
         self.members = [m for m, w in zip(self.members, wanted, strict=True) if w]
         self.boxes, self.areas = self.boxes[wanted], self.areas[wanted]
 
@@ -350,7 +355,22 @@ class _Components:
             text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
             if text is not None:
                 marks.append(Mark(text, (x1, y1, w1, h1)))
-        return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks))
+        left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
+        return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
+
+    def _left_out(self, span: tuple[float, float, float, float], tall: float) -> float:
+        """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are."""
+        if not self.dropped:
+            return 0.0
+        left, top, right, bottom = (max(0, round(edge)) for edge in span)
+        region = np.isin(self.labels[top:bottom, left:right], self.dropped).view(np.uint8)
+        if not region.any():
+            return 0.0
+        upright = np.ones((max(3, round(0.3 * tall)), 1), np.uint8)
+        standing = cv2.morphologyEx(
+            region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
+        )
+        return float(np.count_nonzero(standing)) / tall**2
 
     def _glyph(self, i: int) -> Glyph:
         x, y, w, h = (int(v) for v in self.boxes[i])

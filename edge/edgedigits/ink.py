@@ -136,17 +136,29 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     kernel = np.ones((1, length), np.uint8)
     opened = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     runs = np.asarray(opened, np.uint8)
-    if not runs.any():
-        return mask
     thickness = max(4, round(settings.rule_thickness * max(height, width)))
     tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness, 1), np.uint8)), np.uint8)
-    thin = runs & mask & (1 - tall)
     # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
+    thin = runs & mask & (1 - tall)
     count, labels = cv2.connectedComponents(runs)
     ink = np.bincount(labels.ravel(), weights=(runs & mask).ravel(), minlength=count)
     is_rule = np.bincount(labels.ravel(), weights=thin.ravel(), minlength=count) > 0.6 * ink
     is_rule[0] = False
-    return np.asarray(mask & (1 - (thin & is_rule[labels])), np.uint8)
+    lifted = np.asarray(mask & (1 - (thin & is_rule[labels])), np.uint8)
+    # Lines that slope more are found as such.
+    gap = max(4, round(0.03 * width))
+    sloping = cv2.HoughLinesP(
+        lifted, 1, np.pi / 360, round(0.6 * length), minLineLength=length, maxLineGap=gap
+    )
+    for x1, y1, x2, y2 in [] if sloping is None else sloping.reshape(-1, 4)[:12]:
+        if abs(y2 - y1) <= 0.15 * abs(x2 - x1):
+            line = np.zeros_like(mask)
+            cv2.line(line, (int(x1), int(y1)), (int(x2), int(y2)), 1, thickness + 1)
+            on = line & lifted
+            thin = on & (1 - tall)
+            if thin.sum() > 0.6 * on.sum():
+                lifted &= 1 - thin
+    return lifted
 
 
 def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> NDArray[np.uint8]:
