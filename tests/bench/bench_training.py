@@ -1,11 +1,13 @@
-"""What an epoch costs: the paper's eager loop, a compiled step, Keras' fit, and this project's loop.
+"""What an epoch costs: an eager loop, a compiled step, Keras' fit, NumPy, and this project's loop.
 
-    python tests/bench/bench_training.py [--data DIR] [--repeats 5] [--json FILE]
+    python tests/bench/bench_training.py [paper|sigmoid] [--data DIR] [--repeats 5] [--json FILE]
 
-The network and the numbers are the paper's (784 → 128 ReLU → 10, Adam, batch 256, 60,000 pictures). All
-four train it in one process, turn by turn, so that they share what else the machine is doing; each gets
-one epoch of warm-up (tracing, compiling), then `--repeats` are timed and the median is given. An epoch is
-everything it takes: shuffling, reading batches, the steps. Nothing is measured on test data meanwhile.
+`paper` is 784 → 128 ReLU → 10, Adam, batches of 256 of 60,000 pictures; `sigmoid` is 784 → 30 → 10 sigmoid
+neurons, quadratic cost, plain descent, batches of 10 of 50,000: the recipes `paper` and `sigmoid-30e`. All
+ways train the same network in one process, turn by turn, so that they share what else the machine is
+doing; each gets one epoch of warm-up (tracing, compiling), then `--repeats` are timed and the median is
+given. An epoch is everything it takes: shuffling, reading batches, the steps. Nothing is measured on test
+data meanwhile. JAX, as a peer from an environment of its own, is timed by peer_jax.py.
 """
 
 from __future__ import annotations
@@ -18,76 +20,88 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from edgedigits_train import networks
 from edgedigits_train.data import load_mnist
-from edgedigits_train.loop import Loop, rates
+from edgedigits_train.loop import Loop, losses, rates
 from edgedigits_train.order import epoch_order
 from edgedigits_train.recipe import load_recipe
-from edgedigits_train.run import Part, environment, part_data
+from edgedigits_train.run import environment, part_data
 
-BATCH, BUFFER, RATE = 256, 1024, 0.001
+EAGER = "an eager loop"
 
 EpochOf = Callable[[int], float]
 """The number of the epoch → the mean loss of its steps; training goes on from call to call."""
 
 
-def dataset(part: Part) -> tf.data.Dataset:
-    """The paper's input pipeline: shuffle buffer, batches, pixels / 255, one-hot labels."""
-    pixels = tf.constant(part.images, tf.float32) / 255.0
-    labels = tf.one_hot(part.targets, 10)
-    return tf.data.Dataset.from_tensor_slices((pixels, labels)).shuffle(BUFFER, seed=0).batch(BATCH)
+class Job:
+    """A recipe's network, its pictures, and what the usual ways of training it need."""
 
+    def __init__(self, name: str, data: Path | None) -> None:
+        self.recipe = load_recipe(name)
+        self.part = part_data(load_mnist(data), self.recipe).train
+        self.batch = self.recipe.training.batch
 
-def network() -> networks.Network:
-    """The paper's network with its first weights."""
-    return networks.build(load_recipe("paper").network, 784, 10, seed=0)
+    def network(self) -> networks.Network:
+        """Return the network with its first weights."""
+        return networks.build(self.recipe.network, 784, 10, seed=0)
+
+    def optimizer(self) -> Any:
+        """Return Keras' optimizer for it."""
+        kinds = {"adam": tf.keras.optimizers.Adam, "sgd": tf.keras.optimizers.SGD}
+        return kinds[self.recipe.optimizer.kind](self.recipe.optimizer.rate)
+
+    def loss(self, logits: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        """Return the mean loss of a batch."""
+        return tf.reduce_mean(losses(self.recipe.training.loss, logits, wanted))
+
+    def dataset(self) -> tf.data.Dataset:
+        """Return the usual input pipeline: shuffle buffer, batches, pixels / 255, one-hot labels."""
+        pixels = tf.constant(self.part.images, tf.float32) / 255.0
+        labels = tf.one_hot(self.part.targets, 10)
+        shuffle = self.recipe.training.shuffle
+        buffer = len(self.part) if shuffle == "full" else shuffle
+        return tf.data.Dataset.from_tensor_slices((pixels, labels)).shuffle(buffer, seed=0).batch(self.batch)
 
 
 def stepwise(
-    part: Part, compile_step: Callable[[Callable[..., tf.Tensor]], Callable[..., tf.Tensor]]
+    job: Job, compile_step: Callable[[Callable[..., tf.Tensor]], Callable[..., tf.Tensor]]
 ) -> EpochOf:
-    """A Python loop over batches with GradientTape and Adam, as the paper prints it."""
-    batches, model = dataset(part), network()
-    optimizer = tf.keras.optimizers.Adam(RATE)
+    """A Python loop over batches with GradientTape and an optimizer, as the paper prints it."""
+    batches, model, optimizer = job.dataset(), job.network(), job.optimizer()
     variables = model.trainable_variables
     optimizer.build(variables)
 
     def step(pixels: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = model(pixels)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
+            loss = job.loss(model(pixels), labels)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
     step = compile_step(step)
 
     def epoch(_: int) -> float:
-        losses = [step(pixels, labels) for pixels, labels in batches]
-        return float(tf.reduce_mean(losses))
+        return float(tf.reduce_mean([step(pixels, labels) for pixels, labels in batches]))
 
     return epoch
 
 
-def keras_fit(part: Part) -> EpochOf:
-    """Keras' own loop with its defaults, on the same input pipeline."""
-    model = tf.keras.Sequential(
-        [
-            tf.keras.layers.Input((784,)),
-            tf.keras.layers.Dense(
-                128, "relu", kernel_initializer=tf.keras.initializers.TruncatedNormal(0, 0.1)
-            ),
-            tf.keras.layers.Dense(10, kernel_initializer=tf.keras.initializers.TruncatedNormal(0, 0.1)),
-        ]
-    )
-    loss = tf.keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile(tf.keras.optimizers.Adam(RATE), loss)
-    batches = dataset(part)
+def keras_fit(job: Job) -> EpochOf:
+    """Keras' own loop with its defaults, on the same input pipeline and the same first weights."""
+    settings = job.recipe.network
+    layers = [tf.keras.layers.Dense(size, settings.activation) for size in settings.hidden]
+    model = tf.keras.Sequential([tf.keras.layers.Input((784,)), *layers, tf.keras.layers.Dense(10)])
+    first = job.network().layers
+    model.set_weights([values.numpy() for layer in first for values in (layer.weights, layer.bias)])
+    model.compile(job.optimizer(), lambda wanted, logits: job.loss(logits, wanted))
+    batches = job.dataset()
 
     def epoch(_: int) -> float:
         return float(model.fit(batches, verbose=0).history["loss"][0])
@@ -95,56 +109,88 @@ def keras_fit(part: Part) -> EpochOf:
     return epoch
 
 
-def ours(part: Part) -> EpochOf:
-    """The loop of this project with the recipe `paper`; its order of the epoch is counted, too."""
-    recipe = load_recipe("paper")
-    loop = Loop(network(), recipe, 10)
-    images, targets = tf.constant(part.images), tf.constant(part.targets)
-    steps = -(-len(part) // BATCH)
+def vectorized_numpy(job: Job) -> EpochOf:
+    """The textbook's formulas in NumPy, a mini-batch at a time; for plain descent on sigmoid neurons."""
+    layers = job.network().layers
+    w1, b1, w2, b2 = (v.numpy() for layer in layers for v in (layer.weights, layer.bias))
+    rate = np.float32(job.recipe.optimizer.rate / job.batch)
+    pixels = (job.part.images / 255).astype(np.float32)
+    labels = np.eye(10, dtype=np.float32)[job.part.targets]
+    count = len(pixels)
 
     def epoch(number: int) -> float:
-        order = epoch_order(len(part), recipe.training.shuffle, 0, number)
-        rate = rates(recipe.schedule, recipe.optimizer.rate, number, 20, steps)
-        losses, _ = loop.epoch(images, targets, order, rate)
-        return float(tf.reduce_mean(losses))
+        order = epoch_order(count, job.recipe.training.shuffle, 0, number)
+        total = 0.0
+        for start in range(0, count, job.batch):
+            chosen = order[start : start + job.batch]
+            x, y = pixels[chosen], labels[chosen]
+            h = 1 / (1 + np.exp(-(x @ w1 + b1)))
+            a = 1 / (1 + np.exp(-(h @ w2 + b2)))
+            error = a - y
+            total += 0.5 * float(np.vdot(error, error))
+            delta = error * a * (1 - a)
+            back = (delta @ w2.T) * h * (1 - h)
+            w2[:] -= rate * (h.T @ delta)
+            b2[:] -= rate * delta.sum(axis=0)
+            w1[:] -= rate * (x.T @ back)
+            b1[:] -= rate * back.sum(axis=0)
+        return total / count
+
+    return epoch
+
+
+def ours(job: Job) -> EpochOf:
+    """The loop of this project; its order of the epoch is counted, too."""
+    recipe, count = job.recipe, len(job.part)
+    loop = Loop(job.network(), recipe, 10)
+    images, targets = tf.constant(job.part.images), tf.constant(job.part.targets)
+    steps = -(-count // job.batch)
+
+    def epoch(number: int) -> float:
+        order = epoch_order(count, recipe.training.shuffle, 0, number)
+        rate = rates(recipe.schedule, recipe.optimizer.rate, number, recipe.training.epochs, steps)
+        step_losses, _ = loop.epoch(images, targets, order, rate)
+        return float(tf.reduce_mean(step_losses))
 
     return epoch
 
 
 def main() -> int:
-    """Time all four and print the table."""
-    parser = argparse.ArgumentParser(description="Time an epoch of the paper's network.")
+    """Time all ways and print the table."""
+    parser = argparse.ArgumentParser(description="Time an epoch.")
+    parser.add_argument("network", nargs="?", choices=("paper", "sigmoid"), default="paper")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    recipe = load_recipe("paper")
-    part = part_data(load_mnist(options.data), recipe).train
+    job = Job({"paper": "paper", "sigmoid": "sigmoid-30e"}[options.network], options.data)
     ways = {
-        "the paper's eager loop": stepwise(part, lambda step: step),
-        "a tf.function per step": stepwise(part, tf.function),
-        "Keras fit": keras_fit(part),
-        "edgedigits": ours(part),
+        EAGER: stepwise(job, lambda step: step),
+        "a tf.function per step": stepwise(job, tf.function),
+        "Keras fit": keras_fit(job),
+        "edgedigits": ours(job),
     }
+    if options.network == "sigmoid":
+        ways["vectorized NumPy"] = vectorized_numpy(job)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    losses: dict[str, float] = {}
+    reached: dict[str, float] = {}
     for number in tqdm(range(1, options.repeats + 2), unit="round", disable=None):
         for name, epoch in ways.items():
             started = time.perf_counter()
-            losses[name] = epoch(number)
+            reached[name] = epoch(number)
             if number > 1:
                 seconds[name].append(time.perf_counter() - started)
-    base = statistics.median(seconds["the paper's eager loop"])
+    base = statistics.median(seconds[EAGER])
     print(f"{'seconds per epoch':26}{'median':>8}{'best':>8}{'times':>8}{'loss':>9}")
     table = {}
     for name, of in seconds.items():
         median = statistics.median(of)
-        table[name] = {"median": median, "best": min(of), "times": base / median, "loss": losses[name]}
-        print(f"{name:26}{median:8.3f}{min(of):8.3f}{base / median:8.1f}{losses[name]:9.4f}")
+        table[name] = {"median": median, "best": min(of), "times": base / median, "loss": reached[name]}
+        print(f"{name:26}{median:8.3f}{min(of):8.3f}{base / median:8.1f}{reached[name]:9.4f}")
     if options.json:
         options.json.write_text(json.dumps({"seconds": table, "environment": environment()}, indent=1) + "\n")
-    # All four do the same thing: after as many epochs they are about as far.
-    spread = max(losses.values()) / min(losses.values())
+    # All do the same thing: after as many epochs they are about as far.
+    spread = max(reached.values()) / min(reached.values())
     if spread > 1.2:
         print(f"the losses differ by a factor of {spread:.2f}: not the same work", file=sys.stderr)
         return 1
