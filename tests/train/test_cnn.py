@@ -1,0 +1,159 @@
+"""The convolutional network, runs on digits drawn anew, and learning from a teacher."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from edgedigits_train import networks, run
+from edgedigits_train.data import NOT_A_DIGIT, load_mnist, with_negatives
+from edgedigits_train.recipe import Distillation, Recipe, load_recipe, recipe_from_text
+
+SMALL = """
+[data]
+set = "mnist"
+validation = 97
+
+[network]
+kind = "cnn"
+filters = [8, 16]
+kernels = [3, 3]
+strides = [2, 2]
+edges = ["same", "valid"]
+
+[training]
+epochs = 6
+batch = 50
+watch = ["validation"]
+
+[optimizer]
+kind = "adam"
+rate = 0.01
+weight_decay = 0.01
+
+[averaging]
+decay = 0.9
+
+[augmentation]
+variants = 2
+plain = 0.5
+elastic = 1.0
+camera = 0.3
+junk = 100
+"""
+
+
+class Quiet:
+    """Watches nothing."""
+
+    def start(self, what: str, out: Path) -> None: ...
+
+    def epoch(self, row: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return recipe_from_text(SMALL, "small.toml", "small")
+
+
+@pytest.fixture(scope="module")
+def finished(
+    recipe: Recipe, small_mnist: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, object]]:
+    """A finished run of the small network on the small set, with an eleventh class."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "negatives").mkdir()
+    things = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    np.savez(folder / "negatives" / "fashion.npz", images=things)
+    data = with_negatives(load_mnist(small_mnist), folder)
+    return folder / "small", run.run(recipe, data, folder / "small", 0, Quiet())
+
+
+def test_compact_is_small_enough():
+    network = networks.build(load_recipe("compact").network, 784, 11, 0)
+    assert networks.parameters(network) <= 100_000
+    assert network(tf.zeros((3, 784))).shape == (3, 11)
+
+
+def test_the_first_values_follow_from_the_seed(recipe):
+    one, same, other = (networks.build(recipe.network, 784, 11, seed) for seed in (1, 1, 2))
+    pixels = tf.random.stateless_uniform((4, 784), (0, 0))
+    assert np.array_equal(one(pixels), same(pixels))
+    assert not np.allclose(one(pixels), other(pixels))
+
+
+def test_batch_normalization_is_folded_into_the_convolution():
+    layer = networks.Convolution(tf.random.stateless_normal((3, 3, 2, 5), (0, 1)), 2, "same")
+    values = 3 + tf.random.stateless_normal((64, 9, 9, 2), (0, 2))
+    layer.gain.assign([0.5, 1, 1.5, 2, -1])
+    layer.bias.assign([0.0, 1, -1, 0.5, 2])
+    for _ in range(400):
+        trained = layer(values, training=True)
+    # Once the running figures are the batch's own, both ways give the same; the batch's variance is the
+    # biased one, the running one is not.
+    np.testing.assert_allclose(layer(values), trained, atol=2e-3)
+    plain = tf.nn.conv2d(values, layer.kernel, 2, "SAME")
+    expected = tf.nn.batch_normalization(
+        plain, layer.mean, layer.variance, layer.bias, layer.gain, layer.EPSILON
+    )
+    np.testing.assert_allclose(layer(values), tf.nn.relu(expected), atol=1e-4)
+
+
+def test_a_run_learns_eleven_classes_from_digits_drawn_anew(finished):
+    folder, report = finished
+    assert report["labels"] == [*"0123456789", NOT_A_DIGIT]
+    assert report["test"]["accuracy"] > 0.8
+    assert "augmented" in report["calibration"]["source"]
+    assert report["temperature"] != 1
+    assert "negatives/fashion.npz images" in report["data"]["checksums"]
+    assert not list(folder.glob("checkpoint*"))
+    network, labels = run.load_run(folder)
+    assert labels == tuple(report["labels"])
+    assert network(tf.zeros((2, 784))).shape == (2, 11)
+
+
+def test_the_exported_flatten_leaves_no_shape_arithmetic(finished):
+    served = tf.saved_model.load(str(finished[0] / "model"))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([served.signatures["logits"]], served)
+    content = converter.convert()
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    operations = {operation["op_name"] for operation in interpreter._get_ops_details()}
+    assert operations <= {"RESHAPE", "CONV_2D", "FULLY_CONNECTED", "DELEGATE"}
+    assert {"CONV_2D", "FULLY_CONNECTED"} <= operations
+
+
+def test_a_teacher_s_answers_are_mixed_into_the_labels(finished, small_mnist, recipe):
+    data = load_mnist(small_mnist)
+    part = run.part_data(data, recipe).train
+    few = dataclasses.replace(part, images=part.images[:40], targets=part.targets[:40])
+    own = np.eye(10, dtype=np.float32)[few.targets]
+
+    def targets(weight: float, temperature: float = 1.0) -> np.ndarray:
+        distillation = Distillation(str(finished[0]), weight, temperature)
+        return run._taught(dataclasses.replace(recipe, distillation=distillation), data, few).targets
+
+    assert np.array_equal(targets(0.0), own)
+    taught, softer = targets(1.0), targets(1.0, 4.0)
+    np.testing.assert_allclose(taught.sum(axis=1), 1, atol=1e-5)
+    assert (taught.argmax(axis=1) == few.targets).mean() > 0.8
+    assert softer.max(axis=1).mean() < taught.max(axis=1).mean()
+    np.testing.assert_allclose(targets(0.25), 0.75 * own + 0.25 * taught, atol=1e-6)
+
+
+def test_a_teacher_that_is_not_there_is_named(recipe, small_mnist, tmp_path):
+    data = load_mnist(small_mnist)
+    part = run.part_data(data, recipe).validation
+    distillation = Distillation(str(tmp_path / "nobody"), 1.0)
+    with pytest.raises(run.RunError, match="nobody: holds no finished run"):
+        run._taught(dataclasses.replace(recipe, distillation=distillation), data, part)
+    (tmp_path / "nobody").mkdir()
+    (tmp_path / "nobody" / "report.json").write_text(json.dumps({"labels": ["0"]}))
+    with pytest.raises(run.RunError, match="nobody: holds no finished run"):
+        run._taught(dataclasses.replace(recipe, distillation=distillation), data, part)
