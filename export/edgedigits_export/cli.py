@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_convert(commands)
     _add_validate(commands)
+    _add_edgetpu(commands)
     _add_firmware(commands)
     command = commands.add_parser(
         "formats", help="list the formats, and which device is best given which", allow_abbrev=False
@@ -125,6 +126,20 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     command.add_argument("--junit", metavar="FILE", type=Path, help="write the gates there, for CI systems")
     command.set_defaults(run=_validate)
+
+
+def _add_edgetpu(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "edgetpu",
+        help="check whether a model can run on an Edge TPU, and compile it",
+        description="Holds every operation against the Edge TPU's published rules and says what would fall "
+        "back to the CPU, and why. With --out, edgetpu_compiler makes the model and the card is put back. "
+        "Exit status 1 when an operation would not run on the Edge TPU.",
+        allow_abbrev=False,
+    )
+    command.add_argument("model", metavar="MODEL", help="a .tflite file or a shipped model's name")
+    command.add_argument("--out", metavar="DIR", type=Path, help="compile, and write the model there")
+    command.set_defaults(run=_edgetpu)
 
 
 def _add_firmware(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -214,6 +229,32 @@ def _validate(options: argparse.Namespace) -> int:
     for failure in validation.failures:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
     return 1 if validation.failures else 0
+
+
+def _edgetpu(options: argparse.Namespace) -> int:
+    from edgedigits_export.edgetpu import ROUND_TRIP_US, check_edgetpu, compile_edgetpu
+
+    readiness = check_edgetpu(options.model)
+    for place in readiness.placements:
+        where = "Edge TPU" if place.on_tpu else "CPU     "
+        reason = place.reason or ("" if place.on_tpu else "follows one that does not fit")
+        print(f"{where}  {place.operation:18} {place.tensor:40} {reason}".rstrip())
+    print(
+        f"a USB accelerator's round trip takes {ROUND_TRIP_US:.0f} µs or more, however small the network; "
+        "validate says what a digit takes on this CPU"
+    )
+    if options.out is not None:
+        made = compile_edgetpu(options.model, options.out)
+        print(f"{made.path}: {made.on_tpu} operations on the Edge TPU, {made.on_cpu} on the CPU")
+    elif not readiness.ready:
+        count = len(readiness.placements)
+        print(
+            f"{PROGRAM}: {options.model}: {count - readiness.on_tpu} of {count} operations would run on the "
+            "CPU; export the network in the format int8, of supported operations",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
 
 
 def _firmware(options: argparse.Namespace) -> int:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from edgedigits import golden
 from edgedigits.model import SIDE, Model
-from edgedigits.quiet import quiet
 from edgedigits_export.data import Pictures
 from edgedigits_export.formats import FORMATS
+from edgedigits_export.kernels import plain_interpreter
 
 SEED = 0
 
@@ -53,13 +53,7 @@ def golden_files(model: Model, body: bytes, crops: NDArray[np.uint8]) -> dict[st
 
 def reference_outputs(body: bytes, tensor: NDArray[Any]) -> NDArray[Any]:
     """Return a model's raw outputs for raw inputs, one after another, through TFLite's reference kernels."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    with quiet(b"INFO:"):
-        interpreter = Interpreter(
-            model_content=body, experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1
-        )
-        interpreter.allocate_tensors()
+    interpreter = plain_interpreter(body)
     index = interpreter.get_input_details()[0]["index"]
     output = interpreter.get_output_details()[0]["index"]
     results = []

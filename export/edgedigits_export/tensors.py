@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgedigits.card import split_bytes
 from edgedigits.model import Model, read_model
-from edgedigits.quiet import quiet
 from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
+from edgedigits_export.kernels import plain_interpreter
 
 _PASSED_OVER = ("QUANTIZE", "DEQUANTIZE", "RESHAPE")
 """Operations that compute nothing."""
@@ -62,18 +62,8 @@ def _steps(graph: Graph) -> list[Operation]:
 
 def _values(body: bytes, graph: Graph, tensor: NDArray[Any]) -> dict[int, NDArray[Any]]:
     """Return the outputs of all operations for every input, by tensor, stacked along the first dimension."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    with quiet(b"INFO:"):
-        # XNNPACK computes several operations at once and keeps nothing between them; and the fast plain
-        # kernels give nonsense for int4 weights.
-        interpreter = Interpreter(
-            model_content=body,
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-            num_threads=1,
-        )
-        interpreter.allocate_tensors()
+    # XNNPACK computes several operations at once and keeps nothing between them.
+    interpreter = plain_interpreter(body, keep=True)
     index = interpreter.get_input_details()[0]["index"]
     wanted = [operation.outputs[0] for operation in _steps(graph)]
     kept: dict[int, list[NDArray[Any]]] = {number: [] for number in wanted}
