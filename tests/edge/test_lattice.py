@@ -1,0 +1,90 @@
+"""The best way through what could be read: exact on small lattices, n best, bounded."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from edgedigits.lattice import Arc, LatticeSettings, best_readings, glyph_labels
+
+BOX = (0, 0, 10, 20)
+CHARACTERS = [(k, str(k)) for k in range(10)]
+GENEROUS = LatticeSettings(readings=10_000, bound=1e9)
+
+
+def arc(start: int, stop: int, prior: float = 0.0, **labels: float) -> Arc:
+    told = tuple((name[1:], math.log(p)) for name, p in labels.items())
+    return Arc(start, stop, BOX, prior, labels=told)
+
+
+def all_ways(arcs: list[Arc], node: int, last: int) -> list[tuple[str, float]]:
+    """Enumerate every reading the slow way."""
+    if node == last:
+        return [("", 0.0)]
+    found = []
+    for a in arcs:
+        if a.start == node:
+            options = a.labels if a.separator is None else (("", 0.0),)
+            for (label, p), (rest, q) in itertools.product(options, all_ways(arcs, a.stop, last)):
+                found.append((label + rest, p + a.log_prior + q))
+    return found
+
+
+def test_it_agrees_with_full_enumeration() -> None:
+    rng = np.random.default_rng(0)
+    arcs = []
+    for start in range(6):
+        for stop in range(start + 1, min(start + 4, 7)):
+            p = rng.dirichlet([0.3] * 3)
+            names = rng.choice(10, 3, replace=False)
+            labels = tuple((str(n), math.log(v + 1e-9)) for n, v in zip(names, p, strict=True))
+            arcs.append(Arc(start, stop, BOX, float(-rng.exponential()), labels=labels))
+    true: dict[str, float] = {}
+    for text, score in all_ways(arcs, 0, 6):
+        true[text] = true.get(text, 0.0) + math.exp(score)
+    whole = sum(true.values())
+    readings = best_readings(arcs, 6, GENEROUS)
+    assert {r.text for r in readings} == set(true)
+    for reading in readings:
+        assert reading.probability == pytest.approx(true[reading.text] / whole)
+    assert [r.probability for r in readings] == sorted((r.probability for r in readings), reverse=True)
+
+
+def test_one_digit_or_two_is_decided_by_what_can_be_read() -> None:
+    halves = [arc(0, 1, _1=0.4), arc(1, 2, _1=0.5)]
+    assert best_readings([arc(0, 2, _0=0.9), *halves], 2)[0].text == "0"
+    assert best_readings([arc(0, 2, _0=0.1), *halves], 2)[0].text == "11"
+
+
+def test_ways_that_spell_the_same_add_up() -> None:
+    arcs = [arc(0, 2, _7=0.5), arc(0, 1, _1=0.6), arc(0, 1, _1=0.6), arc(1, 2, _2=0.5)]
+    readings = {r.text: r.probability for r in best_readings(arcs, 2)}
+    assert readings["12"] == pytest.approx(0.6 / 1.1)
+
+
+def test_separators_and_dirt_spell_nothing_but_are_on_the_way() -> None:
+    dot = Arc(1, 2, BOX, -0.1, separator=".")
+    best = best_readings([arc(0, 1, _3=0.9), dot, arc(2, 3, _5=0.9)], 3)[0]
+    assert best.text == "35"
+    assert [a.separator for a in best.arcs] == [None, ".", None]
+
+
+def test_no_way_through_is_no_reading() -> None:
+    assert best_readings([arc(0, 1, _3=0.9)], 2) == []
+
+
+def test_what_is_no_text_counts_only_for_a_glyph_on_its_own() -> None:
+    probabilities = np.array([0.1] + [0.0] * 9 + [0.9])
+    assert dict(glyph_labels(probabilities, CHARACTERS, True))["?"] == pytest.approx(math.log(0.9))
+    assert "?" not in dict(glyph_labels(probabilities, CHARACTERS, False))
+
+
+def test_a_long_line_stays_bounded() -> None:
+    """Three labels at each of 200 places are 3²⁰⁰ readings; the work grows with the places alone."""
+    arcs = [arc(k, k + 1, _1=0.4, _7=0.35, _4=0.25) for k in range(200)]
+    readings = best_readings(arcs, 200)
+    assert readings[0].text == "1" * 200
+    assert len(readings) <= LatticeSettings().readings
