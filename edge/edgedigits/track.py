@@ -35,6 +35,8 @@ class TrackSettings:
     """A sheet not seen for so long has left; what comes then is another. Seconds, 0…60."""
     independence: float = 0.1
     """How much a further frame tells: 0 nothing, 1 as much as another camera would. 0…1."""
+    most_weight: float = 2.0
+    """All frames together tell as much as so many cameras at most. 1…100."""
     least_confidence: float = 0.5
     """What is read with less certainty a digit than this, on average, is no writing at all. 0…1."""
 
@@ -207,20 +209,17 @@ class Tracker:
     def _digit(self, digits: Sequence[Digit]) -> Digit:
         """Pool the opinions of some frames on one digit.
 
-        The mean of the logarithms is what the frames have in common; frames of the same sheet tell much
-        the same, so that n of them count as 1 + independence · (n − 1).
+        The mean of their probabilities is what they say together, doubts and contradictions included. Since
+        each saw the sheet with a noise of its own, n of them count as 1 + independence · (n − 1).
         """
         opinions = [_opinion(digit) for digit in digits]
         labels = {label for opinion in opinions for label in opinion}
-        weight = 1 + self._settings.independence * (len(digits) - 1)
-        scores = {}
-        for label in labels:
-            # What a frame does not name it holds for unlikely, not for impossible.
-            scores[label] = weight * _mean([math.log(max(1e-4, o.get(label, 0.0))) for o in opinions])
-        top = max(scores.values())
-        parts = {label: math.exp(score - top) for label, score in scores.items()}
-        # The labels that were not named share in what the frames had left.
-        rest = _mean([max(0.0, 1 - sum(o.values())) for o in opinions]) ** weight
+        settings = self._settings
+        weight = min(settings.most_weight, 1 + settings.independence * (len(digits) - 1))
+        pooled = {label: _mean([opinion.get(label, 0.0) for opinion in opinions]) for label in labels}
+        # What was not named is taken for one more label, which is rather too cautious than too sure.
+        rest = max(0.0, 1 - sum(pooled.values())) ** weight
+        parts = {label: part**weight for label, part in pooled.items()}
         total = sum(parts.values()) + rest
         ranked = sorted(((part / total, label) for label, part in parts.items()), reverse=True)
         confidence, label = ranked[0]
