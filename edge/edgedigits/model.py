@@ -78,6 +78,12 @@ class Model:
             self._keep(first, batch)
         self._quantize = _quantizer(self.input_dtype, self.input_affine, self.card)
         self._calibrate = _calibrator(self.output_dtype, self.output_affine, self.card)
+        try:
+            # A model whose output nothing computes says so only when it is run.
+            call = self._call(self._sizes[0])
+            call.run(call.raw)
+        except (RuntimeError, ValueError) as error:
+            raise self._unloadable(error) from error
 
     def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Run the network on raw tensors.
@@ -175,12 +181,15 @@ class Model:
         except (SystemError, AttributeError, ImportError) as error:
             raise _misfit(error) from error
         except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(
-                f"{self.source}: the runtime can't load it ({reason}); "
-                "export it again, or install a newer ai-edge-litert"
-            ) from error
+            raise self._unloadable(error) from error
         return interpreter
+
+    def _unloadable(self, error: Exception) -> ModelError:
+        reason = " ".join(str(error).split())[:200]
+        return ModelError(
+            f"{self.source}: the runtime can't load it ({reason}); "
+            "export it again, or install a newer ai-edge-litert"
+        )
 
     def _check(self, interpreter: Any) -> None:
         """Compare the tensors with the card; raises `ModelError` for the first thing that differs."""
