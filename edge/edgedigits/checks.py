@@ -97,7 +97,7 @@ def _any_length_possible(module: Any, prefix: str, lengths: Sequence[int]) -> bo
                     pass  # a wrong structure counts like a wrong length
                 except ValidationError:
                     return True  # a part of the number is wrong, such as a date: others will do
-                except Exception:  # noqa: S110 (a format that stumbles over the number does not take it)
+                except Exception:  # a format that stumbles over the number does not take it
                     pass
                 else:
                     return True

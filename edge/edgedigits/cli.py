@@ -178,7 +178,7 @@ class Run:
             form, picture, fields = form_commands.new_form(arguments.picture, arguments.out)
             lines = [f"{form}: {fields} fields, drawn in {picture}"]
         elif arguments.picture is None:
-            lines = form_commands.describe(form_commands.load_form(arguments.form))
+            lines = form_commands.describe(arguments.form)
         else:
             shown = form_commands.show_form(arguments.form, arguments.picture, arguments.out)
             lines = [f"{shown}: the fields as they are found in {arguments.picture}"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,6 +99,11 @@ class FlatPage:
         """Return a field's cells from left to right (of a free field: the one)."""
         first = self._first[field.name]
         return [self._cell(k) for k in range(first, first + field.cells)]
+
+    def height(self, field: Field) -> int:
+        """Return a field's height in pixels of the flattened page."""
+        _, top, _, bottom = self._pixels(field.box)
+        return bottom - top
 
     def picture(self, field: Field) -> Grey:
         """Return a field as a clean picture (uint8, dark on 255) for the reader, with some paper around.
@@ -196,18 +202,18 @@ class FlatPage:
         left, right = max(0, start - 2), end + 3
         area = np.ascontiguousarray(mask[lo:hi, left:right])
         kernel = np.ones((thick + room + 1, 1), np.uint8)
-        long = cv2.morphologyEx(area, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE)
+        long = _bytes(cv2.morphologyEx(area, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE))
         short = area & (1 - long)
         core = slice(top - lo, bottom - lo)
         line = np.zeros_like(area)
         line[core] = short[core]
         for _ in range(room):
-            line = cv2.dilate(line, _UPRIGHT) & short
+            line = _bytes(cv2.dilate(line, _UPRIGHT)) & short
         # A stroke that comes from one side only ends in the line.
         beside = max(2, room // 2)
         above, below = (long[max(0, core.start - beside)], long[min(len(long), core.stop + beside) - 1])
         lean = np.ones((1, 2 * (thick + beside) + 1), np.uint8)
-        through = cv2.dilate(above[None], lean) & cv2.dilate(below[None], lean)
+        through = _bytes(cv2.dilate(above[None], lean)) & _bytes(cv2.dilate(below[None], lean))
         line[core] |= area[core] & (1 - through)
         lifted[lo:hi, left:right] |= line
         band[max(0, top - room) : bottom + room, left:right] = 1
@@ -306,7 +312,13 @@ class FlatPage:
         across = columns.start + x + w / 2 - (left + right) / 2
         down = rows.start + y + h / 2 - (top + bottom) / 2
         off_centre = float(np.hypot(across, down)) / high
-        return Cell(ink[y : y + h, x : x + w], h / high, off_centre, _side_by_side(stats[keep]))
+        apart = _side_by_side(np.asarray(stats[keep], np.int32))
+        return Cell(ink[y : y + h, x : x + w], h / high, off_centre, apart)
+
+
+def _bytes(image: Any) -> Grey:
+    """Return an image of OpenCV's, of whose type it says less than it knows."""
+    return np.asarray(image, np.uint8)
 
 
 def _run_around(flags: NDArray[np.bool_], k: int) -> tuple[int, int]:

@@ -28,7 +28,7 @@ class OutputError(EdgeDigitsError):
 
 
 class FormError(EdgeDigitsError):
-    """A form file that can't be used: not TOML, an unknown key, a box outside the page, a check nothing meets."""
+    """A form file that can't be used: not TOML, an unknown key, a box outside the page, an idle check."""
 
 
 class RegistrationError(PictureError):

@@ -26,8 +26,9 @@ def list_forms() -> list[str]:
     return [f"{form.name:<{wide}}  {form.title}" for form in forms]
 
 
-def describe(form: Form) -> list[str]:
-    """Return what a form asks for, in lines."""
+def describe(name: str) -> list[str]:
+    """Return what a form asks for, in lines; raises `FormError`."""
+    form = load_form(name)
     lines = [f"{form.name}: {form.title}", f"page found by: {form.finder.name}"]
     names = [field.name for field in form.fields]
     wide = max(map(len, names))

@@ -35,7 +35,8 @@ class Outline:
 
 def draw_outlines(image: NDArray[np.uint8], outlines: Sequence[Outline]) -> NDArray[np.uint8]:
     """Return a BGR copy of a picture (uint8, H×W or H×W×3) with fields drawn into it."""
-    canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()
+    colour_image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
+    canvas = np.array(colour_image, np.uint8)
     stroke = max(1, round(max(canvas.shape) / 900))
     for outline in outlines:
         colour = {True: _BLUE, False: _ORANGE, None: _GREY}[outline.good]
@@ -45,7 +46,7 @@ def draw_outlines(image: NDArray[np.uint8], outlines: Sequence[Outline]) -> NDAr
     for outline in outlines:
         if outline.text:
             _label(canvas, outline, {True: _BLUE, False: _ORANGE, None: _GREY}[outline.good])
-    return np.asarray(canvas, np.uint8)
+    return canvas
 
 
 def draw_reading(image: NDArray[np.uint8], reading: FormReading) -> NDArray[np.uint8]:

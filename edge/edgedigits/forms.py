@@ -37,8 +37,8 @@ _BLANK = " "
 
 _NOTE_HEIGHT = 0.7
 _NOTE_OFF_CENTRE = 0.13
-"""Writing lower and farther from the middle of its cell than this is a note, in heights of the cell. Digits so
-low stand within 0.08 of the middle in the photographs at hand, and notes 0.17 or more from it."""
+"""Writing lower and farther from the middle of its cell than this is a note, in heights of the cell. Digits
+so low stand within 0.08 of the middle in the photographs at hand, and notes 0.17 or more from it."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class FieldReading:
     `value` is what it means, None where there is an `error` or nothing is written. `confidence` is the
     probability (0…1) of the value being right, given that the number that was written satisfies the form's
     rules. `error` is one line, `reason` one of `blank`, `not-digits`, `several`, `small`, `note`, `count`,
-    `check`, `confidence`; both are None where all is well. Where a rule rejected the best reading and a next-best
-    one took its place, `instead_of` is the text that was rejected. `corners` are those of the field in
+    `check`, `confidence`; both are None where all is well. Where a rule rejected the best reading and a
+    next-best one took its place, `instead_of` is the text that was rejected. `corners` are the field's in
     pixels of the upright picture, from top left clockwise.
     """
 
@@ -230,22 +230,25 @@ class FormReader:
     ) -> None:
         """Raise where the digits of a page that looks the same when turned read far better turned."""
         digits = [cell.ink for cell in cells if not cell.apart]
-        if len(digits) < 6 or self.form.finder.name == "none":
+        if len(digits) < 8 or self.form.finder.name == "none":
             return
         upright = self._credibility([row for cell, row in zip(cells, chances, strict=True) if not cell.apart])
+        found = []
         for turns, words in ((2, "upside down"), (1, "on its side"), (3, "on its side")):
-            turned = self._credibility(
-                self._chances([np.ascontiguousarray(np.rot90(d, turns)) for d in digits])
+            turned = self._chances([np.ascontiguousarray(np.rot90(ink, turns)) for ink in digits])
+            gain = self._credibility(turned) - upright
+            # Beyond chance: two standard errors, and enough to matter.
+            if gain.mean() > max(0.05, 2 * gain.std() / math.sqrt(len(gain))):
+                found.append((float(gain.mean()), words))
+        if found:
+            raise RegistrationError(
+                f"the page of form '{self.form.name}' is {max(found)[1]}; turn the picture and read it again"
             )
-            if turned - upright > max(0.25, 4 / len(digits)):
-                raise RegistrationError(
-                    f"the page of form '{self.form.name}' is {words}; turn the picture and read it again"
-                )
 
-    def _credibility(self, rows: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> float:
-        """Return the mean logarithm of the best digit's probability."""
+    def _credibility(self, rows: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the logarithm of the best digit's probability for each glyph."""
         best = np.array([row[self._characters].max() for row in rows], np.float64)
-        return float(np.log(np.maximum(best, 1e-3)).mean())
+        return np.log(np.maximum(best, 1e-3))
 
     # --- lines of writing ---------------------------------------------------------------------------------
 
@@ -266,7 +269,7 @@ class FormReader:
             error = f"{len(lines)} lines of writing in a field for one"
             return raw, None, lines[best].confidence, error, "several", None
         line = lines[best]
-        if line.box[3] < field.least_height * picture.shape[0] and field.printed != "none":
+        if line.box[3] < field.least_height * page.height(field) and field.printed != "none":
             return line.raw, None, line.confidence, "writing too small for the field", "small", None
         decimals = None
         if field.decimal is not None:
@@ -288,7 +291,7 @@ class FormReader:
             error = f"{_count(len(readings[0][0]), 'digit')} where {due} are due"
             return raw, None, readings[0][1], error, "count", None
         # Given that what was written satisfies the rules, readings that don't are out, and their share goes
-        # to the others. What was never listed counts as if it satisfied them: rather too little than too sure.
+        # to the others. What was never listed counts as if it satisfied them: rather doubtful than too sure.
         passing, failed = [], ""
         for reading, chance in readings:
             value = _value(reading, field, decimals)

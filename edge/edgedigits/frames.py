@@ -114,10 +114,10 @@ def _unread(source: str | os.PathLike[str], why: object) -> Unread:
 def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> Iterator[Frame | Unread]:
     """Yield the pictures of a file: one, or the pages of a TIFF or PDF, each decoded when it is asked for.
 
-    PNG, JPEG, TIFF, WebP, BMP and, with the extra `pdf`, PDF, known by their content; 1, 8 and 16 bits; grey, RGB, palette, CMYK, with
-    or without transparency. Exif orientation is obeyed. Deeper than 8 bits is stretched between the
-    darkest and the brightest value, since 10 or 12 bits are often kept in 16. A transparent picture is
-    laid on the background that shows its ink. `source` is the name the frames bear (default: the path).
+    PNG, JPEG, TIFF, WebP, BMP and, with the extra `pdf`, PDF, known by their content; 1, 8 and 16 bits;
+    grey, RGB, palette, CMYK, with or without transparency. Exif orientation is obeyed. Deeper than 8 bits
+    is stretched between the darkest and the brightest value, since 10 or 12 bits are often kept in 16. A
+    transparent picture is laid on the background that shows its ink. `source` is the name the frames bear (default: the path).
 
     Raises nothing on account of the file: what can't be read whole is an `Unread` in its place.
     """

@@ -245,7 +245,7 @@ class _Registrar:
     def _by_corner_marks(self, finder: CornerMarks) -> Registration:
         marks = _solid_marks(self.grey, self.settings)
         own = np.array(finder.centres)
-        span = np.linalg.norm((own[1] - own[0]) * [self.ratio, 1])
+        span = float(np.linalg.norm((own[1] - own[0]) * [self.ratio, 1]))
         due = finder.side * self.ratio / span  # the mark's side beside the distance of two
         proven: list[Registration] = []
         reasons: list[str] = []
@@ -346,9 +346,9 @@ class _Registrar:
                 found, width, bend = lines.found, lines.width, bend_sum(bend, lines.bend)
                 if found < 0.4 * self.settings.least_lines:
                     break
-            if found < self.settings.least_lines:
+            if found is not None and found < self.settings.least_lines:
                 raise RegistrationError(
-                    f"not form '{self.form.name}': {found:.0%} of its printed lines are where they should be; "
+                    f"not form '{self.form.name}': {found:.0%} of its printed lines are where they belong; "
                     "photograph the right form, flat and in focus"
                 )
         registration = Registration(by, matrix, bend, corners, found, turned, certain, width)
@@ -431,7 +431,10 @@ class _Lines:
     def _measure(self, segments: Sequence[Segment], reach: float) -> None:
         (w, h), m = self.size, self.margin
         dark = {True: _spread(self.darkness, 1), False: _spread(self.darkness.T, 1)}
-        offsets, heights, widths, beside = [], [], [], []
+        offsets: list[float] = []
+        heights: list[float] = []
+        widths: list[float] = []
+        beside: list[float] = []
         for s in segments:
             across, along = (h, w) if s.horizontal else (w, h)
             half = max(4, round(s.reach * across))
@@ -500,7 +503,7 @@ def _robust_fit(points: Floats, values: Floats, tolerance: float) -> tuple[Float
         return np.zeros(1), np.zeros(0, bool)
     terms = next(t for t, least in ((10, 60), (6, 24), (3, 8), (1, 1)) if count >= least)
     basis = _basis(points, terms)
-    coefficients = np.zeros(terms)
+    coefficients: Floats = np.zeros(terms)
     coefficients[0] = np.median(values)
     scale = max(tolerance, 2.0 * float(np.median(np.abs(values - coefficients[0]))))
     for _ in range(8):
@@ -508,7 +511,8 @@ def _robust_fit(points: Floats, values: Floats, tolerance: float) -> tuple[Float
         weight = 1 / (1 + ((values - basis @ coefficients) / scale) ** 2)
         weighted = basis * weight[:, None]
         # A little ridge, so that values on one line don't let the others' terms run wild.
-        coefficients = np.linalg.solve(basis.T @ weighted + 1e-3 * count * np.eye(terms), weighted.T @ values)
+        normal = basis.T @ weighted + 1e-3 * count * np.eye(terms)
+        coefficients = np.asarray(np.linalg.solve(normal, weighted.T @ values), np.float64)
         scale = max(0.5 * tolerance, 0.7 * scale)
     return coefficients, np.abs(values - basis @ coefficients) <= tolerance
 
@@ -534,13 +538,13 @@ def bend_sum(a: Floats, b: Floats) -> Floats:
 def flattened(
     grey: Grey, matrix: Floats, bend: Floats, size: tuple[int, int], margin: int
 ) -> tuple[Grey, float]:
-    """Return the flattened page (width×height pixels and a margin), and its pixels per pixel of the picture."""
+    """Return the flattened page (`size` and a margin), and its pixels per pixel of the picture."""
     w, h = size
     corners = _project(matrix, _UNIT)
     native = max(np.linalg.norm(corners[(k + 1) % 4] - corners[k]) / (w, h, w, h)[k] for k in range(4))
     if native > 1.5:
         # What would be skipped in sampling is averaged first.
-        factor = 1 / native
+        factor = float(1 / native)
         grey = np.asarray(
             cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
         )
@@ -584,7 +588,7 @@ def darkness(grey: Grey, kernel: int) -> Grey:
     paper = cv2.morphologyEx(
         smooth, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, (kernel, kernel))
     )
-    paper = cv2.max(cv2.blur(paper, (kernel // 2 | 1, kernel // 2 | 1)), 1)
+    paper = np.maximum(cv2.blur(paper, (kernel // 2 | 1, kernel // 2 | 1)), 1)
     return np.asarray(cv2.bitwise_not(cv2.divide(grey, paper, scale=255)), np.uint8)
 
 
@@ -748,15 +752,15 @@ def _solid_marks(grey: Grey, settings: RegistrationSettings) -> list[_Mark]:
     for contour in contours:
         if len(contour) < 16:
             continue
-        (x, y), (w, h), _ = cv2.minAreaRect(contour)
+        _, (w, h), _ = cv2.minAreaRect(contour)
         area = cv2.contourArea(contour)
         if min(w, h) < 5 or max(w, h) > 2.2 * min(w, h) or area < 0.7 * w * h:
             continue
         x0, y0, w0, h0 = cv2.boundingRect(contour)
         own = np.zeros((h0, w0), np.uint8)
         cv2.drawContours(own, [contour], -1, 255, cv2.FILLED, offset=(-x0, -y0))
-        filled = np.count_nonzero(mask[y0 : y0 + h0, x0 : x0 + w0] & own) / max(1, np.count_nonzero(own))
-        if filled < 0.95:
+        solid = cv2.bitwise_and(mask[y0 : y0 + h0, x0 : x0 + w0], own)
+        if cv2.countNonZero(solid) < 0.95 * cv2.countNonZero(own):
             continue  # a ring, a zero, a box
         moments = cv2.moments(contour)
         centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
@@ -842,9 +846,10 @@ def _match(
     seen = np.array([picture.places[m.trainIdx] for m in good])
     limit = 0.004 * float(picture.size.max())
     cv2.setRNGSeed(0)  # RANSAC draws from OpenCV's own generator
-    matrix, inliers = cv2.findHomography(own, seen, cv2.RANSAC, limit, maxIters=5000, confidence=0.999)
-    if matrix is None or int(inliers.sum()) < settings.least_inliers:
+    found, inliers = cv2.findHomography(own, seen, cv2.RANSAC, limit, maxIters=5000, confidence=0.999)
+    if found is None or int(inliers.sum()) < settings.least_inliers:
         return None
+    matrix = np.asarray(found, np.float64)
     fitting = own[inliers.ravel() > 0]
     spread = cv2.contourArea(cv2.convexHull(fitting.astype(np.float32)))
     if spread < 0.12:
@@ -853,7 +858,7 @@ def _match(
     if not _plausible(corners):
         return None
     inside = np.array([_within(p, corners) for p in picture.places], bool)
-    return np.asarray(matrix, np.float64), inside
+    return matrix, inside
 
 
 def _turned_by(matrix: Floats) -> int:

@@ -6,6 +6,7 @@ a cell, cells in a row are a comb, combs below one another a grid, and a lone li
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,10 +117,9 @@ def _printed_lines(flat: Grey) -> tuple[Grey, Grey]:
     # A line may be off the raster by a pixel or two over its length.
     thick = cv2.dilate(mask, np.ones((3, 3), np.uint8))
     least = round(0.018 * _SIDE)
-    return (
-        cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, least), np.uint8)),
-        cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((least, 1), np.uint8)),
-    )
+    across = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, least), np.uint8))
+    down = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))
+    return np.asarray(across, np.uint8), np.asarray(down, np.uint8)
 
 
 def _cells(lines: tuple[Grey, Grey], margin: int) -> list[_Rect]:
@@ -171,7 +171,7 @@ def _in_rows(cells: Sequence[_Rect]) -> list[_Group]:
         high = round(float(np.median([c[3] for c in group])))
         end = group[-1][0] + group[-1][2]
         step = (end - x) / len(group)
-        gaps = [b[0] - a[0] - a[2] for a, b in zip(group, group[1:], strict=False)]
+        gaps = [b[0] - a[0] - a[2] for a, b in itertools.pairwise(group)]
         gap = round(float(np.median(gaps))) if gaps else 0
         if gap < 0.12 * step:
             gap = 0
@@ -211,6 +211,9 @@ def _base_lines(lines: tuple[Grey, Grey], groups: Sequence[_Group], margin: int)
         if w < 0.06 * columns or h > 0.02 * rows or w > 0.93 * columns or y < high + margin:
             continue
         box = (x, y + h // 2 - high, w, high)
+        ends = [lines[1][y : y + h, max(0, end - 10) : end + 10] for end in (x, x + w)]
+        if any(end.any() for end in ends):
+            continue  # it turns upwards or downwards: the side of a box or a frame
         if not any(_touch(box, other.box) for other in [*groups, *found]):
             found.append(_Group(box, 1, 0, 1, "line"))
     return found
@@ -224,9 +227,10 @@ def _text(name: str, find: str, groups: Sequence[_Group], size: tuple[int, int])
     wide, high = size
     ratio = "" if find == "none" else f"size = [{wide}, {high}]   # only the ratio counts\n"
     parts = [
-        "# A starter, made from a picture: give the fields their names, digits and checks. With the page's size\n"
-        "# in millimetres, leave 'unit' out and give the boxes in millimetres too.\n"
-        f'name = "{name}"\n\n[page]\nunit = "fraction"   # boxes are fractions of the page\n{ratio}find = "{find}"\n'
+        "# A starter, made from a picture: give the fields their names, digits and checks. With the page's\n"
+        "# size in millimetres, leave 'unit' out and give the boxes in millimetres too.\n"
+        f'name = "{name}"\n\n[page]\nunit = "fraction"   # boxes are fractions of the page\n'
+        f'{ratio}find = "{find}"\n'
     ]
     for number, group in enumerate(groups, 1):
         x, y, w, h = group.box
@@ -241,8 +245,8 @@ def _text(name: str, find: str, groups: Sequence[_Group], size: tuple[int, int])
             )
         elif group.cells > 1:
             parts.append(
-                f'[[field]]\nname = "field{number}"\nbox = {box}\ndigits = [1, {group.cells}]\nstyle = "comb"\n'
-                f'{gap}printed = "boxes"\nrequired = false\n'
+                f'[[field]]\nname = "field{number}"\nbox = {box}\ndigits = [1, {group.cells}]\n'
+                f'style = "comb"\n{gap}printed = "boxes"\nrequired = false\n'
             )
         else:
             square = group.printed != "line" and w < 1.3 * h

@@ -35,7 +35,7 @@ FIGURES = {"registered": 25 / 26, "right": 0.97, "accepted": 0.95, "blank": 0.99
 
 
 def load(folder: Path) -> list[dict[str, Any]]:
-    """Return the photos: file, puzzle, 81 labels (`.` blank, `c` pencil marks) and the grid's corners, 4×2."""
+    """Return the photos: file, puzzle, 81 labels (`.` blank, `c` pencil marks), the grid's corners (4×2)."""
     with (folder / "corners.csv").open(newline="") as file:
         corners = {
             row["file"]: [[float(row[f"{c}_{k}"]) for k in "xy"] for c in ("tl", "tr", "br", "bl")]

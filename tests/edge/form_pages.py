@@ -112,7 +112,8 @@ def fill_in(page: Picture, form: Form, values: Mapping[str, str], pens: Pens, se
 def _write(page: Picture, digit: Picture, left: int, top: int, side: int) -> None:
     ink = cv2.resize(digit, (side, side), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
     ink = np.clip(cv2.GaussianBlur(ink, (0, 0), side / 90), 0, 1)
-    area = page[top : top + side, left : left + side]
+    ink = ink[max(0, -top) :, max(0, -left) :]
+    area = page[max(0, top) : top + side, max(0, left) : left + side]
     area[:] = (area * (1 - 0.8 * ink[: area.shape[0], : area.shape[1]])).astype(np.uint8)
 
 

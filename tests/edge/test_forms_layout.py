@@ -55,7 +55,8 @@ def test_millimetres_become_fractions_of_the_page() -> None:
 
 def test_the_picture_as_the_page_needs_no_size() -> None:
     form = _parse(
-        '[page]\nunit = "fraction"\nfind = "none"\n[[field]]\nname = "a"\nbox = [0, 0, 1, 1]\ndigits = [1, 9]\n'
+        '[page]\nunit = "fraction"\nfind = "none"\n'
+        '[[field]]\nname = "a"\nbox = [0, 0, 1, 1]\ndigits = [1, 9]\n'
     )
     assert form.finder == WholePicture()
     assert form.size is None

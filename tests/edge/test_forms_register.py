@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.edge.drawing import paper, write
+from tests.edge.form_pages import Picture, photograph, print_form
 
 from edgedigits.errors import RegistrationError
 from edgedigits.layout import CornerMarks, Form, Reference, load_form
 from edgedigits.register import register
-from tests.edge.drawing import paper, write
-from tests.edge.form_pages import Picture, photograph, print_form
 
 MARKED = load_form("meter-card")
 MARKED = replace(

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.edge.drawing import paper, write
 
 from edgedigits.frames import LONGEST_SIDE, Frame, Unread, find_pictures, read_pictures
 from edgedigits.reader import Reader
-from tests.edge.drawing import paper, write
 
 pdfium = pytest.importorskip("pypdfium2", reason="the extra 'pdf' is not installed")
 

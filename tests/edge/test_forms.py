@@ -1,0 +1,420 @@
+"""Filled-in forms, photographed, and what is read in their fields."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.edge.drawing import paper, write
+from tests.edge.form_pages import Pens, fill_in, photograph, print_form
+
+from edgedigits.cli import main
+from edgedigits.cutout import FlatPage
+from edgedigits.errors import RegistrationError
+from edgedigits.forms import FieldReading, FormReader, FormReading, line_readings
+from edgedigits.layout import Form, load_form, parse_form
+from edgedigits.page import Digit, Line
+from edgedigits.reader import Reader
+from edgedigits.register import register
+
+METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader()
+
+
+@pytest.fixture(scope="module")
+def pens(data_set: Callable[[str], Path]) -> Pens:
+    return Pens(data_set("mnist"))
+
+
+class Sure:
+    """Stands in for the network: what it sees is settled by the test, digit by digit."""
+
+    def __init__(self, reader: Reader, rows: list[dict[str, float]]) -> None:
+        self.card = reader.model.card
+        self._rows = rows
+
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert len(crops) == len(self._rows)
+        labels = self.card.labels
+        rows = [[row.get(label, 0.0) for label in labels] for row in self._rows]
+        return np.array(rows, np.float32)
+
+
+def _comb(rule: str, rows: list[dict[str, float]], digits: str = "4", blanks: int = 0) -> FieldReading:
+    """Read one comb of as many cells as there are rows, which the network reads as they say."""
+    cells = len(rows) + blanks
+    text = f'[page]\nsize = [{10 * cells + 20}, 40]\nfind = "frame"\n[[field]]\nname = "a"\nstyle = "comb"\n'
+    text += f"box = [10, 10, {10 * cells}, 12]\ndigits = {digits}\ncells = {cells}\n{rule}\n"
+    form = parse_form(text, "test.toml", Path())
+    page = print_form(form)
+    for k in range(blanks, cells):
+        cv2.putText(page, "5", (8 * (10 + 10 * k) + 20, 8 * 20), cv2.FONT_HERSHEY_SIMPLEX, 2, 30, 5)
+    reader = Reader()
+    reader.model = Sure(reader, rows)  # type: ignore[assignment]
+    return FormReader(form, reader).read(np.pad(page, 60, constant_values=235)).fields[0]
+
+
+def _likely(best: str, chance: float, *others: tuple[str, float]) -> dict[str, float]:
+    return {best: chance, **dict(others)}
+
+
+# --- the rules ----------------------------------------------------------------------------------------
+
+
+def test_a_sure_reading_that_passes_its_check_is_the_value() -> None:
+    field = _comb('check = "luhn"', [_likely(d, 0.98) for d in "7992"], "4")
+    assert (field.raw, field.value, field.error, field.instead_of) == ("7992", None, field.error, None)
+    assert field.reason == "check"  # 7992 fails, and there is no other reading
+    field = _comb('check = "luhn"', [_likely(d, 0.98) for d in "7997"], "4")
+    assert (field.raw, field.value, field.error, field.reason) == ("7997", "7997", None, None)
+    assert 0.9 < field.confidence <= 1
+
+
+def test_a_failed_check_takes_the_next_best_reading_and_says_so() -> None:
+    rows = [
+        _likely("7", 0.99),
+        _likely("9", 0.97, ("4", 0.01)),
+        _likely("9", 0.99),
+        _likely("1", 0.7, ("7", 0.28)),
+    ]
+    field = _comb('check = "luhn"', rows)
+    assert (field.raw, field.value, field.instead_of) == ("7991", "7997", "7991")
+    assert field.error is None
+    assert 0.8 < field.confidence < 1
+
+
+def test_a_next_best_reading_that_is_not_sure_is_no_value() -> None:
+    rows = [
+        _likely("7", 0.5, ("1", 0.4)),
+        _likely("9", 0.5, ("4", 0.4)),
+        _likely("9", 0.99),
+        _likely("1", 0.6, ("7", 0.3)),
+    ]
+    field = _comb('check = "luhn"', rows)
+    assert field.value is None
+    assert field.reason in ("check", "confidence")
+    assert field.error is not None
+
+
+def test_ranges_and_patterns_choose_among_the_readings() -> None:
+    field = _comb("range = [1, 31]", [_likely("7", 0.6, ("1", 0.39)), _likely("4", 0.99)], "2")
+    assert (field.value, field.instead_of) == ("14", "74")
+    field = _comb('pattern = "2[0-9]"', [_likely("7", 0.6, ("2", 0.39)), _likely("4", 0.99)], "2")
+    assert (field.value, field.instead_of) == ("24", "74")
+
+
+def test_what_no_rule_mends_is_rejected_by_its_digits() -> None:
+    rows = [_likely("7", 0.99), _likely("4", 0.35, ("9", 0.34), ("8", 0.3))]
+    field = _comb("", rows, "2")
+    assert (field.raw, field.value, field.reason) == ("7?", None, "confidence")
+    assert field.confidence == pytest.approx(0.99 * 0.35, abs=0.01)
+
+
+def test_blank_cells_are_blanks_and_no_digits() -> None:
+    rows = [_likely(d, 0.99) for d in "123"]
+    field = _comb("", rows, "[3, 5]", blanks=2)
+    assert (field.raw, field.value) == ("  123", "123")
+    field = _comb("decimals = 1", rows, "[3, 5]", blanks=2)
+    assert field.value == "12.3"
+    field = _comb("", rows, "[4, 5]", blanks=2)
+    assert (field.value, field.reason) == (None, "count")
+    assert field.error == "3 digits where 4 to 5 are due"
+    field = _comb("", [], "2", blanks=2)
+    assert (field.raw, field.value, field.reason) == ("", None, "blank")
+    field = _comb("required = false", [], "2", blanks=2)
+    assert (field.value, field.error, field.reason) == (None, None, None)
+
+
+def test_a_number_has_no_leading_zeros_and_a_code_keeps_them() -> None:
+    rows = [_likely(d, 0.99) for d in "0070"]
+    assert _comb("range = [0, 99]", rows).value == "70"
+    assert _comb("decimals = 2", rows).value == "0.70"
+    assert _comb("", rows).value == "0070"
+
+
+def test_readings_of_a_line_are_the_best_combinations_in_order() -> None:
+    digits = (
+        Digit("1", 0.9, (0, 0, 5, 9), (("7", 0.1),)),
+        Digit("?", 0.4, (9, 0, 5, 9), (("4", 0.4), ("9", 0.35))),
+    )
+    line = Line("1?", "1?", 0.36, False, (0, 0, 14, 9), digits)
+    if hasattr(line, "readings"):
+        line = replace(line, readings=())
+    expected = [("14", 0.36), ("19", 0.315), ("74", 0.04), ("79", 0.035)]
+    assert line_readings(line) == tuple((text, pytest.approx(chance)) for text, chance in expected)
+
+
+# --- filled-in forms ----------------------------------------------------------------------------------
+
+
+def _read(
+    form: Form, values: dict[str, str], pens: Pens, reader: Reader, seed: int, **how: Any
+) -> FormReading:
+    image, _ = photograph(fill_in(print_form(form), form, values, pens, seed), seed, **how)
+    return FormReader(form, reader).read(image)
+
+
+def test_meter_cards(pens: Pens, reader: Reader) -> None:
+    form = load_form("meter-card")
+    right = wrong = 0
+    for seed in range(4):
+        reading = _read(form, METER, pens, reader, seed)
+        due = {"customer": "86523008", "reading": "186.9", "day": "16", "month": "8", "year": "2026"}
+        values = reading.values()
+        right += sum(values[name] == due[name] for name in due)
+        wrong += sum(values[name] not in (None, due[name]) for name in due)
+        assert [field.name for field in reading.fields] == list(due)
+    assert right >= 17
+    assert wrong <= 1
+
+
+def test_exam_marks(pens: Pens, reader: Reader) -> None:
+    form = load_form("exam-marks")
+    draw = np.random.default_rng(2)
+    marks = {
+        f"q{q}.{part}": str(draw.integers(0, 10))
+        for q in range(1, 9)
+        for part in range(1, 5)
+        if (q + part) % 5
+    }
+    values = {"candidate": "4579012", "total": "88", **marks}
+    reading = _read(form, values, pens, reader, 2, size=(1080, 1440))
+    found = reading.values()
+    blank = [field for field in reading.fields if field.name.startswith("q") and field.name not in marks]
+    assert len(blank) == 32 - len(marks)
+    assert all(field.raw == "" and field.error is None for field in blank)
+    assert found["candidate"] == "4579012"
+    assert sum(found[name] == mark for name, mark in marks.items()) >= 0.85 * len(marks)
+    assert sum(found[name] not in (None, mark) for name, mark in marks.items()) <= 0.1 * len(marks)
+
+
+def test_sudokus_and_upside_down(pens: Pens, reader: Reader) -> None:
+    form = load_form("sudoku")
+    draw = np.random.default_rng(3)
+    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.8}
+    page = np.pad(fill_in(print_form(form), form, values, pens, 3), 100, constant_values=235)
+    image, _ = photograph(page, 3, size=(840, 1120), bow=0.01)
+    found = FormReader(form, reader).read(image).values()
+    assert all(found[field.name] is None for field in form.fields if field.name not in values)
+    assert sum(found[name] == value for name, value in values.items()) >= 0.9 * len(values)
+    for turns, words in ((2, "upside down"), (1, "on its side")):
+        with pytest.raises(RegistrationError, match=words):
+            FormReader(form, reader).read(np.ascontiguousarray(np.rot90(image, turns)))
+
+
+def test_printed_lines_are_lifted_off_and_crossing_strokes_stay() -> None:
+    form = load_form("sudoku")
+    page = np.pad(print_form(form), 100, constant_values=235)
+    blank, _ = photograph(page, 4, size=(840, 1120))
+    flat = FlatPage(blank, form, register(blank, form))
+    assert all(flat.cells(field)[0].blank for field in form.fields)
+    # A stroke from the upper half of r5c5 down across the line into the cell below, and one within r2c2.
+    cell = 800 / 9
+    down = [round(100 + 4.35 * cell), round(100 + 5.25 * cell)]
+    across = round(100 + 4.5 * cell)
+    cv2.line(page, (across, down[0] - 10), (across + 12, down[1] - 10), 50, 7, cv2.LINE_AA)
+    cv2.line(
+        page,
+        (round(100 + 1.2 * cell), round(100 + 1.5 * cell)),
+        (round(100 + 1.8 * cell), round(100 + 1.5 * cell)),
+        50,
+        7,
+    )
+    written, _ = photograph(page, 4, size=(840, 1120))
+    flat = FlatPage(written, form, register(written, form))
+    cells = {field.name: flat.cells(field)[0] for field in form.fields}
+    assert [name for name, found in cells.items() if not found.blank] == ["r2c2", "r5c5"]
+    assert cells["r5c5"].height == pytest.approx(1.0, abs=0.1)
+
+
+def test_values_in_free_fields_have_their_decimals() -> None:
+    lenient = Reader(min_digit_confidence=0.2, min_line_confidence=0.2)
+    text = '[page]\nsize = [120, 40]\nfind = "frame"\n[[field]]\nname = "a"\nbox = [10, 8, 100, 24]\n'
+    text += 'digits = [3, 8]\nprinted = "box"\ndecimal = "."\ndecimals = 2\n'
+    form = parse_form(text, "test.toml", Path())
+    fields = []
+    for written in ("128.47", "12847"):
+        page = cv2.cvtColor(print_form(form), cv2.COLOR_GRAY2BGR)
+        write(page, written, (130, 200), size=4, thickness=8, spacing=24)
+        picture = cv2.copyMakeBorder(page, 50, 50, 50, 50, cv2.BORDER_CONSTANT, value=(235, 235, 235))
+        fields.append(FormReader(form, lenient).read(picture).fields[0])
+    assert fields[0].value == "128.47"
+    assert (fields[1].value, fields[1].reason) == (None, "count")
+
+
+def test_the_picture_itself_as_the_page(reader: Reader) -> None:
+    form = load_form("cheque-amount")
+    strip = write(paper(120, 500), "20345", (60, 80), size=2, thickness=5)
+    field = FormReader(form, reader).read(strip).fields[0]
+    assert (field.raw, field.value, field.error) == ("20345", "20345", None)
+    empty = FormReader(form, reader).read(paper(120, 500)).fields[0]
+    assert (empty.value, empty.reason) == (None, "blank")
+
+
+# --- commands -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photographed sudoku with a few digits of the stroke font."""
+    form = load_form("sudoku")
+    page = cv2.cvtColor(np.pad(print_form(form), 100, constant_values=235), cv2.COLOR_GRAY2BGR)
+    for row, column, digit in ((0, 0, "7"), (4, 4, "3"), (8, 8, "2"), (2, 6, "5")):
+        at = (round(100 + (column + 0.25) * 800 / 9), round(100 + (row + 0.8) * 800 / 9))
+        write(page, digit, at, size=2, thickness=5)
+    image, _ = photograph(cv2.cvtColor(page, cv2.COLOR_BGR2GRAY), 5, size=(840, 1120))
+    path = tmp_path_factory.mktemp("forms") / "sudoku.png"
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def test_read_form_as_json_lines(filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "blank.png"), paper())
+    status = main(
+        [
+            "read",
+            "--form",
+            "sudoku",
+            str(tmp_path / "blank.png"),
+            str(filled),
+            "--format",
+            "jsonl",
+            "--annotate",
+            str(tmp_path / "out"),
+        ]
+    )
+    out, err = capsys.readouterr()
+    failed, read = map(json.loads, out.splitlines())
+    assert status == 1  # a page that can't be registered is an error
+    assert set(failed) == {"schema", "source", "error"}
+    assert failed["error"] in err
+    assert (read["schema"], read["form"], read["page"], read["size"]) == (1, "sudoku", 0, [840, 1120])
+    assert read["registration"]["found_by"] == "frame"
+    values = {field["name"]: field["value"] for field in read["fields"] if field["value"] is not None}
+    assert values == {"r1c1": "7", "r3c7": "5", "r5c5": "3", "r9c9": "2"}
+    assert set(read["fields"][0]) == {
+        "name",
+        "raw",
+        "value",
+        "confidence",
+        "error",
+        "reason",
+        "instead_of",
+        "corners",
+    }
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["sudoku-read.png"]
+
+
+def test_read_form_as_table_and_csv(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", "--form", "sudoku", str(filled)]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0] == f"{filled}: sudoku, 77 of 81 fields blank"
+    assert [line.split()[:2] for line in table[1:]] == [
+        ["r1c1", "7"],
+        ["r3c7", "5"],
+        ["r5c5", "3"],
+        ["r9c9", "2"],
+    ]
+    assert main(["read", "--form", "sudoku", str(filled), "--format", "csv"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 81
+    assert (rows[0]["field"], rows[0]["value"], rows[1]["value"]) == ("r1c1", "7", "")
+
+
+def test_a_bad_form_is_one_line(tmp_path: Path, filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text(
+        '[page]\nfind = "frame"\nsize = [9, 9]\n[[field]]\nname = "a"\nbox = [1, 1, 90, 3]\ndigits = 2\n'
+    )
+    assert main(["read", "--form", str(bad), str(filled)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert f"{bad}:6: field 'a': 'box'" in err
+
+
+def test_list_and_show(filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["form", "list"]) == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} >= {
+        "sudoku",
+        "cheque",
+        "meter-card",
+    }
+    assert main(["form", "show", "meter-card"]) == 0
+    assert "luhn" in capsys.readouterr().out
+    drawn = tmp_path / "drawn.png"
+    assert main(["form", "show", "sudoku", str(filled), "--out", str(drawn)]) == 0
+    assert cv2.imread(str(drawn)).shape == (1120, 840, 3)
+    assert main(["form", "show", "meter-card", str(filled), "--out", str(drawn)]) == 1
+    assert "meter-card" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "names"), [("meter-card", 5), ("sudoku", 81)])
+def test_new_form_from_a_photograph(
+    name: str, names: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    form = load_form(name)
+    page = print_form(form)
+    image, _ = photograph(np.pad(page, 90, constant_values=235), 1)
+    picture, out = tmp_path / "blank.png", tmp_path / "mine.toml"
+    cv2.imwrite(str(picture), image)
+    assert main(["form", "new", str(picture), "--out", str(out)]) == 0
+    assert f"{names} fields" in capsys.readouterr().out
+    started = load_form(out)
+    assert cv2.imread(str(out.with_suffix(".png"))).shape == image.shape
+    again, _ = photograph(np.pad(page, 90, constant_values=235), 2)
+    here, there = register(again, form), register(again, started)
+    due = sorted(
+        tuple(here.to_picture(np.array([[x + w / 2, y + h / 2]]))[0])
+        for f in form.fields
+        for x, y, w, h in form.cell_boxes(f)
+    )
+    got = sorted(
+        tuple(there.to_picture(np.array([[x + w / 2, y + h / 2]]))[0])
+        for f in started.fields
+        for x, y, w, h in started.cell_boxes(f)
+    )
+    assert len(got) == len(due)
+    distances = [min(np.hypot(a - x, b - y) for x, y in got) for a, b in due]
+    assert max(distances) < 5
+    assert main(["form", "new", str(picture), "--out", str(out)]) == 1
+    assert "already there" in capsys.readouterr().err
+
+
+def test_new_form_from_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), paper())
+    assert main(["form", "new", str(tmp_path / "a.png"), "--out", str(tmp_path / "a.toml")]) == 1
+    assert "no printed boxes or lines" in capsys.readouterr().err
+    assert not (tmp_path / "a.toml").exists()
+
+
+def test_bad_commands(tmp_path: Path) -> None:
+    assert main(["form"]) == 2
+    assert main(["form", "new"]) == 2
+    assert main(["form", "new", str(tmp_path / "none.png")]) == 1
+    assert main(["read", "--form", "sudoku"]) == 2
+
+
+def test_registration_survives_any_picture() -> None:
+    form = load_form("sudoku")
+    draw = np.random.default_rng(0)
+    specks = np.full((900, 1200), 240, np.uint8)
+    specks[draw.integers(0, 900, 1000), draw.integers(0, 1200, 1000)] = 20
+    lines = np.full((900, 1200), 240, np.uint8)
+    lines[::30] = 60
+    checks = (np.indices((900, 900)) // 50).sum(axis=0) % 2 * np.uint8(200)
+    for image in (specks, lines, checks.astype(np.uint8)):
+        with pytest.raises(RegistrationError):
+            register(image, form)
