@@ -68,8 +68,7 @@ class Web:
             Route("/api/strokes", readings.strokes, methods=["POST"]),
             Route("/api/pictures", readings.keep, methods=["POST"]),
             Route("/api/pictures/{id}", readings.kept),
-            Route("/api/form", fields.current),
-            Route("/api/form", fields.save, methods=["PUT"]),
+            Route("/api/form", fields.file, methods=["GET", "PUT"]),
             Route("/api/form/parse", fields.parse, methods=["POST"]),
             Route("/api/form/text", fields.text, methods=["POST"]),
             Route("/api/form/page", fields.page, methods=["POST"]),
@@ -78,12 +77,12 @@ class Web:
             Route("/api/logout", self._logout, methods=["POST"]),
             Route("/api/openapi.json", self._openapi),
             Route("/metrics", live.metrics),
-            Route("/{rest:path}", pages.get),
+            *(Route(path, pages.get) for path in pages.paths),
         ]
         inner = Starlette(
             routes=routes,
             lifespan=self._lifespan,
-            exception_handlers={Problem: _problem, HTTPException: _http_exception},
+            exception_handlers={Problem: _problem, HTTPException: _http_exception, Exception: _fault},
         )
         # A path is what it is: no redirect from /api/read/ that would repeat a picture.
         inner.router.redirect_slashes = False
@@ -137,3 +136,8 @@ async def _http_exception(_: Request, error: Exception) -> Response:
     headers = {**(error.headers or {}), "Connection": "close"}
     words = {404: "no such page", 405: "not to be asked for in this way"}
     return JSONResponse({"error": words.get(error.status_code, error.detail)}, error.status_code, headers)
+
+
+async def _fault(_: Request, error: Exception) -> Response:
+    # What went wrong is for the log, where the guard writes it; a client learns that it did.
+    return JSONResponse({"error": "a fault of edgedigits; its log has more"}, 500)

@@ -8,7 +8,6 @@ one in the file, and its patterns are such as can't keep a processor busy.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import hashlib
 import re
 import tomllib
@@ -36,7 +35,7 @@ from edgedigits.serve.views import jpeg
 PAGE_SIDE = 1400
 """Pixels of the longer side of a flattened page as it is shown."""
 
-_SIMPLE = re.compile(r"(?:\\d|[0-9.,]|\[[0-9-]{1,20}\])")
+_SIMPLE = re.compile(r"\\[d.-]|[0-9.,-]|\[[0-9-]{1,20}\]")
 _QUANTIFIER = re.compile(r"[?*+]|\{[0-9]{0,2}(?:,[0-9]{0,2})?\}")
 
 Values = dict[str, Any]
@@ -52,16 +51,19 @@ class Fields:
 
     # --- the file -----------------------------------------------------------------------------------------
 
-    async def current(self, request: Request) -> Response:
-        """GET /api/form: the form of the file; null where there is none (yet)."""
+    async def file(self, request: Request) -> Response:
+        """GET /api/form: the form of the file, null where there is none (yet); PUT writes it."""
+        return await (self._save(request) if request.method == "PUT" else self._current())
+
+    async def _current(self) -> Response:
         if self._file is None:
             return JSONResponse({"form": None, "file": None, "revision": None})
         text = await asyncio.to_thread(self._text)
         form = None if text is None else self._checked(tomllib.loads(text))
         return JSONResponse({"form": form, "file": self._file.name, "revision": _revision(text)})
 
-    async def save(self, request: Request) -> Response:
-        """PUT /api/form: write the file, if it is still as the client knew it."""
+    async def _save(self, request: Request) -> Response:
+        """Write the file, if it is still as the client knew it."""
         values = await self._json(request)
         if self._file is None:
             raise Problem(409, "edgedigits was started without --form FILE; download the form instead")
@@ -182,7 +184,7 @@ class Fields:
 
 def _flat(frame: Frame, form: Form) -> bytes:
     """Return the flattened page; raises `RegistrationError` where it is not found."""
-    where = register(frame.image, dataclasses.replace(form, fields=()))
+    where = register(frame.image, form)
     if isinstance(form.finder, WholePicture):
         return jpeg(frame.image, PAGE_SIDE, 85)
     ratio = 1.0 if form.size is None else form.size[0] / form.size[1]

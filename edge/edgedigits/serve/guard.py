@@ -121,7 +121,6 @@ class Guard:
         try:
             await self._app(scope, receive, guarded_send)
         except Exception:
-            # What went wrong is for the log; a client learns that it did.
             log.exception("%s %s", scope["method"], scope["path"])
             if not started:
                 await _answer(guarded_send, 500, "a fault of edgedigits; its log has more")

@@ -70,16 +70,13 @@ def description(settings: ServeSettings) -> Json:
                 "Read what a pen or a finger wrote",
                 _json("What is read, boxes in the strokes' own unit", _page_with({"schema": _SCHEMA})),
                 body=_json_body(
-                    {
-                        **_object(
-                            {
-                                "size": _array({"type": "integer", "minimum": 0, "maximum": 10**6}, 2, 2),
-                                "strokes": _array(_array(_ref("Point"), most=40_000), most=400),
-                            },
-                            optional=("size",),
-                        ),
-                        "additionalProperties": False,
-                    }
+                    _closed(
+                        {
+                            "size": _array({"type": "integer", "minimum": 0, "maximum": 10**6}, 2, 2),
+                            "strokes": _array(_array(_ref("Point"), most=40_000), most=400),
+                        },
+                        optional=("size",),
+                    )
                 ),
                 refuses=(400, 408, 413, 415, 422),
                 text=f"At most 400 strokes, 40,000 points and {text >> 20} MiB.",
@@ -131,7 +128,7 @@ def description(settings: ServeSettings) -> Json:
             "put": _operation(
                 "Write that file",
                 _json("Its new revision", _object({"revision": {"type": "string"}})),
-                body=_json_body(_object({"form": _ref("Form"), "revision": _TEXT_OR_NULL})),
+                body=_json_body(_closed({"form": _ref("Form"), "revision": _TEXT_OR_NULL})),
                 refuses=(400, 408, 409, 413, 415, 422),
             ),
         },
@@ -141,7 +138,7 @@ def description(settings: ServeSettings) -> Json:
                 _json("The form", _object({"form": _ref("Form")})),
                 body={
                     "required": True,
-                    "content": {"application/toml": {"schema": {"type": "string", "maxLength": text}}},
+                    "content": {"text/plain": {"schema": {"type": "string", "maxLength": text}}},
                 },
                 refuses=(400, 408, 413, 422),
             )
@@ -176,7 +173,7 @@ def description(settings: ServeSettings) -> Json:
             "post": _operation(
                 "The token for a cookie",
                 None,
-                body=_json_body(_object({"token": {"type": "string"}})),
+                body=_json_body(_closed({"token": {"type": "string"}})),
                 others={"204": {"description": "The cookie is set"}},
                 refuses=(400, 408, 413, 415, 422),
             )
@@ -224,6 +221,7 @@ _PROBLEMS = {
     429: "Too many requests, or too many watchers; `Retry-After` says when",
 }
 
+_BINARY: Json = {"type": "string", "format": "binary"}
 _SCHEMA: Json = {"type": "integer", "const": 1}
 _TEXT_OR_NULL: Json = {"type": ["string", "null"]}
 _PROBABILITY: Json = {"type": "number", "minimum": 0, "maximum": 1}
@@ -250,6 +248,11 @@ def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def _closed(properties: Json, optional: tuple[str, ...] = ()) -> Json:
+    """Return an object that has no other properties: what a client sends is either known or a mistake."""
+    return {**_object(properties, optional), "additionalProperties": False}
+
+
 def _nullable(schema: Json) -> Json:
     return {"oneOf": [schema, {"type": "null"}]}
 
@@ -270,7 +273,7 @@ def _query(name: str, text: str, low: int, high: int) -> Json:
 def _picture_body(most: int) -> Json:
     kinds = ("image/jpeg", "image/png", "image/tiff", "image/webp", "image/bmp", "application/octet-stream")
     text = f"The bytes of the file, at most {most >> 20} MiB"
-    return {"required": True, "description": text, "content": {kind: {} for kind in kinds}}
+    return {"required": True, "description": text, "content": {kind: {"schema": _BINARY} for kind in kinds}}
 
 
 def _json_body(schema: Json) -> Json:
@@ -396,5 +399,15 @@ _SCHEMAS: Json = {
         "minItems": 2,
         "maxItems": 4,
     },
-    "Form": {"type": "object", "description": "The tables of a form file: page, field, grid"},
+    "Form": {
+        "type": "object",
+        "description": "The tables of a form file",
+        "properties": {
+            "name": {"type": "string"},
+            "page": {"type": "object", "description": "Its size, and how it is found"},
+            "field": _array({"type": "object"}),
+            "grid": _array({"type": "object"}),
+        },
+        "required": ["page"],
+    },
 }

@@ -13,8 +13,6 @@ from importlib import resources
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgedigits.serve.problem import Problem
-
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -48,11 +46,14 @@ class Pages:
             else:
                 self._files[f"/static/{entry.name}"] = file
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths there are; no other is ever looked up."""
+        return list(self._files)
+
     async def get(self, request: Request) -> Response:
         """GET of a page, a style sheet or a module."""
-        file = self._files.get(request.url.path)
-        if file is None:
-            raise Problem(404, "no such page")
+        file = self._files[request.url.path]
         # Asked for anew each time, so that an upgraded device never serves a mix of old and new.
         headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
         if file.etag in request.headers.get("if-none-match", ""):

@@ -217,7 +217,7 @@ class Readings:
         except ValueError as error:
             raise Problem(422, str(error)) from None
         page = await self.timed(
-            "strokes", lambda reader: read_strokes(reader, strokes, (size[0], size[1])).as_dict()
+            "strokes", lambda reader: read_strokes(reader, strokes, (int(size[0]), int(size[1]))).as_dict()
         )
         return JSONResponse({"schema": SCHEMA, **page})
 
@@ -267,3 +267,9 @@ class Readings:
             raise Problem(422, without_source(error)) from None
         finally:
             self._requests.count_reading(kind, time.perf_counter() - started)
+
+
+def _is_side(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= LARGEST and value == int(value)
