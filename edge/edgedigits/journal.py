@@ -105,6 +105,7 @@ class Journal:
         self._change = threading.Condition(threading.RLock())
         self._pending: list[tuple[str, str, dict[str, Any]]] = []
         self._appended = 0
+        self._outputs: set[str] = set()
         self._lock_file: IO[bytes] | None = None
         if self.path is not None:
             make_folder(self.path.parent)
@@ -200,7 +201,8 @@ class Journal:
     def register(self, output: str) -> None:
         """Have a cursor for an output; one that is new gets the events from now on."""
         with self._change:
-            last = self._guarded(lambda: self._last())
+            self._outputs.add(output)
+            last = self._guarded(self._last)
             self._guarded(
                 lambda: self._execute(
                     "INSERT OR IGNORE INTO outputs (name, cursor) VALUES (?, ?)", (output, last)
@@ -368,13 +370,10 @@ class Journal:
             if self.path is None or not _is_damage(error):
                 raise self._failed(error) from error
             with contextlib.suppress(sqlite3.Error):
-                outputs = []
-                outputs = self._database.execute("SELECT name FROM outputs").fetchall()
-            with contextlib.suppress(sqlite3.Error):
                 self._database.close()
             self._move_aside(error)
             self._database = self._open()
-            for (name,) in outputs:
+            for name in self._outputs:
                 self._execute("INSERT OR IGNORE INTO outputs (name, cursor) VALUES (?, 0)", (name,))
         try:
             return do()

@@ -1,0 +1,291 @@
+"""Outputs get every event in order, at least once, however often they fail."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.edge.sheets import page
+
+from edgedigits.config import OutputSettings
+from edgedigits.delivery import Delivery, DeliverySettings
+from edgedigits.errors import EdgeDigitsError, OutputError
+from edgedigits.event import Event
+from edgedigits.journal import Journal
+from edgedigits.live import body_of
+from edgedigits.sinks import CsvFile, DeliveryError, JsonLinesFile, Sink
+from edgedigits.station import open_sink
+from edgedigits.track import Sighting
+from edgedigits.webhook import Webhook
+
+QUICK = DeliverySettings(first_pause=0.01, longest_pause=0.02)
+
+
+def fill(journal: Journal, count: int) -> list[str]:
+    """Append readings; returns their ids."""
+    ids = []
+    for k in range(count):
+        event = journal.append("cam", body_of(Sighting(page(f"{k:04}", "55").lines, 7, k, (640, 480))))
+        assert event is not None
+        ids.append(event.id)
+    return ids
+
+
+@contextlib.contextmanager
+def delivering(sink: Sink, journal: Journal, settings: DeliverySettings = QUICK) -> Iterator[Delivery]:
+    delivery = Delivery(sink, journal, settings)
+    delivery.start()
+    try:
+        yield delivery
+    finally:
+        delivery.stop()
+
+
+def eventually(what: Callable[[], object], seconds: float = 10.0) -> bool:
+    until = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "journal.sqlite")
+    yield journal
+    journal.close()
+
+
+class Flaky:
+    """Takes a few events at a time, and fails every other time."""
+
+    name = "flaky"
+    most = 7
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.calls = 0
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        self.calls += 1
+        if self.calls % 2:
+            taken = min(3, len(events))
+            self.got += [e.id for e in events[:taken]]
+            raise DeliveryError("flaky: away", taken)
+        self.got += [e.id for e in events]
+
+    def idle(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_failures_lose_nothing_and_keep_the_order(journal: Journal) -> None:
+    sink = Flaky()
+    with delivering(sink, journal) as delivery:
+        ids = fill(journal, 100)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+        assert eventually(lambda: delivery.health().ok)
+    assert sink.got == ids
+
+
+def test_its_health_tells_why_it_fails(journal: Journal) -> None:
+    class Away(Flaky):
+        def deliver(self, events: Sequence[Event]) -> None:
+            raise DeliveryError("flaky: the cable is out; put it in")
+
+    with delivering(Away(), journal) as delivery:
+        fill(journal, 3)
+        assert eventually(lambda: not delivery.health().ok)
+        health = delivery.health()
+    assert health.message == "flaky: the cable is out; put it in"
+    assert (health.waiting, health.delivered) == (3, 0)
+
+
+def test_what_will_never_be_taken_is_put_aside(journal: Journal) -> None:
+    class Picky(Flaky):
+        def deliver(self, events: Sequence[Event]) -> None:
+            for taken, event in enumerate(events):
+                if event.sequence == 4:
+                    raise DeliveryError("picky: not this one", taken, refused=True)
+                self.got.append(event.id)
+
+    sink = Picky()
+    with delivering(sink, journal) as delivery:
+        ids = fill(journal, 10)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+        assert delivery.health().refused == 1
+    assert sink.got == ids[:3] + ids[4:]
+
+
+def test_a_json_lines_file(journal: Journal, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with delivering(JsonLinesFile(path), journal) as delivery:
+        ids = fill(journal, 5)
+        assert delivery.drain(5)
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [e["id"] for e in events] == ids
+    assert list(events[0]) == [
+        "schema", "event", "id", "sequence", "source", "time",
+        "text", "confidence", "accepted", "frames", "page", "size", "lines",
+    ]  # fmt: skip
+    assert (events[3]["text"], events[3]["frames"], events[3]["event"]) == ("0003\n55", 7, "reading")
+
+
+def test_a_line_torn_by_a_power_cut_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    event = Event(1, "a-1", "cam", "2026-01-01T00:00:00Z", {"text": "1"})
+    sink = JsonLinesFile(path)
+    sink.deliver([event])
+    sink.close()
+    whole = path.read_bytes()
+    for cut in (1, 10, len(whole) - 1):
+        path.write_bytes(whole + whole[:cut])
+        sink = JsonLinesFile(path)
+        sink.deliver([event])
+        sink.close()
+        assert path.read_bytes() == whole * 2
+
+
+@pytest.mark.parametrize("name", ["notes.jsonl", "notes.csv"])
+def test_another_file_of_that_name_is_left_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("My diary\nToday")
+    with pytest.raises(OutputError, match="choose another name"):
+        open_sink(OutputSettings(to=str(path)))
+    assert path.read_text() == "My diary\nToday"
+
+
+def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    for _ in range(2):  # the header comes once, whoever continues the file
+        with delivering(CsvFile(path), journal) as delivery:
+            fill(journal, 2)
+            assert delivery.drain(5)
+    rows = list(csv.DictReader(path.open()))
+    assert [(r["line"], r["text"]) for r in rows] == [
+        ("0", "0000"),
+        ("1", "55"),
+        ("0", "0001"),
+        ("1", "55"),
+    ] * 2
+    assert rows[0]["accepted"] == "true"
+
+
+def test_a_full_disk_is_waited_out() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises((DeliveryError, OutputError)):
+        JsonLinesFile("/dev/full").deliver([Event(1, "a-1", "cam", "", {"text": "1"})])
+
+
+@pytest.mark.parametrize("to", ["somewhere", "ftp://host/x", "mqtt:///x", "http://", "mqtt://h:99999/", ""])
+def test_an_output_that_is_none(to: str) -> None:
+    with pytest.raises(EdgeDigitsError) as caught:
+        open_sink(OutputSettings(to=to))
+    assert "\n" not in str(caught.value)
+    assert "output" in str(caught.value)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="choose a folder that exists"):
+        open_sink(OutputSettings(to=str(tmp_path / "no" / "out.jsonl")))
+
+
+# --- webhook ---
+
+
+class Receiver:
+    """A web server that takes events, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, object]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = receiver.answers.pop(0) if receiver.answers else 204
+                if status < 300:
+                    receiver.got.append(json.loads(body))
+                    receiver.headers.append(dict(self.headers))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}/hook?key=secret"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def test_a_webhook(journal: Journal, receiver: Receiver, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    receiver.answers = [503, 204, 500]
+    sink = Webhook(OutputSettings(to=receiver.address, password_file=str(token)))
+    assert "secret" not in sink.name
+    with delivering(sink, journal) as delivery:
+        ids = fill(journal, 10)
+        assert eventually(lambda: not journal.backlog(sink.name).waiting)
+        assert eventually(lambda: delivery.health().ok)
+    assert [e["id"] for e in receiver.got] == ids
+    assert receiver.headers[0]["Idempotency-Key"] == ids[0]
+    assert receiver.headers[0]["Authorization"] == "Bearer s3cret"
+    assert receiver.headers[0]["Content-Type"] == "application/json"
+
+
+def test_a_webhook_that_refuses_one_event(journal: Journal, receiver: Receiver) -> None:
+    receiver.answers = [204, 422, 422, 422]
+    with delivering(Webhook(OutputSettings(to=receiver.address)), journal) as delivery:
+        ids = fill(journal, 4)
+        assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+        assert delivery.health().refused == 1
+    assert [e["id"] for e in receiver.got] == [ids[0], *ids[2:]]
+
+
+def test_a_webhook_with_a_wrong_token_waits(journal: Journal, receiver: Receiver) -> None:
+    receiver.answers = [401] * 5
+    with delivering(Webhook(OutputSettings(to=receiver.address)), journal) as delivery:
+        ids = fill(journal, 2)
+        assert eventually(lambda: "401" in delivery.health().message)
+        assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+    assert [e["id"] for e in receiver.got] == ids
+
+
+def test_a_webhook_that_is_not_there(journal: Journal, receiver: Receiver) -> None:
+    receiver.close()
+    with delivering(Webhook(OutputSettings(to=receiver.address, timeout=1)), journal) as delivery:
+        fill(journal, 2)
+        assert eventually(lambda: "can't be reached" in delivery.health().message)
+        assert delivery.health().waiting == 2
+    receiver.__init__()  # type: ignore[misc]  # so that the fixture has one to close

@@ -1,0 +1,278 @@
+"""What is in the journal stays there, in order, whatever happens to the process or the disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgedigits.errors import OutputError
+from edgedigits.journal import Journal, JournalSettings, default_path
+
+
+def fill(journal: Journal, count: int, start: int = 0) -> None:
+    for k in range(start, start + count):
+        journal.append("cam", {"text": str(k)})
+
+
+def take(journal: Journal, output: str, most: int = 1000) -> list[str]:
+    """Deliver what waits; returns the texts, or what stands in their place."""
+    texts = []
+    while events := journal.wait(output, most, 0):
+        texts += [str(e.body.get("text", e.body.get("event"))) for e in events]
+        journal.confirm(output, events)
+    return texts
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.sqlite"
+
+
+def test_events_are_numbered_and_kept(path: Path) -> None:
+    journal = Journal(path)
+    first = journal.append("cam", {"text": "1", "lines": [{"text": "1"}]})
+    second = journal.append("cam", {"text": "2"})
+    assert first is not None
+    assert second is not None
+    assert (first.sequence, second.sequence) == (1, 2)
+    assert first.id != second.id
+    journal.close()
+    journal = Journal(path)
+    assert journal.recent() == [second, first]
+    assert journal.recent(1) == [second]
+    assert journal.recent(10, before=2) == [first]
+    third = journal.append("cam", {"text": "3"})
+    assert third is not None
+    assert third.sequence == 3
+    assert third.time.endswith("Z")
+    assert third.as_dict()["text"] == "3"
+    journal.close()
+
+
+def test_each_output_has_its_own_place(path: Path) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 3)
+    journal.register("late")
+    fill(journal, 2, 3)
+    assert take(journal, "a", most=2) == ["0", "1", "2", "3", "4"]
+    assert take(journal, "late") == ["3", "4"]
+    assert take(journal, "a") == []
+    assert journal.backlog("a").delivered == 5
+    journal.close()
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 1, 5)
+    assert journal.backlog("a").waiting == 1
+    assert take(journal, "a") == ["5"]
+    journal.close()
+
+
+def test_what_is_not_confirmed_comes_again(path: Path) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 4)
+    events = journal.wait("a", 10, 0)
+    journal.confirm("a", events[:1])
+    assert journal.wait("a", 10, 0) == events[1:]
+    journal.confirm("a", events[1:2], refused=1)
+    backlog = journal.backlog("a")
+    assert (backlog.delivered, backlog.refused, backlog.waiting) == (1, 1, 2)
+    journal.close()
+
+
+def test_it_is_bounded_and_says_what_it_dropped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(path, JournalSettings(most_events=100))
+    journal.register("away")
+    with caplog.at_level(logging.WARNING):
+        fill(journal, 300)
+    assert 95 <= len(journal) <= 100
+    assert "dropped" in caplog.text
+    (gap, *rest) = journal.wait("away", 1000, 0)
+    dropped = 300 - len(journal)
+    assert gap.as_dict()["event"] == "dropped"
+    assert (gap.body["count"], gap.body["first"], gap.body["last"]) == (dropped, 1, dropped)
+    assert [event.body["text"] for event in rest] == [str(k) for k in range(dropped, 300)]
+    assert journal.backlog("away").dropped == dropped
+    journal.confirm("away", [gap, *rest])
+    assert journal.backlog("away").delivered == len(rest)
+    assert take(journal, "away") == []
+    journal.close()
+
+
+def test_the_file_is_bounded_too(path: Path) -> None:
+    journal = Journal(path, JournalSettings(most_megabytes=1))
+    for _ in range(1000):
+        journal.append("cam", {"text": "x" * 5000})
+    journal.close()
+    assert sum(p.stat().st_size for p in path.parent.iterdir()) < 3e6
+
+
+@pytest.mark.parametrize("how", ["garbage", "torn", "empty table", "beginning"])
+def test_a_damaged_journal_is_moved_aside(path: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(path)
+    fill(journal, 200)
+    old = journal.recent(1)[0].id
+    journal.close()
+    if how == "garbage":
+        path.write_bytes(random.Random(1).randbytes(20_000))
+    elif how == "torn":
+        path.write_bytes(path.read_bytes()[:9000])
+    elif how == "empty table":
+        database = sqlite3.connect(path)
+        database.execute("DROP TABLE events")
+        database.commit()
+        database.close()
+    else:
+        with path.open("r+b") as file:
+            file.write(b"\0" * 4096)
+    journal = Journal(path)
+    assert journal.moved_aside is not None
+    assert journal.moved_aside.exists()
+    assert str(journal.moved_aside) in caplog.text
+    event = journal.append("cam", {"text": "new"})
+    assert event is not None
+    assert event.id.rpartition("-")[0] != old.rpartition("-")[0]
+    assert [e.body["text"] for e in journal.recent()] == ["new"]
+    journal.close()
+
+
+def test_damage_while_it_is_open(path: Path) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 300)
+    with path.open("r+b") as file:
+        file.write(random.Random(2).randbytes(path.stat().st_size))
+    journal._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    journal._database.execute("PRAGMA cache_size = 0")
+    with path.open("r+b") as file:
+        file.write(random.Random(2).randbytes(path.stat().st_size))
+    event = journal.append("cam", {"text": "still here"})
+    assert event is not None
+    assert journal.moved_aside is not None
+    assert take(journal, "a") == ["still here"]
+    journal.close()
+
+
+def test_one_process_at_a_time(path: Path) -> None:
+    journal = Journal(path)
+    with pytest.raises(OutputError, match="another edgedigits"):
+        Journal(path)
+    journal.close()
+    Journal(path).close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cant_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="can't"):
+        Journal(tmp_path / "j.sqlite")
+
+
+def test_a_path_that_cant_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="can't make the folder"):
+        Journal(tmp_path / "file" / "j.sqlite")
+    with pytest.raises(OutputError, match="can't be written"):
+        Journal(tmp_path)
+
+
+def test_a_full_disk_keeps_events_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 1)
+    real = journal._database
+
+    class Full:
+        """A database on a disk without room."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        def __enter__(self) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    monkeypatch.setattr(journal, "_database", Full())
+    assert journal.append("cam", {"text": "1"}) is None
+    assert journal.append("cam", {"text": "2"}) is None
+    assert "disk is full" in journal.fault
+    monkeypatch.setattr(journal, "_database", real)
+    assert [e.body["text"] for e in journal.flush()] == ["1", "2"]
+    assert journal.fault == ""
+    assert take(journal, "a") == ["0", "1", "2"]
+    journal.close()
+
+
+def test_the_clock_may_jump_back(path: Path) -> None:
+    now = 2_000_000_000.0
+    journal = Journal(path, clock=lambda: now)
+    journal.register("a")
+    fill(journal, 2)
+    now -= 1_000_000
+    fill(journal, 2, 2)
+    assert take(journal, "a") == ["0", "1", "2", "3"]
+    assert [e.body["text"] for e in journal.recent()] == ["3", "2", "1", "0"]
+    journal.close()
+
+
+def test_whoever_waits_is_woken(path: Path) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    threading.Timer(0.1, fill, (journal, 1)).start()
+    assert [e.body["text"] for e in journal.wait("a", 10, 5.0)] == ["0"]
+    journal.close()
+
+
+_WRITER = """
+import sys
+from edgedigits.journal import Journal
+journal = Journal(sys.argv[1])
+for k in range(100_000):
+    event = journal.append("cam", {"text": "x" * 500})
+    print(event.sequence, flush=True)
+"""
+
+
+def test_sigkill_takes_nothing_that_was_reported(path: Path) -> None:
+    rng = random.Random(4)
+    last = 0
+    for _ in range(5):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        for _ in range(rng.randint(2, 60)):
+            last = int(writer.stdout.readline())
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.communicate()[0].splitlines()
+        # The last line may itself be torn.
+        last = max([last, *(int(line) for line in rest[:-1])])
+        journal = Journal(path)
+        assert journal.moved_aside is None
+        events = journal.recent(10**6)
+        assert [e.sequence for e in reversed(events)] == list(range(1, len(events) + 1))
+        assert len(events) >= last
+        journal.close()
+
+
+def test_where_it_is_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/edgedigits:/var/lib/other")
+    assert default_path() == Path("/var/lib/edgedigits/journal.sqlite")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_path() == tmp_path / "edgedigits" / "journal.sqlite"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert default_path().is_relative_to(Path.home())
