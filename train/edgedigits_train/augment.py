@@ -382,15 +382,16 @@ def bent(
     matrices = np.stack([cos / stretch, sin / stretch - slant, -sin * stretch, cos * stretch], axis=1)
     matrices = matrices.astype(np.float32)
     along = np.arange(SIZE, dtype=np.float32) - np.float32(CENTRE)
-    across, down = along[None, :], along[:, None]
-    centre = np.float32(CENTRE)
+    across, down = along[None, None, :], along[None, :, None]
     result = np.empty_like(crops)
-    for i in range(count):
-        xx, xy, yx, yy = matrices[i]
-        waves = cv2.resize(knots[i], (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-        columns = waves[..., 0] + (xx * across + xy * down + centre)
-        rows = waves[..., 1] + (yx * across + yy * down + centre)
-        result[i] = cv2.remap(crops[i], columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+    for start in range(0, count, _AT_ONCE):
+        xx, xy, yx, yy = matrices[start : start + _AT_ONCE].T[..., None, None]
+        columns = xx * across + xy * down + np.float32(CENTRE)
+        rows = yx * across + yy * down + np.float32(CENTRE)
+        for i in range(start, min(start + _AT_ONCE, count)):
+            waves = cv2.resize(knots[i], (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+            x, y = columns[i - start] + waves[..., 0], rows[i - start] + waves[..., 1]
+            result[i] = cv2.remap(crops[i], x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
     return result
 
 
