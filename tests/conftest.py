@@ -1,12 +1,14 @@
 """What all tests share: the data folder setting.
 
 Tests that need a data set ask for it by name (`data_set("mnist")`). It is looked for under the folder
-that the environment variable EDGEDIGITS_DATA names. A set that is not there skips the test with its name,
-and the sets that were missed are counted at the end; with --require-data a missing set is a failure.
+that the environment variable EDGEDIGITS_DATA names. MNIST, which the main job needs, is fetched where it is
+not there, as the trainer fetches it. Any other set that is not there skips the test with its name, and the
+sets that were missed are counted at the end; with --require-data a missing set is a failure.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--require-data", action="store_true", help="fail, rather than skip, where a data set is missing"
     )
+    parser.addoption(
+        "--require-system",
+        action="store_true",
+        help="fail, rather than skip, where a program or an emulated board is missing that "
+        "tests/system/setup.sh installs",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +40,8 @@ def data_set(request: pytest.FixtureRequest) -> Callable[[str], Path]:
         folder = Path(setting) / name if setting else None
         if folder is not None and folder.is_dir():
             return folder
+        if name == "mnist" and not setting:
+            return fetched_mnist()
         where = f"not in EDGEDIGITS_DATA={setting}" if setting else "EDGEDIGITS_DATA is not set"
         message = f"data set '{name}' is missing ({where}); set it to the folder that holds {name}/"
         if request.config.getoption("--require-data"):
@@ -39,6 +49,21 @@ def data_set(request: pytest.FixtureRequest) -> Callable[[str], Path]:
         pytest.skip(message)
 
     return find
+
+
+@functools.cache
+def fetched_mnist() -> Path:
+    """Return the folder of MNIST in the user's cache, fetching what is missing; fails where that can't be."""
+    from edgedigits_train import fetch
+    from edgedigits_train.data import DataError
+
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    cache = (Path(base) if base else Path.home() / ".cache") / "edgedigits" / "mnist"
+    try:
+        fetch.mnist(cache)
+    except DataError as error:
+        pytest.fail(str(error), pytrace=False)
+    return cache
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
