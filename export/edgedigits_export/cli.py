@@ -84,6 +84,13 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--seed", type=_natural, default=0, metavar="N", help="draws the calibration pictures (as a rule 0)"
     )
+    command.add_argument(
+        "--representative",
+        metavar="DIR",
+        type=Path,
+        help="folder of your own pictures to calibrate with, rather than MNIST's; a warning is given where "
+        "their digits do not look like those the network was trained on",
+    )
     for what, meaning in (("digit", "digits are rejected"), ("line", "lines are not accepted")):
         command.add_argument(
             f"--min-{what}-confidence",
@@ -165,7 +172,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from edgedigits_export.calibrate import draw_sample
+    from edgedigits_export.calibrate import crops_from, draw_sample, sample_crops, unlike
     from edgedigits_export.convert import Thresholds, export_run
     from edgedigits_export.data import read_mnist
     from edgedigits_export.errors import DataError
@@ -176,7 +183,14 @@ def _convert(options: argparse.Namespace) -> int:
     run = read_run(options.run_folder)
     sample = None
     if any(row.representative for row in formats):
-        sample = draw_sample(read_mnist("train", options.data), options.seed)
+        training = read_mnist("train", options.data)
+        if options.representative is None:
+            sample = draw_sample(training, options.seed)
+        else:
+            crops = crops_from(options.representative)
+            sample = sample_crops(crops, options.seed)
+            for difference in unlike(crops, training.images[:10_000]):
+                print(f"{PROGRAM}: warning: your digits have {difference}", file=sys.stderr)
     try:
         test = read_mnist("test", options.data)
     except DataError as error:

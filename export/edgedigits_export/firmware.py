@@ -47,6 +47,9 @@ class Firmware:
 def write_firmware(name_or_path: str, out: Path) -> Firmware:
     """Write `model.h`, `model.c`, `golden.h`, `main.c` and `CMakeLists.txt` of an int8 model into `out`.
 
+    And `model_tflite.h` and `model_tflite.c`: the model itself, without its zip, as an array for those who
+    would rather run TFLite Micro.
+
     Raises `ModelError` where the model can't be opened or has no golden file, `ConversionError` where it is
     not int8 throughout or has an operation that there is no kernel for, and `OutputError` where `out` can't
     be written.
@@ -64,6 +67,8 @@ def write_firmware(name_or_path: str, out: Path) -> Firmware:
         "model.h": _header(card, model, writer),
         "model.c": writer.source_code(card),
         "golden.h": _golden(inputs, outputs),
+        "model_tflite.h": _ARRAY_HEADER,
+        "model_tflite.c": _array(card, body),
         "main.c": _resource("main.c"),
         "CMakeLists.txt": _resource("CMakeLists.txt"),
     }
@@ -394,4 +399,35 @@ def _golden(inputs: NDArray[Any], outputs: NDArray[Any]) -> str:
         f"static const int8_t golden_input[GOLDEN_COUNT][MODEL_INPUT_SIZE] = {{\n{rows(inputs)}}};\n\n"
         f"static const int8_t golden_output[GOLDEN_COUNT][MODEL_OUTPUT_SIZE] = {{\n{rows(outputs)}}};\n\n"
         "#endif\n"
+    )
+
+
+_ARRAY_HEADER = """/* The model for TFLite Micro; made by edgedigits-export firmware, not to be edited. */
+
+#ifndef MODEL_TFLITE_H
+#define MODEL_TFLITE_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+extern const unsigned char model_tflite[];
+extern const unsigned int model_tflite_len;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+
+
+def _array(card: Card, body: bytes) -> str:
+    return (
+        f"/* {card.name} without its card; made by edgedigits-export firmware, not to be edited. */\n\n"
+        '#include "model_tflite.h"\n\n'
+        "/* TFLite Micro reads tensors in place: they must lie as in the file, on 16 bytes. */\n"
+        "#if defined(__GNUC__)\n__attribute__((aligned(16)))\n#endif\n"
+        f"const unsigned char model_tflite[] = {{\n{_numbers(np.frombuffer(body, np.uint8))}}};\n\n"
+        f"const unsigned int model_tflite_len = {len(body)};\n"
     )

@@ -159,6 +159,38 @@ def test_the_same_model_gives_the_same_sources(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+@needs_compiler
+def test_the_array_is_the_model_aligned(tmp_path: Path) -> None:
+    write_firmware("paper-int8", tmp_path)
+    (tmp_path / "dump.c").write_text(
+        '#include <stdint.h>\n#include <stdio.h>\n#include "model_tflite.h"\n'
+        "int main(void) {\n"
+        "    if ((uintptr_t)model_tflite % 16 != 0) return 1;\n"
+        "    return fwrite(model_tflite, 1, model_tflite_len, stdout) == model_tflite_len ? 0 : 2;\n}\n"
+    )
+    program = tmp_path / "dump"
+    command = ["gcc", *STRICT, "-o", program, tmp_path / "dump.c", tmp_path / "model_tflite.c"]
+    subprocess.run(list(map(str, command)), check=True)
+    done = subprocess.run([program], capture_output=True, check=True)
+    assert done.stdout == split_bytes(read_model("paper-int8"), "x")[1]
+
+
+def test_tflite_micro_reads_it_like_the_reference_kernels(test_pictures: Pictures) -> None:
+    micro = pytest.importorskip("tflite_micro", reason="tflite-micro is not installed")
+    model = Model("paper-int8")
+    interpreter = micro.runtime.Interpreter.from_bytes(split_bytes(read_model("paper-int8"), "x")[1])
+    inputs = inputs_for(model, test_pictures.images[:500], 500)
+    found = []
+    for row in inputs:
+        interpreter.set_input(row[None], 0)
+        interpreter.invoke()
+        found.append(interpreter.get_output(0)[0].copy())
+    steps = np.abs(np.stack(found).astype(int) - expected(model, inputs))
+    # Its kernels may round twice where the reference kernel for dense layers does once.
+    assert steps.max() <= 1
+    assert (steps == 0).mean() > 0.99
+
+
 def test_inference_has_no_floats_and_no_heap(tmp_path: Path) -> None:
     write_firmware("paper-int8", tmp_path)
     source = (tmp_path / "model.c").read_text()
