@@ -1,0 +1,303 @@
+"""A real broker: Mosquitto, stopped and started under load, with and without TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgedigits.config import OutputSettings
+from edgedigits.delivery import Delivery, DeliverySettings
+from edgedigits.journal import Journal
+from edgedigits.settings import SettingsError
+
+paho = pytest.importorskip(
+    "paho.mqtt.client", reason="the extra mqtt is missing: pip install 'edgedigits[mqtt]'"
+)
+
+from edgedigits.mqtt import Mqtt  # noqa: E402 (after the check for what it needs)
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None,
+    reason="mosquitto is missing: tests/system/setup.sh",
+)
+
+QUICK = DeliverySettings(first_pause=0.05, longest_pause=0.2)
+
+
+def eventually(what: Callable[[], object], seconds: float = 15.0) -> bool:
+    until = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Broker:
+    """Mosquitto on a port of its own, which can be stopped and started again."""
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        self.folder, self.port = folder, free_port()
+        self._config = folder / "mosquitto.conf"
+        text = [f"listener {self.port} 127.0.0.1", f"user {_me()}", "max_queued_messages 0", *lines]
+        if not any(line.startswith("allow_anonymous") for line in lines):
+            text.append("allow_anonymous true")
+        self._config.write_text("\n".join(text) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+        assert program is not None
+        self._process = subprocess.Popen([program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+
+        def listening() -> bool:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
+                return True
+            return False
+
+        assert eventually(listening)
+
+    def stop(self, kill: bool = False) -> None:
+        assert self._process is not None
+        if kill:
+            self._process.kill()
+        else:
+            self._process.terminate()
+        self._process.wait(10)
+
+
+def _me() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+class Listener:
+    """A subscriber that remembers all it heard."""
+
+    def __init__(self, broker: Broker, topic: str = "#") -> None:
+        self.heard: list[tuple[str, bytes, bool]] = []
+        self._ready = threading.Event()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.reconnect_delay_set(0.05, 0.05)
+
+        def connected(client: Any, *_: Any) -> None:
+            client.subscribe(topic, qos=1)
+
+        self._client.on_connect = connected
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_message = lambda client, data, m: self.heard.append((m.topic, m.payload, m.retain))
+        self._client.connect("127.0.0.1", broker.port)
+        self._client.loop_start()
+        assert self._ready.wait(10)
+
+    def events(self) -> list[int]:
+        """Return the sequence numbers of the events heard, in order, each the first time."""
+        numbers = [json.loads(p)["sequence"] for t, p, _ in list(self.heard) if t.endswith("/event")]
+        return list(dict.fromkeys(numbers))
+
+    def of(self, topic: str) -> list[bytes]:
+        return [payload for name, payload, _ in list(self.heard) if name == topic]
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "journal.sqlite")
+    yield journal
+    journal.close()
+
+
+@contextlib.contextmanager
+def delivering(journal: Journal, settings: OutputSettings) -> Iterator[Delivery]:
+    delivery = Delivery(Mqtt(settings), journal, QUICK)
+    delivery.start()
+    try:
+        yield delivery
+    finally:
+        delivery.stop(5)
+
+
+def fill(journal: Journal, count: int) -> None:
+    for k in range(count):
+        journal.append("cam", {"text": str(k)})
+
+
+def test_events_arrive_in_order(broker: Broker, journal: Journal) -> None:
+    listener = Listener(broker)
+    with delivering(journal, OutputSettings(to=f"mqtt://127.0.0.1:{broker.port}/desk/1")):
+        fill(journal, 50)
+        assert eventually(lambda: len(listener.events()) == 50)
+        assert eventually(lambda: listener.of("desk/1/text")[-1:] == [b"49"])
+        assert listener.of("desk/1/status") == [b"online"]
+    assert eventually(lambda: listener.of("desk/1/status") == [b"online", b"offline"])
+    assert listener.events() == list(range(1, 51))
+    listener.close()
+    late = Listener(broker)
+    assert eventually(lambda: late.of("desk/1/status") == [b"offline"])
+    assert late.of("desk/1/text") == [b"49"]
+    assert late.events() == []
+    late.close()
+
+
+def test_a_broker_that_goes_and_comes_under_load(broker: Broker, journal: Journal) -> None:
+    listener = Listener(broker)
+    with delivering(journal, OutputSettings(to=f"mqtt://127.0.0.1:{broker.port}/d", timeout=2)) as delivery:
+        for kill in (False, True, True):
+            fill(journal, 40)
+            broker.stop(kill)
+            fill(journal, 40)
+            assert eventually(lambda: not delivery.health().ok)
+            assert "can't be reached" in delivery.health().message
+            broker.start()
+            # The listener, too, has to come back before there is something to hear.
+            before = len(listener.heard)
+            assert eventually(lambda before=before: len(listener.heard) > before)
+        assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+        assert eventually(lambda: delivery.health().ok)
+    backlog = journal.backlog(delivery.name)
+    assert (backlog.delivered, backlog.dropped) == (240, 0)
+    numbers = listener.events()
+    assert numbers == sorted(numbers)
+    listener.close()
+
+
+def test_the_last_will(broker: Broker, journal: Journal) -> None:
+    """A device that loses its power is offline by the broker's own word."""
+    listener = Listener(broker, "d/status")
+    sink = Mqtt(OutputSettings(to=f"mqtt://127.0.0.1:{broker.port}/d"))
+    sink.idle()
+    assert eventually(lambda: listener.of("d/status") == [b"online"])
+    sink._client.socket().shutdown(socket.SHUT_RDWR)
+    assert eventually(lambda: listener.of("d/status")[:2] == [b"online", b"offline"])
+    sink.close()
+    listener.close()
+
+
+def test_home_assistant_finds_it(broker: Broker, journal: Journal) -> None:
+    settings = OutputSettings(
+        to=f"mqtt://127.0.0.1:{broker.port}", discovery="homeassistant", device="Front desk"
+    )
+    listener = Listener(broker)
+    with delivering(journal, settings):
+        topic = "homeassistant/sensor/edgedigits_Front_desk/text/config"
+        assert eventually(lambda: listener.of(topic))
+        fill(journal, 1)
+        config = json.loads(listener.of(topic)[0])
+        assert config["availability_topic"] == "edgedigits/Front_desk/status"
+        assert eventually(lambda: listener.of(config["state_topic"]))
+        assert json.loads(listener.of(config["state_topic"])[0])["text"] == "0"
+        assert config["unique_id"]
+        assert config["device"]["identifiers"]
+    listener.close()
+
+
+def test_user_and_password(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "me", "s3cret"], check=True)
+    broker = Broker(tmp_path, "allow_anonymous false", f"password_file {passwords}")
+    address = f"mqtt://me@127.0.0.1:{broker.port}/d"
+    try:
+        with delivering(journal, OutputSettings(to=address)) as delivery:
+            fill(journal, 1)
+            assert eventually(lambda: "refused" in delivery.health().message)
+            assert delivery.health().waiting == 1
+        monkeypatch.setenv("EDGEDIGITS_MQTT_PASSWORD", "s3cret")
+        with delivering(journal, OutputSettings(to=address)) as delivery:
+            assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+        secret = tmp_path / "secret"
+        secret.write_text("s3cret\n")
+        monkeypatch.delenv("EDGEDIGITS_MQTT_PASSWORD")
+        with delivering(journal, OutputSettings(to=address, password_file=str(secret))) as delivery:
+            fill(journal, 1)
+            assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+            assert "s3cret" not in delivery.name
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an authority, a certificate for 127.0.0.1 and one for another host."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is missing: tests/system/setup.sh")
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    for name in ("ca", "other-ca"):
+        openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
+    for name, host in (("good", "IP:127.0.0.1"), ("foreign", "DNS:elsewhere.example")):
+        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (folder / f"{name}.ext").write_text(f"subjectAltName={host}\n")
+        openssl(
+            "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-out", f"{name}.pem", "-extfile", f"{name}.ext",
+        )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("server", "authority", "problem"),
+    [("good", "ca", None), ("good", "other-ca", "not trusted"), ("foreign", "ca", "not trusted")],
+)
+def test_tls(
+    tmp_path: Path, certificates: Path, journal: Journal, server: str, authority: str, problem: str | None
+) -> None:
+    broker = Broker(
+        tmp_path,
+        f"certfile {certificates / server}.pem",
+        f"keyfile {certificates / server}.key",
+        f"cafile {certificates / 'ca.pem'}",
+    )
+    settings = OutputSettings(
+        to=f"mqtts://127.0.0.1:{broker.port}/d", ca_file=str(certificates / f"{authority}.pem")
+    )
+    try:
+        with delivering(journal, settings) as delivery:
+            fill(journal, 3)
+            if problem is None:
+                assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+            else:
+                assert eventually(lambda: problem in delivery.health().message)
+                assert delivery.health().waiting == 3
+    finally:
+        broker.stop()
+
+
+def test_settings_that_cant_be(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="ca_file"):
+        Mqtt(OutputSettings(to="mqtts://host/d", ca_file=str(tmp_path / "none.pem")))
+    with pytest.raises(SettingsError, match="topic"):
+        Mqtt(OutputSettings(to="mqtt://host/a/+/b"))
+    with pytest.raises(SettingsError, match="password"):
+        Mqtt(OutputSettings(to="mqtt://host/a", password_file=str(tmp_path / "none")))
