@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edgedigits import __version__
-from edgedigits.commands import live, serve
+from edgedigits.commands import bench, doctor, live, serve, service
 from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class Run:
     def _read(self, arguments: argparse.Namespace) -> None:
         forms = _form_reader(arguments)
         reader = _reader(arguments) if forms is None else forms.reader
+        if reader.model.delegate_failure:
+            self.say(reader.model.delegate_failure)
         from edgedigits.frames import Unread, find_pictures, read_pictures
         from edgedigits.outputs import printable
 
@@ -240,7 +242,9 @@ class Run:
 def _reader(arguments: argparse.Namespace) -> Reader:
     from edgedigits.reader import Reader
 
-    return Reader(arguments.model, min_line_confidence=arguments.min_confidence)
+    return Reader(
+        arguments.model, min_line_confidence=arguments.min_confidence, delegate=arguments.delegate
+    )
 
 
 def _form_reader(arguments: argparse.Namespace) -> FormReader | None:
@@ -351,8 +355,17 @@ def _parser() -> argparse.ArgumentParser:
         help="read the fields of this form: a form file (.toml), or one of `edgedigits form list`",
     )
     _common(read, ("table", "jsonl", "csv"))
+    read.add_argument(
+        "--delegate",
+        metavar="NAME|FILE",
+        help="have an accelerator run the network: edgetpu, or a TFLite delegate's shared library. "
+        "Where that fails, the CPU does it",
+    )
 
     live.add(commands, _common, _positive, _seconds)
+    doctor.add(commands)
+    bench.add(commands, _positive)
+    service.add(commands)
     serve.add(commands, _probability)
     _form_commands(commands)
     return parser

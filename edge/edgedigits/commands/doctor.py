@@ -1,0 +1,56 @@
+"""`edgedigits doctor`: one page on this device, each line good, bad or a note, with what to do."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from edgedigits.commands import live
+
+if TYPE_CHECKING:
+    from edgedigits.cli import Run
+
+_SIGNS = {"good": "ok ", "note": " - ", "bad": "BAD"}
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments."""
+    doctor = commands.add_parser(
+        "doctor",
+        help="examine this device: packages, model, camera, disk, temperature, clock, outputs",
+        description="Examines this device and says what to do where something is not well.",
+        epilog="Exit status: 0, or 1 if anything is bad.",
+    )
+    doctor.add_argument("source", nargs="?", metavar="SOURCE", help=f"a source to try: {live.SOURCES}")
+    doctor.add_argument(
+        "--out", action="append", default=[], metavar="TO", help="an output to try; repeatable"
+    )
+    live.add_config(doctor)
+    doctor.add_argument("--model", metavar="NAME|FILE", help="the model to test")
+    doctor.add_argument("--json", action="store_true", help="an object for programs, rather than a page")
+    doctor.add_argument(
+        "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
+    )
+    doctor.set_defaults(parser=doctor, perform=perform, min_confidence=None)
+
+
+def perform(arguments: argparse.Namespace, run: Run) -> None:
+    """Run the command."""
+    from edgedigits.doctor import examine
+
+    if arguments.print_config:
+        live.perform(arguments, run)
+        return
+    findings = []
+    for finding in examine(live.load(arguments)):
+        findings.append(finding)
+        if not arguments.json:
+            remedy = f"; {finding.remedy}" if finding.remedy else ""
+            print(f"{_SIGNS[finding.grade]}  {finding.part:<12} {finding.what}{remedy}", flush=True)
+    bad = any(finding.grade == "bad" for finding in findings)
+    if arguments.json:
+        values = {"schema": 1, "ok": not bad, "findings": [dataclasses.asdict(f) for f in findings]}
+        print(json.dumps(values, ensure_ascii=False))
+    run.status = int(bad)
