@@ -58,10 +58,12 @@ def html(validation: Validation, pictures: Pictures) -> str:
 
 
 def _reliability(models: Sequence[ModelFigures]) -> str:
-    lines = [(m.name, [(b.confidence, b.accuracy) for b in m.calibration.bins if b.count]) for m in models]
+    lines = [
+        (m.name, [(b.confidence, b.accuracy) for b in m.calibration.bins if b.count >= 10]) for m in models
+    ]
     caption = (
         "Reliability: accuracy of the readings of one confidence. On the diagonal, confidence means what it "
-        "says; bins with few readings stray."
+        "says. Bins of fewer than ten readings are left out."
     )
     return _plot(lines, "confidence", "accuracy", (0, 1), (0, 1), caption, diagonal=True)
 
@@ -74,7 +76,7 @@ def _risk(models: Sequence[ModelFigures]) -> str:
 
 
 def _corrupted(validation: Validation) -> str:
-    lines = []
+    lines: list[tuple[str, list[tuple[float, float]]]] = [(validation.baseline.name, [])]  # keeps its colour
     for c in validation.comparisons:
         lines.append((c.model.name, [(i, 100 * row.drop) for i, row in enumerate(c.corrupted)]))
     values = [y for _, line in lines for _, y in line]
