@@ -208,6 +208,21 @@ def test_more_pictures_asked_for_than_there_are(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+def test_the_recipe_gives_the_published_run(data_set: Callable[[str], Path], tmp_path: Path) -> None:
+    """Its first two epochs, in the low digits that another processor may round otherwise."""
+    published = Path(__file__).parents[2] / "train" / "published" / "paper-seed0"
+    recipe = dataclasses.replace(load_recipe("paper").with_epochs(2), calibration=Calibration())
+    run(recipe, load_mnist(data_set("mnist")), tmp_path / "run", 0, Silent())
+    found, wanted = (list(csv.DictReader((f / "history.csv").open())) for f in (tmp_path / "run", published))
+    assert report_of(published)["seed"] == 0
+    assert len(wanted) == 20
+    for row, expected in zip(found, wanted, strict=False):
+        for key in ("loss", "train_loss", "test_loss"):
+            assert float(row[key]) == pytest.approx(float(expected[key]), rel=0.01)
+        assert float(row["test_accuracy"]) == pytest.approx(float(expected["test_accuracy"]), abs=0.002)
+
+
 KILLED = """\
 [data]
 set = "mnist"
