@@ -11,8 +11,10 @@ same probability, and whoever ranks them puts the class that stands first in the
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
+import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -38,12 +40,21 @@ of 1 does, and longer calls win nothing more; for a convolutional one every digi
 """
 
 
+DELEGATES = {"edgetpu": "libedgetpu.so.1"}
+"""Names of delegates, and the shared libraries that they stand for."""
+
+_EDGE_TPU_OPERATION = b"edgetpu-custom-op"
+
+
 class Model:
     """A digit classifier, ready to be called.
 
     `name_or_path` is the name of a shipped model (`shipped_models()`) or the path of a `.tflite` file made
     by `edgedigits-export convert`. `threads` is the number of CPU threads a call may use. A `Model` serves
     one thread at a time; open one for each.
+
+    `delegate` is the name of a delegate (`DELEGATES`) or the path of a shared library that exports TFLite's
+    external delegate functions. Where it can't be had, the CPU does the work and `delegate_failure` says why.
 
     Raises `ModelError` where the file is missing, damaged, has no card, or is not what its card says.
     """
@@ -52,8 +63,17 @@ class Model:
     """What the file says of itself."""
     source: str
     """The name or path it was opened by, for messages."""
+    delegate: str
+    """The delegate that was asked for, if it is at work; empty where the CPU does everything."""
+    delegate_failure: str
+    """Why the delegate that was asked for is not at work; empty where none was asked for, or it is."""
 
-    def __init__(self, name_or_path: str | os.PathLike[str] = "paper-int8", threads: int = 1) -> None:
+    def __init__(
+        self,
+        name_or_path: str | os.PathLike[str] = "paper-int8",
+        threads: int = 1,
+        delegate: str | os.PathLike[str] | None = None,
+    ) -> None:
         if threads < 1:
             raise ValueError("threads must be at least 1")
         self.source = os.fspath(name_or_path)
@@ -62,6 +82,8 @@ class Model:
         self._runtime = _runtime()
         self.runtime = self._runtime.__module__.partition(".")[0]
         """The package that does the work: `ai_edge_litert` or `tflite_runtime`."""
+        self.delegate = os.fspath(delegate) if delegate is not None else ""
+        self.delegate_failure = ""
         first = self._open(None)
         self._check(first)
         details = first.get_input_details()[0]
@@ -137,6 +159,8 @@ class Model:
     @property
     def uses_xnnpack(self) -> bool:
         """Whether XNNPACK's kernels do the work, not the runtime's plain ones (they may differ by a step)."""
+        if self.delegate:
+            return False
         interpreter = self._call(self._sizes[0]).interpreter
         # There is no public way to ask. XNNPACK is the only delegate the runtimes apply by themselves; a
         # runtime without this private method counts as plain.
@@ -171,25 +195,48 @@ class Model:
 
     def _open(self, batch: int | None) -> Any:
         """Return an interpreter with its tensors allocated, resized to `batch` unless that is None."""
+        if self.delegate:
+            try:
+                return self._allocated(batch, self.delegate)
+            except (OSError, RuntimeError, ValueError) as error:
+                reason = " ".join(str(error).split())[:200]
+                self.delegate_failure = (
+                    f"the delegate {self.delegate} can't be used ({reason}); the CPU does the work instead; "
+                    "firmware_notes/coral.md says what it needs"
+                )
+                self.delegate = ""
         try:
-            with quiet(b"INFO:"):  # "Created TensorFlow Lite XNNPACK delegate for CPU."
-                interpreter = self._runtime(model_content=self._bytes, num_threads=self._threads)
-                if batch is not None:
-                    index = interpreter.get_input_details()[0]["index"]
-                    interpreter.resize_tensor_input(index, [batch, *self.card.input_shape])
-                interpreter.allocate_tensors()
+            return self._allocated(batch, "")
         except (SystemError, AttributeError, ImportError) as error:
             raise _misfit(error) from error
         except (RuntimeError, ValueError) as error:
             raise self._unloadable(error) from error
-        return interpreter
 
     def _unloadable(self, error: Exception) -> ModelError:
+        """Say why the runtime can't load the model, or run it once it is loaded."""
+        if _EDGE_TPU_OPERATION in self._bytes:
+            why = self.delegate_failure.partition(";")[0] or "no delegate was asked for"
+            return ModelError(
+                f"{self.source}: compiled for the Edge TPU, and the CPU can't run it; {why}; "
+                "give --delegate edgetpu, or take the model that it was compiled from"
+            )
         reason = " ".join(str(error).split())[:200]
         return ModelError(
             f"{self.source}: the runtime can't load it ({reason}); "
             "export it again, or install a newer ai-edge-litert"
         )
+
+    def _allocated(self, batch: int | None, delegate: str) -> Any:
+        settings: dict[str, Any] = {"model_content": self._bytes, "num_threads": self._threads}
+        with quiet(b"INFO:"):  # "Created TensorFlow Lite XNNPACK delegate for CPU."
+            if delegate:
+                settings["experimental_delegates"] = [_load_delegate(self._runtime, delegate)]
+            interpreter = self._runtime(**settings)
+            if batch is not None:
+                index = interpreter.get_input_details()[0]["index"]
+                interpreter.resize_tensor_input(index, [batch, *self.card.input_shape])
+            interpreter.allocate_tensors()
+        return interpreter
 
     def _check(self, interpreter: Any) -> None:
         """Compare the tensors with the card; raises `ModelError` for the first thing that differs."""
@@ -307,6 +354,17 @@ def _runtime() -> Callable[..., Any]:
             raise _misfit(error) from error
     runtime: Callable[..., Any] = Interpreter
     return runtime
+
+
+def _load_delegate(runtime: Callable[..., Any], name: str) -> Any:
+    """Load a delegate by its name or path; raises `OSError` or `ValueError` where that fails."""
+    file = DELEGATES.get(name, name)
+    # The runtime's own loader leaves a broken object behind when it fails at this, which then complains.
+    library = ctypes.CDLL(file)
+    for symbol in ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"):
+        if not hasattr(library, symbol):
+            raise OSError(f"{file} is no TFLite delegate: it has no {symbol}")
+    return sys.modules[runtime.__module__].load_delegate(file)
 
 
 def _misfit(error: BaseException) -> ModelError:

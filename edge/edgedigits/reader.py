@@ -31,8 +31,8 @@ class Reader:
 
     `model` is the name of a shipped model or the path of a `.tflite` file made by `edgedigits-export`.
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the model's card.
-    `threads` is the number of CPU threads a call of the network may use. A `Reader` serves one thread at
-    a time; open one for each.
+    `threads` is the number of CPU threads a call of the network may use, `delegate` what `Model` takes. A
+    `Reader` serves one thread at a time; open one for each.
 
     Raises `ModelError` for a model that can't be used and `ValueError` for a threshold outside 0…1.
     """
@@ -44,10 +44,11 @@ class Reader:
         min_digit_confidence: float | None = None,
         min_line_confidence: float | None = None,
         threads: int = 1,
+        delegate: str | os.PathLike[str] | None = None,
         ink: InkSettings = InkSettings(),
         glyphs: GlyphSettings = GlyphSettings(),
     ) -> None:
-        self.model = Model(model, threads=threads)
+        self.model = Model(model, threads=threads, delegate=delegate)
         card = self.model.card
         self.rule = RejectRule(
             min_digit_confidence=_in_range(min_digit_confidence, card.min_digit_confidence),
