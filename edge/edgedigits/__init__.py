@@ -12,7 +12,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgedigits.errors import EdgeDigitsError, ModelError, OutputError, PictureError, SourceError
+    from edgedigits.errors import (
+        EdgeDigitsError,
+        FormError,
+        ModelError,
+        OutputError,
+        PictureError,
+        RegistrationError,
+        SourceError,
+    )
+    from edgedigits.forms import FieldReading, FormReader, FormReading
+    from edgedigits.layout import load_form
     from edgedigits.page import Digit, Line, Page
     from edgedigits.reader import Reader
 
@@ -21,16 +31,27 @@ __version__ = "0.1.0"
 __all__ = [
     "Digit",
     "EdgeDigitsError",
+    "FieldReading",
+    "FormError",
+    "FormReader",
+    "FormReading",
     "Line",
     "ModelError",
     "OutputError",
     "Page",
     "PictureError",
     "Reader",
+    "RegistrationError",
     "SourceError",
+    "load_form",
 ]
 
-_HOME = dict.fromkeys(["Digit", "Line", "Page"], "edgedigits.page") | {"Reader": "edgedigits.reader"}
+_HOME = {
+    **dict.fromkeys(["Digit", "Line", "Page"], "edgedigits.page"),
+    **dict.fromkeys(["FieldReading", "FormReader", "FormReading"], "edgedigits.forms"),
+    "Reader": "edgedigits.reader",
+    "load_form": "edgedigits.layout",
+}
 
 
 def __getattr__(name: str) -> Any:

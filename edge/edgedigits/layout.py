@@ -24,6 +24,27 @@
     columns = 9
     digits = 1
 
+How the page is found, and what that needs in `[page]`:
+
+- `frame`: a printed frame; `frame` is its box on the page (default: the page itself).
+- `sheet`: the edges of the sheet, on a darker desk.
+- `corners`: `marks`, four centres [x, y] from top left clockwise, and `mark_size`, their side.
+- `aruco`: `marks`, a table from a mark's number to [x, y, side], and `dictionary` (default `4x4_50`).
+- `reference`: `picture`, a picture of the blank page, cut to the page, beside the form file.
+- `none`: the picture is the page. `size` may be left out with `unit = "fraction"`.
+
+The further keys of a field or a grid:
+
+- `style` (`comb` or `free`), `cells` (default: the most digits) and `gap` between them, for a comb.
+- `printed`: `boxes` around every cell, a `box` around the field, a base `line`, or `none`.
+- `required` (default true): whether a blank field is an error.
+- `decimal`: the separator, `.` or `,`, in a free field. `decimals`: the digits behind it; in a comb,
+  and without a separator, so many of the last digits are decimals.
+- `least_height` (default 0.25): what is lower than this part of the field is no digit. `notes` (default false):
+  small writing in a corner of a cell is a note.
+- `check`: a format of python-stdnum, `prefix`: letters printed before the digits that belong to the number;
+  `range`: the smallest and the largest number; `pattern`: a regular expression for the whole value.
+
 Whatever is wrong with a file is one `FormError` that names the file, the line, the field and the remedy.
 """
 

@@ -789,7 +789,12 @@ def _quads_of_marks(marks: Sequence[_Mark], due: float) -> Iterator[Floats]:
 
 def _detect_aruco(grey: Grey, dictionary: str) -> tuple[list[Floats], list[int]]:
     """Return the corners (4×2, pixels) and the numbers of the ArUco marks in a picture."""
-    aruco: Any = cv2.aruco
+    aruco: Any = getattr(cv2, "aruco", None)
+    if aruco is None:
+        raise RegistrationError(
+            "this OpenCV finds no ArUco marks; install opencv-python-headless 4.7 or later, or Debian's "
+            "python3-opencv"
+        )
     name = "DICT_ARUCO_ORIGINAL" if dictionary == "original" else f"DICT_{dictionary.upper()}"
     words = aruco.getPredefinedDictionary(getattr(aruco, name))
     if hasattr(aruco, "ArucoDetector"):  # OpenCV 4.7 and later
