@@ -40,7 +40,7 @@ The further keys of a field or a grid:
 - `required` (default true): whether a blank field is an error.
 - `decimal`: the separator, `.` or `,`, in a free field. `decimals`: the digits behind it; in a comb,
   and without a separator, so many of the last digits are decimals.
-- `least_height` (default 0.25): what is lower than this part of the field is no digit. `notes` (default false):
+- `least_height` (default 0.25): what is lower than this part of the field is no digit. `notes` (false):
   small writing in a corner of a cell is a note.
 - `check`: a format of python-stdnum, `prefix`: letters printed before the digits that belong to the number;
   `range`: the smallest and the largest number; `pattern`: a regular expression for the whole value.
