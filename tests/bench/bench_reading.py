@@ -1,0 +1,172 @@
+"""How well whole pictures are read, and what that costs beside the least OpenCV could do.
+
+    EDGEDIGITS_DATA=DIR python tests/bench/bench_reading.py [--model NAME|FILE] [--part tune|devtest]
+        [--sets pages cheques pen usps ardis cells] [--every N] [--json FILE]
+
+Everything goes through `Reader.read`, one thread. For sets of single digits a picture is right when exactly
+one digit is found and it is the right one. For text lines: exact lines, character error rate (Levenshtein
+distance over the true length), and the share of lines that can be accepted, by confidence, while at most 1 %
+of the accepted ones are wrong. The floor is grey conversion, adaptive threshold and connected components on
+the same picture; ratios to it are medians within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits import Page, Reader
+from edgedigits.reader import DEFAULT_MODEL
+
+Picture = tuple[NDArray[np.uint8], list[str]]
+
+SINGLE = {"pen": "pen/pen.npz", "usps": "usps/usps_train.npz", "ardis": "ardis/ardis_train.npz"}
+TEST_PUZZLES = ("01_25", "01_26")
+"""Puzzles of `cells` that no network was trained on."""
+
+
+def single(folder: Path, name: str, every: int) -> Iterator[Picture]:
+    """Yield pictures of one digit, every so many of the set."""
+    file = np.load(folder / SINGLE.get(name, "cells/cells.npz"))
+    chosen = np.arange(len(file["labels"]))
+    if name == "cells":
+        chosen = np.flatnonzero(np.isin(file["puzzle"], TEST_PUZZLES))
+        every = 1
+    for k in chosen[::every]:
+        yield file["images"][k], [str(file["labels"][k])]
+
+
+def lines(folder: Path, name: str, part: str) -> Iterator[Picture]:
+    """Yield pictures of text lines with their true lines."""
+    with (folder / name / "labels.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row.get("part", part) == part:
+                image = cv2.imread(str(folder / name / "images" / row["file"]))
+                assert image is not None
+                yield np.asarray(image, np.uint8), row["text"].split("\n")
+
+
+def distance(read: str, true: str) -> int:
+    """Return the Levenshtein distance."""
+    row = list(range(len(true) + 1))
+    for i, a in enumerate(read, 1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(true, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+    return row[-1]
+
+
+def guesses(page: Page) -> list[tuple[str, float]]:
+    """Return the text of every line, rejected digits by their best guess, and the line's confidence."""
+    return [
+        ("".join(d.alternatives[0][0] if d.rejected else d.label for d in line.digits), line.confidence)
+        for line in page.lines
+    ]
+
+
+def floor(image: NDArray[np.uint8]) -> None:
+    """Do the least that finding digits in a picture takes."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+    mask = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 15)
+    cv2.connectedComponentsWithStats(mask)
+
+
+def milliseconds(work: object, *arguments: object) -> float:
+    started = time.perf_counter()
+    work(*arguments)  # type: ignore[operator]
+    return (time.perf_counter() - started) * 1000
+
+
+def accepted(rows: list[tuple[float, bool]], most_wrong: float) -> float:
+    """Return the largest share of lines that can be accepted with at most `most_wrong` of them wrong."""
+    best = wrong = 0
+    for count, (_, right) in enumerate(sorted(rows, key=lambda row: -row[0]), 1):
+        wrong += not right
+        if wrong <= most_wrong * count:
+            best = count
+    return best / max(1, len(rows))
+
+
+def measure(reader: Reader, pictures: Iterator[Picture], one_line: bool) -> dict[str, float]:
+    """Read pictures and return the figures."""
+    total = exact = characters = errors = 0
+    rows: list[tuple[float, bool]] = []
+    ours, least = [], []
+    for image, true in pictures:
+        page = reader.read(image)
+        ours.append(min(milliseconds(reader.read, image) for _ in range(2)))
+        least.append(min(milliseconds(floor, image) for _ in range(2)))
+        read = guesses(page)
+        if one_line:  # a picture of one line: what was read of it, in reading order
+            confidence = min((c for _, c in read), default=0.0)
+            read = [("".join(text for text, _ in read), confidence)]
+        read += [("", 0.0)] * (len(true) - len(read))
+        for (text, confidence), wanted in zip(read, true, strict=False):
+            right = text == wanted
+            total += 1
+            exact += right
+            characters += len(wanted)
+            errors += distance(text, wanted)
+            rows.append((confidence, right))
+        errors += sum(len(text) for text, _ in read[len(true) :])
+    return {
+        "pictures": len(ours),
+        "lines": total,
+        "exact": exact / total,
+        "cer": errors / characters,
+        "accepted_at_1_percent": accepted(rows, 0.01),
+        "ms": float(np.median(ours)),
+        "floors": float(np.median(np.array(ours) / np.array(least))),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=os.environ.get("EDGEDIGITS_DATA"), metavar="DIR")
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE")
+    parser.add_argument("--part", default="tune", choices=["tune", "devtest"], help="of the cheques")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth single digit")
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        default=["pages", "cheques", *SINGLE, "cells"],
+        choices=["pages", "cheques", *SINGLE, "cells"],
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    if options.data is None:
+        parser.error("name the folder of the data sets with --data or EDGEDIGITS_DATA")
+    cv2.setNumThreads(1)
+    reader = Reader(options.model)
+    results = {}
+    print(f"{options.model}, one thread")
+    print(f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'at 1 %':>8}{'ms':>8}{'floors':>8}")
+    for name in options.sets:
+        one_line = name != "pages"
+        pictures = (
+            lines(options.data, name, options.part)
+            if name in ("pages", "cheques")
+            else single(options.data, name, options.every)
+        )
+        figures = results[name] = measure(reader, pictures, one_line)
+        print(
+            f"{name:<10}{figures['lines']:>7.0f}{figures['exact']:>8.3f}{figures['cer']:>8.3f}"
+            f"{figures['accepted_at_1_percent']:>8.3f}{figures['ms']:>8.2f}{figures['floors']:>8.1f}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps({"model": options.model, "sets": results}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
