@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.edge.drawing import paper, write
@@ -28,13 +29,13 @@ def server() -> Iterator[Served]:
         yield running
 
 
-def test_what_it_describes_is_what_it_does(server: Served) -> None:
+def test_what_it_describes_is_what_it_does(server: Served, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run"]
     command += [f"{server.url}/api/openapi.json", "--checks", CHECKS, "--max-examples", "6", "--seed", "1"]
     command += ["--phases", "coverage,fuzzing", "--no-color", "--generation-database", "none"]
     for path in STREAMS:
         command += ["--exclude-path", path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
     assert "Tested: 17" in done.stdout, done.stdout[-2000:]
     assert not any(status >= 500 for _, status in server.web.requests.answered)

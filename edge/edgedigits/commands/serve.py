@@ -80,14 +80,14 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise EdgeDigitsError(f"the pages need Starlette and uvicorn ({error}); {INSTALL}") from error
-    from edgedigits.serve.settings import ServeSettings
+    from edgedigits.serve.settings import ServeTable
 
     if arguments.print_config:
         from edgedigits.config import describe
         from edgedigits.settings import as_toml
 
         print(describe())
-        print(f"# {(ServeSettings.__doc__ or '').splitlines()[0]}\n[serve]\n{as_toml(ServeSettings)}", end="")
+        print(f"# {(ServeTable.__doc__ or '').splitlines()[0]}\n[serve]\n{as_toml(ServeTable)}", end="")
         return
     if arguments.source is None and arguments.config is None and not arguments.set:
         arguments.parser.error("name a source, or give --config")

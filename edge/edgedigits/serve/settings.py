@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import os
 import secrets
@@ -27,15 +26,13 @@ class ServeError(EdgeDigitsError):
 
 
 @dataclass(frozen=True)
-class ServeSettings:
+class ServeTable:
     """Where the web face is served, to whom, and how much of it."""
 
     host: str = "127.0.0.1"
     """Address to listen on; one that others can reach needs a token."""
     port: int = 8000
     """Port to listen on; 0 takes any that is free. 0…65,535."""
-    token: str = ""
-    """What a client must know; empty: nothing, which is for localhost only. Comes from `token_file`."""
     token_file: str = ""
     """File that holds the token; else EDGEDIGITS_TOKEN in the environment; else one is made at each start."""
     names: tuple[str, ...] = ()
@@ -80,7 +77,15 @@ class ServeSettings:
     """Quality of the live view's JPEG. 1…100."""
 
 
-def settings_from(table: Mapping[str, Any], **changes: object) -> ServeSettings:
+@dataclass(frozen=True)
+class ServeSettings(ServeTable):
+    """The settings in force: the configuration's table [serve], and the token, which is not kept there."""
+
+    token: str = ""
+    """What a client must know; empty: nothing, which is for localhost only."""
+
+
+def settings_from(table: Mapping[str, Any], **changes: Any) -> ServeSettings:
     """Return the settings of a configuration's table [serve], with what the command line changes.
 
     Raises `SettingsError` as `build` does, and for a token in the table itself.
@@ -89,7 +94,7 @@ def settings_from(table: Mapping[str, Any], **changes: object) -> ServeSettings:
         raise SettingsError("'serve' is a table; write [serve] and its keys below")
     if "token" in table:
         raise SettingsError("[serve]: write the token into a file of its own, and name that as token_file")
-    return dataclasses.replace(build(ServeSettings, table, "[serve]"), **changes)  # type: ignore[arg-type]
+    return ServeSettings(**{**vars(build(ServeTable, table, "[serve]")), **changes})
 
 
 def is_local(host: str) -> bool:

@@ -1,7 +1,7 @@
 // The live view: one frame is asked for after another, and none while nobody looks.
 
 import { show } from "./boxes.js";
-import { $, ask, askJson, element, lineItem, percent, say } from "./common.js";
+import { $, ask, askJson, element, lineItem, percent, plural, say } from "./common.js";
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
@@ -40,16 +40,29 @@ async function present(data) {
   tell(page);
 }
 
+const MOST_LINES = 8;
+
 function tell(page) {
-  $("lines").replaceChildren(...page.lines.map(lineItem));
-  $("nothing").hidden = page.lines.length > 0;
-  $("nothing").textContent = "Nothing to read in the picture.";
-  const stages = Object.entries({ ...page.timings });
-  if (!("read" in page.timings)) stages.push(["read", page.elapsed_ms]);
+  $("lines").replaceChildren(...page.lines.slice(0, MOST_LINES).map(lineItem));
+  const more = page.lines.length - MOST_LINES;
+  $("nothing").hidden = page.lines.length > 0 && more <= 0;
+  $("nothing").textContent = more > 0 ? `and ${plural(more, "more line")}` : "Nothing to read in the picture.";
+  tellStages({ ...page.timings, read: page.timings.read ?? page.elapsed_ms });
+}
+
+// Averages over about a second, told twice a second: single numbers would only flicker.
+const averages = new Map();
+let told = 0;
+
+function tellStages(timings) {
+  for (const [stage, ms] of Object.entries(timings)) {
+    averages.set(stage, averages.has(stage) ? averages.get(stage) + 0.2 * (ms - averages.get(stage)) : ms);
+  }
+  if (performance.now() - told < 500) return;
+  told = performance.now();
+  const shown = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   $("stages").replaceChildren(
-    ...stages.map(([name, ms]) =>
-      element("div", {}, element("dt", {}, name), element("dd", {}, `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`)),
-    ),
+    ...[...averages].map(([stage, ms]) => element("div", {}, element("dt", {}, stage), element("dd", {}, shown(ms)))),
   );
 }
 
