@@ -99,7 +99,7 @@ def _groups(grey: Grey, quad: NDArray[np.float64]) -> tuple[list[_Group], tuple[
     flat, _ = flattened(grey, homography(_UNIT, quad), np.zeros((1, 2)), size, margin)
     lines = _printed_lines(flat)
     cells = _cells(lines, margin)
-    groups = _stacked(_in_rows(cells))
+    groups = _apart(_stacked(_in_rows(cells)))
     groups += _base_lines(lines, groups, margin)
     shifted = [
         _Group((g.first[0] - margin, g.first[1] - margin, *g.first[2:]), g.cells, g.gap, g.rows, g.printed)
@@ -199,6 +199,22 @@ def _stacked(groups: Sequence[_Group]) -> list[_Group]:
             _Group((x, y, w, round((end - y) / len(stack))), stack[0].cells, stack[0].gap, len(stack))
         )
     return found
+
+
+def _apart(groups: Sequence[_Group]) -> list[_Group]:
+    """Return the groups without those that lie over one of more cells: rows misread through what is written."""
+    kept: list[_Group] = []
+    for group in sorted(groups, key=lambda g: -g.cells * g.rows):
+        x, y, w, h = group.box
+        clear = True
+        for other in kept:
+            x1, y1, w1, h1 = other.box
+            wide, high = min(x + w, x1 + w1) - max(x, x1), min(y + h, y1 + h1) - max(y, y1)
+            if wide > 0 and high > 0 and wide * high > 0.01 * min(w * h, w1 * h1):
+                clear = False
+        if clear:
+            kept.append(group)
+    return kept
 
 
 def _base_lines(lines: tuple[Grey, Grey], groups: Sequence[_Group], margin: int) -> list[_Group]:
