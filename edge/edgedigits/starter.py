@@ -202,7 +202,7 @@ def _stacked(groups: Sequence[_Group]) -> list[_Group]:
 
 
 def _apart(groups: Sequence[_Group]) -> list[_Group]:
-    """Return the groups without those that lie over one of more cells: rows misread through what is written."""
+    """Return the groups without those that lie over one of more cells, as rows misread do."""
     kept: list[_Group] = []
     for group in sorted(groups, key=lambda g: -g.cells * g.rows):
         x, y, w, h = group.box
