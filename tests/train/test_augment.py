@@ -222,7 +222,8 @@ def test_parts_leave_out_what_is_a_digit_itself():
 
 def test_versions_do_not_depend_on_the_number_of_processes(digits, monkeypatch):
     monkeypatch.setattr("edgedigits_train.versions.CHUNK", 20)
-    arguments = (*digits, np.zeros((0, 28, 28), np.uint8), EVERYTHING, 11)
+    settings = dataclasses.replace(EVERYTHING, fresh=0.0)
+    arguments = (*digits, np.zeros((0, 28, 28), np.uint8), settings, 11)
     with Versions(*arguments, processes=1) as one, Versions(*arguments, processes=2) as two:
         pictures, labels = one.epoch(1)
         assert pictures.shape == (120, 28, 28)
@@ -236,6 +237,45 @@ def test_versions_do_not_depend_on_the_number_of_processes(digits, monkeypatch):
         assert np.array_equal(pictures[60:], third[60:])
         assert not np.array_equal(pictures[:60], third[:60])
         assert not np.array_equal(one.draw(HELD_OUT)[:60], pictures[:60])
+
+
+def test_what_is_fresh_differs_in_every_epoch_and_can_be_had_again(digits):
+    settings = dataclasses.replace(EVERYTHING, variants=1, plain=1.0, junk=0)
+    arguments = (*digits, np.zeros((0, 28, 28), np.uint8), settings, 11)
+    with Versions(*arguments, processes=1) as one, Versions(*arguments, processes=1) as two:
+        first, second = one.epoch(1)[0], one.epoch(2)[0]
+        assert (first != second).any(axis=(1, 2)).mean() > 0.95
+        assert np.array_equal(second, two.epoch(2)[0])
+        pictures, labels = one.held_out()
+        assert np.array_equal(pictures, two.held_out()[0])
+        assert labels.tolist() == digits[1].tolist()
+
+
+def test_bending_keeps_the_digit_about_its_centre_of_mass(digits):
+    crops, _ = digits
+    still = augment.bent(crops, dataclasses.replace(EVERYTHING, fresh=0.0), np.random.default_rng(0))
+    assert np.array_equal(still, crops)
+    bent = augment.bent(crops, EVERYTHING, np.random.default_rng(0))
+    for before, after in zip(crops, bent, strict=True):
+        old, new = cv2.moments(before), cv2.moments(after)
+        for axis in ("m10", "m01"):
+            assert new[axis] / new["m00"] == pytest.approx(old[axis] / old["m00"], abs=1.5)
+    overlap = ((crops > 127) & (bent > 127)).sum(axis=(1, 2)) / ((crops > 127) | (bent > 127)).sum(
+        axis=(1, 2)
+    )
+    assert 0.3 < np.median(overlap) < 0.95
+
+
+def test_a_bent_picture_is_turned_by_the_angle_of_the_settings():
+    bar = np.zeros((400, 28, 28), np.uint8)
+    bar[:, 4:24, 13:16] = 255
+    turned = augment.bent(bar, Augmentation(rotation=20.0, fresh=0.5), np.random.default_rng(1))
+    angles = []
+    for crop in turned:
+        moments = cv2.moments(crop)
+        angles.append(0.5 * np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]))
+    degrees = np.rad2deg(np.array(angles)) % 180 - 90
+    assert np.std(degrees) == pytest.approx(10, abs=2.5)
 
 
 # The split, the recipes, the sheet
