@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edgedigits import __version__
-from edgedigits.commands import bench, doctor, live, serve, service
+from edgedigits.commands import bench, bundle, doctor, live, serve, service
 from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
@@ -366,6 +366,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add(commands)
     bench.add(commands, _positive)
     service.add(commands)
+    bundle.add(commands)
     serve.add(commands, _probability)
     _form_commands(commands)
     return parser
