@@ -35,7 +35,7 @@ class CaptureSettings:
     """Height asked of the camera; 0: its own. Pixels, 0…20,000."""
     rate: float = 0.0
     """Frames per second asked of the camera; 0: its own. 0…1000."""
-    rotate: int = 0
+    rotate: Literal[0, 90, 180, 270] = 0
     """Turn the picture clockwise: 0, 90, 180 or 270. Degrees."""
     crop: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Part of the upright picture that is read: x, y, width, height; all 0: all of it. Pixels."""

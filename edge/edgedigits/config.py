@@ -71,6 +71,8 @@ class GeneralSettings:
     """What events call the source; empty: the source as it is given, without password."""
     model: str = ""
     """Name of a shipped model or path of a .tflite file; empty: the default one."""
+    delegate: str = ""
+    """Accelerator that runs the network: edgetpu, or a TFLite delegate's shared library; empty: the CPU."""
     min_confidence: float = -1.0
     """Lines are accepted from this confidence on; negative: what the model says. -1…1."""
     every: float = 0.0

@@ -87,7 +87,7 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
 
     Raises `SettingsError` for an unknown key, a value of another type, or one outside its range.
     """
-    known = settings_of(cls)
+    known = settings_of(typing.cast("type[Any]", cls))
     values = {}
     for key, value in table.items():
         if key not in known:
@@ -144,7 +144,7 @@ def _kind(kind: Any) -> str:
     if isinstance(kind, types.UnionType):
         return " or ".join(_kind(one) for one in typing.get_args(kind) if one is not type(None))
     if typing.get_origin(kind) is typing.Literal:
-        return "one of " + ", ".join(f'"{one}"' for one in typing.get_args(kind))
+        return "one of " + ", ".join(json.dumps(one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         return "a list of values"
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}[kind]

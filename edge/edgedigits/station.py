@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgedigits.capture import without_password
-from edgedigits.config import LiveConfig, OutputSettings
+from edgedigits.config import GeneralSettings, LiveConfig, OutputSettings
 from edgedigits.delivery import Delivery
 from edgedigits.event import Event
 from edgedigits.frames import Frame
@@ -22,6 +23,8 @@ from edgedigits.reconnect import Reconnecting
 from edgedigits.settings import SettingsError
 from edgedigits.sinks import CsvFile, JsonLinesFile, Sink
 from edgedigits.track import Tracker
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -48,8 +51,9 @@ def open_station(
     general = config.general
     if not general.source:
         raise SettingsError("no source; name one, as in: edgedigits live 0 (or demo: to try it out)")
-    minimum = general.min_confidence if general.min_confidence >= 0 else None
-    reader = reader or Reader(general.model or DEFAULT_MODEL, min_line_confidence=minimum)
+    reader = reader or open_reader(general)
+    if reader.model.delegate_failure:
+        log.warning("%s", reader.model.delegate_failure)
     with contextlib.ExitStack() as stack:
         sinks = []
         for output in config.outputs:
@@ -85,6 +89,14 @@ def open_station(
             on_event=on_event,
             beat=beat,
         )
+
+
+def open_reader(general: GeneralSettings) -> Reader:
+    """Return the reader that settings describe; raises `ModelError`."""
+    minimum = general.min_confidence if general.min_confidence >= 0 else None
+    return Reader(
+        general.model or DEFAULT_MODEL, min_line_confidence=minimum, delegate=general.delegate or None
+    )
 
 
 def open_sink(settings: OutputSettings) -> Sink:

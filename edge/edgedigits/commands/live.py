@@ -91,6 +91,8 @@ def load(arguments: argparse.Namespace) -> LiveConfig:
         general["model"] = arguments.model
     if arguments.min_confidence is not None:
         general["min_confidence"] = arguments.min_confidence
+    if getattr(arguments, "delegate", None):
+        general["delegate"] = arguments.delegate
     if getattr(arguments, "every", None) is not None:
         general["every"] = arguments.every
     tables = dict(config.tables)
@@ -140,12 +142,13 @@ def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) ->
     config = load(arguments)
     from edgedigits.capture import without_password
     from edgedigits.live import watch
-    from edgedigits.reader import DEFAULT_MODEL, Reader
     from edgedigits.sources import open_source
+    from edgedigits.station import open_reader
 
     general = config.general
-    minimum = general.min_confidence if general.min_confidence >= 0 else None
-    reader = Reader(general.model or DEFAULT_MODEL, min_line_confidence=minimum)
+    reader = open_reader(general)
+    if reader.model.delegate_failure:
+        run.say(reader.model.delegate_failure)
     name = without_password(general.source)
     run.open_output(arguments.format, len(name), moving=True)
     run.open_annotated(arguments.annotate, inputs=[general.source], moving=True)

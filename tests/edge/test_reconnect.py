@@ -1,0 +1,291 @@
+"""A camera that stalls, freezes, breaks off or is unplugged is brought back."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits.capture import Camera, CaptureSettings, make_frame
+from edgedigits.errors import SourceError
+from edgedigits.frames import Frame
+from edgedigits.reconnect import Reconnecting, _Attempts
+
+SETTINGS = CaptureSettings(
+    open_seconds=2, stall_seconds=0.5, frozen_seconds=0.4, first_pause=0.02, longest_pause=0.1
+)
+
+
+class Script:
+    """A driver that plays what it is told: a number is a frame, a pause in seconds, or what it raises."""
+
+    def __init__(self, *steps: object) -> None:
+        self._steps = iter(steps)
+        self.released = False
+
+    def open(self) -> None:
+        pass
+
+    def read(self) -> np.ndarray | None:
+        for step in self._steps:
+            if isinstance(step, float):
+                time.sleep(step)
+            elif isinstance(step, Exception):
+                raise step
+            elif isinstance(step, int):
+                time.sleep(0.005)
+                return np.full((8, 8), step % 256, np.uint8)
+        return None
+
+    def release(self) -> None:
+        self.released = True
+
+
+def camera(driver: Any, stop: threading.Event, settings: CaptureSettings = SETTINGS) -> Camera:
+    return Camera(lambda: driver, "cam", "camera", 0.0, stop, settings)
+
+
+def reconnecting(
+    *drivers: object, settings: CaptureSettings = SETTINGS
+) -> tuple[Reconnecting, threading.Event]:
+    stop = threading.Event()
+    line = iter(drivers)
+
+    def opener(name: str, **_: Any) -> Camera:
+        driver = next(line)
+        if isinstance(driver, Exception):
+            raise driver
+        return camera(driver, stop, settings)
+
+    return Reconnecting("cam", stop=stop, settings=settings, opener=opener), stop
+
+
+def take(source: Reconnecting, stop: threading.Event, until: Callable[[Frame], bool]) -> list[Frame]:
+    frames = []
+    for frame in source:
+        frames.append(frame)
+        if until(frame):
+            stop.set()
+    return frames
+
+
+def value(frame: Frame) -> int:
+    return int(frame.image[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("failure", "word"),
+    [
+        ((), "went away"),
+        ((1.2,), "stalled"),
+        ((RuntimeError("the cable"),), "went away"),
+        ((9,) * 400, "frozen"),
+    ],
+    ids=["ends", "stalls", "raises", "freezes"],
+)
+def test_it_comes_back(failure: tuple[object, ...], word: str, caplog: pytest.LogCaptureFixture) -> None:
+    source, stop = reconnecting(Script(1, 2, 3, *failure), Script(*range(100, 200)))
+    with caplog.at_level("INFO"):
+        frames = take(source, stop, lambda frame: value(frame) >= 110)
+    assert word in caplog.text
+    assert "back again" in caplog.text
+    assert source.status.reconnects == 1
+    assert source.status.state == "reading"
+    numbers = [frame.page for frame in frames]
+    assert numbers == sorted(set(numbers))  # one number, one frame, across the gap
+    source.close()
+
+
+def test_a_stall_is_noticed_soon() -> None:
+    stop = threading.Event()
+    source = camera(Script(1, 2, 30.0), stop)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="stalled"):
+        list(source)
+    assert time.monotonic() - started < 0.5 + 1.0
+
+
+def test_what_is_not_there_at_first_is_told_at_once() -> None:
+    with pytest.raises(SourceError, match="no such"):
+        reconnecting(SourceError("cam: no such camera; plug it in"))
+    source, _ = reconnecting(Script())
+    with pytest.raises(SourceError, match="can't be opened"):
+        list(source)
+
+
+def test_a_device_that_is_gone_for_a_while() -> None:
+    gone = [SourceError("cam: no such camera")] * 5
+    source, stop = reconnecting(Script(1, 2, 3), *gone, Script(*range(100, 150)))
+    frames = take(source, stop, lambda frame: value(frame) > 100)
+    assert value(frames[-1]) > 100
+    assert source.status.reconnects == 1
+
+
+def test_stop_ends_the_waiting() -> None:
+    source, stop = reconnecting(
+        Script(1, 2, 3), *itertools.repeat(SourceError("cam: gone"), 1000), settings=SETTINGS
+    )
+    threading.Timer(0.5, stop.set).start()
+    started = time.monotonic()
+    list(source)
+    assert time.monotonic() - started < 2
+    assert source.status.state == "reconnecting"
+    assert source.status.message == "cam: gone"
+
+
+def test_pauses_grow_and_attempts_are_limited() -> None:
+    now = [0.0]
+    settings = CaptureSettings(first_pause=0.25, longest_pause=2.0, attempts_per_minute=20)
+    attempts = _Attempts(settings, lambda: now[0])
+    waits = []
+    for _ in range(60):
+        waits.append(attempts.next_wait())
+        now[0] += waits[-1]
+    assert waits[:4] == [0.25, 0.5, 1.0, 2.0]
+    times = list(itertools.accumulate(waits))
+    assert all(sum(t - 60 < other <= t for other in times) <= 20 for t in times)
+    attempts.succeeded()
+    now[0] += 1000
+    assert attempts.next_wait() == 0.25
+
+
+def test_a_still_picture_may_be_allowed() -> None:
+    stop = threading.Event()
+    settings = CaptureSettings(stall_seconds=5, frozen_seconds=0)
+    source = camera(Script(*[9] * 300), stop, settings)
+    with pytest.raises(SourceError, match="went away after 300"):
+        list(source)
+    assert source.received == 300
+
+
+def test_turned_and_cropped() -> None:
+    image = np.zeros((4, 6), np.uint8)
+    image[0, 0] = 200
+    turned = make_frame(image, "cam", 0, 0.0, CaptureSettings(rotate=90))
+    assert turned.size == (4, 6)
+    assert turned.image[0, 3] == 200
+    cropped = make_frame(image, "cam", 0, 0.0, CaptureSettings(rotate=180, crop=(3, 2, 3, 2)))
+    assert cropped.size == (3, 2)
+    assert cropped.image[1, 2] == 200
+    with pytest.raises(SourceError, match="not inside"):
+        make_frame(image, "cam", 0, 0.0, CaptureSettings(crop=(3, 2, 9, 2)))
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 2), (24,)])
+def test_a_pixel_format_that_cant_be_used(shape: tuple[int, ...]) -> None:
+    with pytest.raises(SourceError, match="pixel format"):
+        make_frame(np.zeros(shape, np.uint8), "cam", 0, 0.0, CaptureSettings())
+
+
+# --- a real stream on a real socket ---
+
+
+class Stream:
+    """An MJPEG server that can stall, garble, break off, and come back at the same address."""
+
+    def __init__(self) -> None:
+        self.mode = "run"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}/video"
+        self._server: http.server.ThreadingHTTPServer | None = None
+        self.start()
+
+    def start(self) -> None:
+        stream = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for number in itertools.count():
+                        if stream.mode == "leave":
+                            return
+                        if stream.mode == "stall":
+                            time.sleep(0.02)
+                            continue
+                        picture = np.full((48, 64), 40 + number % 100, np.uint8)
+                        jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+                        if stream.mode == "garble":
+                            jpeg = bytes(byte ^ 0x5A for byte in jpeg)
+                        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                        self.wfile.write(head.encode() + jpeg + b"\r\n")
+                        time.sleep(0.02)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        http.server.ThreadingHTTPServer.allow_reuse_address = True
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            self._server = None
+
+
+@pytest.fixture
+def stream() -> Iterator[Stream]:
+    stream = Stream()
+    yield stream
+    stream.mode = "leave"
+    stream.stop()
+
+
+@pytest.mark.parametrize("how", ["stall", "garble", "leave", "gone"])
+def test_a_stream_that_fails_and_comes_back(stream: Stream, how: str) -> None:
+    """Noticed within 3 s, read again within 2 s after it is back; the machine's own load on top."""
+    stop = threading.Event()
+    source = Reconnecting(stream.address, stop=stop)
+    log: list[float] = []
+
+    def read() -> None:
+        for _ in source:
+            log.append(time.monotonic())
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        until = time.monotonic() + 15
+        while len(log) < 5 and time.monotonic() < until:
+            time.sleep(0.02)
+        assert len(log) >= 5
+        failed = time.monotonic()
+        stream.mode = "leave" if how == "gone" else how
+        if how == "gone":
+            stream.stop()
+        while source.status.state != "reconnecting" and time.monotonic() < failed + 15:
+            time.sleep(0.01)
+        noticed = time.monotonic() - failed
+        time.sleep(0.5)
+        stream.mode = "run"
+        if how == "gone":
+            stream.start()
+        back = time.monotonic()
+        while source.status.state != "reading" and time.monotonic() < back + 15:
+            time.sleep(0.01)
+        again = time.monotonic() - back
+    finally:
+        stop.set()
+        thread.join(10)
+        source.close()
+    assert noticed <= 3.0 + 0.5
+    assert again <= 2.0 + 1.0
+    assert source.status.reconnects == 1
