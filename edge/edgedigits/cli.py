@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgedigits.reader import Reader
 
 # The Reader's own default; to import it from there would load OpenCV for --help.
-_DEFAULT_MODEL = "paper-int8"
+_DEFAULT_MODEL = "compact-int8"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from edgedigits.model import Model
 from edgedigits.normalize import normalize
 from edgedigits.page import Box, Line, Page
 
-DEFAULT_MODEL = "paper-int8"
+DEFAULT_MODEL = "compact-int8"
 
 _LEFT_OUT = 0.04
 """So much ink left out, in squared heights, takes a line's confidence to a third."""
