@@ -82,7 +82,16 @@ def form_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(form_file: Path) -> Iterator[str]:
     # Six frames a second are plenty here, and leave the processor to the browser.
     with command(f"demo:{SEED}", "--form", form_file, "--set", "every=0.15") as (_, line):
-        yield address_in(line)
+        url = address_in(line)
+        until = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}api/health").close()
+                break
+            except urllib.error.HTTPError:  # 503 until the first frame has come
+                assert time.monotonic() < until
+                time.sleep(0.1)
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -178,7 +178,7 @@ class Fields:
             size = page.get("size") if isinstance(page, dict) and page.get("unit") != "fraction" else None
             whole = [0, 0, *size] if isinstance(size, list) and len(size) == 2 else [0, 0, 1, 1]
             some = {"name": "page", "box": whole, "digits": 1, "printed": "none"}
-            values = {"page": page, "field": [some]}
+            values = {"name": values.get("name", "form"), "page": page, "field": [some]}
         return frame, self._form(values)
 
 

@@ -91,6 +91,7 @@ function place(blob) {
   $("page").src = address;
   $("page").alt = "The page of the form";
   $("page").hidden = false;
+  $("sheet").style.aspectRatio = "";
   $("empty").hidden = true;
 }
 
@@ -127,6 +128,11 @@ function draw() {
     $("labels").append(label);
   });
   if (chosen) drawing.append(handle(chosen));
+  if (!address) {
+    // Without a picture the sheet is at least of the page's shape.
+    $("sheet").style.aspectRatio = page.size ? `${page.size[0]} / ${page.size[1]}` : "3 / 2";
+    $("empty").hidden = items.length > 0;
+  }
   if (focused !== undefined) drawing.querySelector(`[data-item="${focused}"]`)?.focus();
   list();
 }
@@ -143,7 +149,7 @@ function innerLines(item) {
 }
 
 function handle(item) {
-  const place = $("boxes").getBoundingClientRect();
+  const place = $("boxes").getBoundingClientRect(); // of the screen: the drawing is stretched to the page
   const [wide, high] = [(14 / place.width) * SIDE, (14 / place.height) * SIDE];
   const [x, y, w, h] = item.box.map((v) => v * SIDE);
   return made("rect", { class: "handle", x: x + w - wide / 2, y: y + h - high / 2, width: wide, height: high });
