@@ -90,14 +90,17 @@ class Part:
 
 
 def parts_between(
-    ink: NDArray[np.uint8], cuts: list[Cut], settings: CutSettings = CutSettings()
+    ink: NDArray[np.uint8], cuts: list[Cut], tall: float = 0.0, settings: CutSettings = CutSettings()
 ) -> list[Part]:
     """Return everything that could be a digit between any two cuts of a piece of writing.
 
-    `ink` is uint8, H×W, as given to `find_cuts`. Between neighbouring cuts there is always a part, be it
-    empty (its box is then 0×0), so that there is a way from the left edge to the right one.
+    `ink` is uint8, H×W, as given to `find_cuts`; `tall` is the height of the line it stands in, in pixels,
+    where that is known: a digit that lies low may be wider than it is high. Between neighbouring cuts there
+    is always a part, be it empty (its box is then 0×0), so that there is a way from the left edge to the
+    right one.
     """
     height, width = ink.shape
+    tall = max(tall, height)
     edges = [np.zeros(height, np.intp), *(cut.path for cut in cuts), np.full(height, width, np.intp)]
     costs = [0.0, *(cut.cost for cut in cuts), 0.0]
     columns = np.arange(width)
@@ -107,8 +110,8 @@ def parts_between(
         for stop in range(start + 1, len(edges)):
             own = np.where(right_of & (columns < edges[stop][:, None]), ink, 0).astype(np.uint8)
             x, y, w, h = cv2.boundingRect(own)
-            too_wide = w > settings.widest * height
-            if stop > start + 1 and (too_wide or w < settings.narrowest * height):
+            too_wide = w > settings.widest * tall
+            if stop > start + 1 and (too_wide or w < settings.narrowest * tall):
                 if too_wide:
                     break
                 continue

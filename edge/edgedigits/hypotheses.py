@@ -26,7 +26,7 @@ class HypothesesSettings:
     sure: float = 0.95
     """A glyph that is a digit with this probability is left alone. 0…1."""
     widest: float = 1.35
-    """A glyph wider than so many of its heights is more than one digit, whatever the network says."""
+    """A glyph wider than so many heights, its own or its line's, is more than one digit in any case."""
     widest_unless_doubted: float = 1.6
     """The same where the network cannot say "not a digit" and will see one in anything."""
 
@@ -103,6 +103,7 @@ class LineHypotheses:
         probabilities = self.asked[self._of_glyph[id(glyph)]].probabilities
         assert probabilities is not None
         _, _, width, height = glyph.box
+        height = max(height, round(self._tall))
         if not self._can_doubt:
             return width <= self._settings.widest_unless_doubted * height
         best = max(float(probabilities[k]) for k, _ in self._characters)
@@ -117,7 +118,7 @@ class LineHypotheses:
         left, top, _, _ = cluster.box
         cuts = find_cuts(cluster.ink, self._cuts)
         steps = len(cuts) + 1
-        for part in parts_between(cluster.ink, cuts, self._cuts):
+        for part in parts_between(cluster.ink, cuts, self._tall, self._cuts):
             start, stop = self._nodes + part.start, self._nodes + part.stop
             x, y, width, height = part.box
             box = (left + x, top + y, width, height)

@@ -28,7 +28,7 @@ class LatticeSettings:
 
     cut_cost: float = 0.3
     """For each pixel of ink that the cuts beside a glyph cross."""
-    touching_cost: float = 0.3
+    touching_cost: float = 0.7
     """For a glyph that any ink was cut from."""
     height_cost: float = 1.0
     """For a glyph lower or higher than its line by 0.25 heights beyond the usual (times the square)."""
