@@ -11,15 +11,14 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from edgedigits import __version__
 from edgedigits.board import board_name, governor, thermal
 from edgedigits.capture import CaptureSettings
 from edgedigits.config import LiveConfig
 from edgedigits.errors import EdgeDigitsError
+from edgedigits.fit import Finding, Grade
 from edgedigits.golden import check as check_golden
 from edgedigits.journal import default_path
 from edgedigits.model import Model
@@ -27,19 +26,6 @@ from edgedigits.reader import DEFAULT_MODEL
 from edgedigits.sinks import DeliveryError
 from edgedigits.sources import open_source
 from edgedigits.station import open_sink
-
-Grade = Literal["good", "note", "bad"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was looked at, how it is, and what to do where it is not well."""
-
-    part: str
-    grade: Grade
-    what: str
-    remedy: str = ""
-
 
 Check = Callable[[LiveConfig], Iterator[Finding]]
 

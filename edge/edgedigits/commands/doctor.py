@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from edgedigits.commands import live
 
 if TYPE_CHECKING:
     from edgedigits.cli import Run
+    from edgedigits.fit import Finding
 
 _SIGNS = {"good": "ok ", "note": " - ", "bad": "BAD"}
 
@@ -38,13 +40,11 @@ def add(commands: Any) -> None:
 
 def perform(arguments: argparse.Namespace, run: Run) -> None:
     """Run the command."""
-    from edgedigits.doctor import examine
-
     if arguments.print_config:
         live.perform(arguments, run)
         return
     findings = []
-    for finding in examine(live.load(arguments)):
+    for finding in _findings(arguments):
         findings.append(finding)
         if not arguments.json:
             remedy = f"; {finding.remedy}" if finding.remedy else ""
@@ -54,3 +54,17 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
         values = {"schema": 1, "ok": not bad, "findings": [dataclasses.asdict(f) for f in findings]}
         print(json.dumps(values, ensure_ascii=False))
     run.status = int(bad)
+
+
+def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+    from edgedigits.fit import misfits
+
+    hopeless = False
+    for misfit in misfits():
+        # Without its accelerator a board still reads; without the rest nothing more can be examined.
+        hopeless |= misfit.part != "edge tpu"
+        yield misfit
+    if not hopeless:
+        from edgedigits.doctor import examine
+
+        yield from examine(live.load(arguments))
