@@ -2,7 +2,12 @@
 # Installs what the tests take from the system; quick and quiet when it is all there. Needs root and apt-get.
 set -euo pipefail
 
-packages=(chromium ffmpeg fonts-dejavu-core mosquitto openssl)
+packages=(
+    chromium fonts-dejavu-core             # the web pages
+    ffmpeg mosquitto openssl               # streams, a broker, its certificates
+    gcc cmake                              # firmware, and stand-ins for an accelerator's library
+    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm  # emulated microcontrollers
+)
 
 missing=()
 for package in "${packages[@]}"; do
@@ -10,8 +15,10 @@ for package in "${packages[@]}"; do
 done
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # A mirror may be out of order for a while: what can't be had is said, and its tests skip with the reason.
+    apt-get update -qq || echo "setup.sh: the package lists could not be refreshed" >&2
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+        echo "setup.sh: not installed: ${missing[*]}" >&2
 fi
 
 # Emulated Raspberry Pis. Where they can't be made, their tests say so.
