@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import functools
 import inspect
 import json
 import re
@@ -41,8 +40,7 @@ class Setting:
     high: float | None
 
 
-@functools.cache
-def settings_of(cls: type) -> dict[str, Setting]:
+def settings_of(cls: type[Any]) -> dict[str, Setting]:
     """Return the settings of a dataclass by name, in order."""
     words = _words(cls)
     types_ = typing.get_type_hints(cls)
@@ -87,7 +85,7 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
 
     Raises `SettingsError` for an unknown key, a value of another type, or one outside its range.
     """
-    known = settings_of(typing.cast("type[Any]", cls))
+    known = settings_of(cls)
     values = {}
     for key, value in table.items():
         if key not in known:

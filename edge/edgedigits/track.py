@@ -127,8 +127,6 @@ class Tracker:
         longest = max(1.0, 2 * self._settings.steady_seconds)
         while len(self._window) > self._settings.steady_frames and seconds - self._window[0][0] > longest:
             self._window.popleft()
-        if moving:
-            self._keep_last()
         if self._reported is not None and not self._differs(lines):
             # As it was reported: nothing to wait for.
             self._since = None
@@ -136,10 +134,6 @@ class Tracker:
         if self._since is None:
             self._since = seconds
         return self._judge(seconds, number)
-
-    def _keep_last(self) -> None:
-        while len(self._window) > 1:
-            self._window.popleft()
 
     def _writing(self, page: Page) -> tuple[Line, ...]:
         """Return the lines that look like writing at all."""
