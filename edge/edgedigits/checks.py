@@ -17,7 +17,7 @@ from typing import Any
 
 from edgedigits.errors import FormError
 
-INSTALL = "pip install 'edgedigits[forms]'"
+INSTALL = "pip install python-stdnum"
 
 Test = Callable[[str], bool]
 

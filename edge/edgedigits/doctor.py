@@ -66,7 +66,7 @@ def _python(config: LiveConfig) -> Iterator[Finding]:
 
 
 _PACKAGES = {
-    "paho.mqtt": "for MQTT: pip install 'edgedigits[mqtt]'",
+    "paho.mqtt": "for MQTT: pip install paho-mqtt",
     "picamera2": "for picamera2: sudo apt install python3-picamera2, and a venv with --system-site-packages",
 }
 

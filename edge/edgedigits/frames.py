@@ -223,7 +223,7 @@ def _render(file: IO[bytes], source: str) -> Iterator[Frame | Unread]:
     try:
         import pypdfium2 as pdfium
     except ImportError as error:
-        raise PictureError("a PDF; to read PDFs, pip install 'edgedigits[pdf]'") from error
+        raise PictureError("a PDF; to read PDFs, pip install pypdfium2") from error
     try:
         document = pdfium.PdfDocument(file)
         count = len(document)

@@ -41,7 +41,7 @@ class Mqtt:
         try:
             import paho.mqtt.client as paho
         except ImportError as error:
-            raise SettingsError("MQTT needs paho-mqtt; pip install 'edgedigits[mqtt]'") from error
+            raise SettingsError("MQTT needs paho-mqtt; pip install paho-mqtt") from error
         self._paho = paho
         self._settings = settings
         try:

@@ -130,4 +130,4 @@ def test_damaged_empty_and_locked_files(tmp_path: Path) -> None:
 def test_without_pypdfium2_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _pdf(tmp_path / "scan.pdf", ["123"])
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
-    assert "pip install 'edgedigits[pdf]'" in _error(path)
+    assert "pip install pypdfium2" in _error(path)

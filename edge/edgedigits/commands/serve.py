@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgedigits.hub import Health, Hub
     from edgedigits.serve.settings import ServeSettings
 
-INSTALL = "pip install 'edgedigits[web]'"
+INSTALL = "pip install starlette uvicorn"
 
 
 def add(commands: Any, probability: Callable[[str], float]) -> None:
