@@ -1,4 +1,4 @@
-"""The command line: `edgedigits-train RECIPE` and `edgedigits-train augment RECIPE`."""
+"""The command line: `edgedigits-train RECIPE`, and the commands `report`, `search` and `augment`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         PROGRAM,
         description="Train a recipe into a run folder. An interrupted run, started again, goes on.",
-        epilog=f"{PROGRAM} augment RECIPE --sheet FILE.png: look at what a recipe makes of the digits.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"other commands, each with a --help of its own:\n"
+        f"  {PROGRAM} report RUN       the evidence of a run: page, figures, per-class table\n"
+        f"  {PROGRAM} search RECIPE    try it with settings varied, and write the best as a recipe\n"
+        f"  {PROGRAM} augment RECIPE   look at what a recipe makes of the digits",
     )
     parser.add_argument("recipe", help=f"a published recipe ({', '.join(published())}) or a .toml file")
     parser.add_argument(
