@@ -239,7 +239,7 @@ def outage(count: int, kills: int, seed: int = 0) -> tuple[int, list[int]]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", _WRITER, f"{folder}/j", receiver.address]
         for _ in range(kills):
-            writer = subprocess.Popen([*command, str(count)], stdout=subprocess.PIPE, text=True)
+            writer = subprocess.Popen([*command, str(2 * count)], stdout=subprocess.PIPE, text=True)
             assert writer.stdout is not None
             part = count // kills
             here = rng.random() < 0.3  # for a moment it is there, and then is not
