@@ -7,6 +7,7 @@ notices when the board is slowed down.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import logging
 import signal
@@ -102,6 +103,7 @@ class Live:
         self._ended = False
         self._thermal = Thermal(None, None)
         self._frames = self._read = self._events = self._accepted = 0
+        self._late: collections.deque[Event] = collections.deque()
         self._page: Page | None = None
         self._page_at = 0.0
         self.hub.connect(self.health, self.counters, journal.recent)
@@ -128,17 +130,19 @@ class Live:
             self._ended = True
             self._done.set()
             keeper.join(1.0)
-            self._journal.flush()
-            until = self._clock() + 1.0
+            self._late += self._journal.flush()
+            self._tell_late()
+            until = self._clock() + 0.6
             for delivery in self._deliveries:
                 delivery.drain(max(0.0, until - self._clock()))
             for delivery in self._deliveries:
-                delivery.stop(max(0.1, until + 0.3 - self._clock()))
+                delivery.stop(0.4 if delivery.health().ok else 0.1)
             self.hub.end()
 
     def _take(self, frame: Frame, waiting: float) -> None:
         arrived = self._progress = self._clock()
         self._frames += 1
+        self._tell_late()
         moving = changed = True
         if not self._source.stills:
             moving, changed = self._motion.observe(frame.image)
@@ -176,6 +180,8 @@ class Live:
             self._happened(last.frame, sighting)
 
     def _happened(self, frame: Frame, sighting: Sighting) -> None:
+        self._late += self._journal.flush()
+        self._tell_late()
         # A scan's own name tells more than the folder's.
         source = frame.source if self._source.stills else self.name
         event = self._journal.append(source, body_of(sighting))
@@ -190,6 +196,11 @@ class Live:
             except OutputError as error:
                 log.error("%s", error)
 
+    def _tell_late(self) -> None:
+        """Tell of the events that could not be written when they happened, and now are."""
+        while self._late:
+            self._tell(self._late.popleft())
+
     def _tell(self, event: Event) -> None:
         self.hub.announce(event)
         self._on_event(event)
@@ -198,8 +209,7 @@ class Live:
         """Run beside the loop: the heartbeat, the journal's second chance, the board's temperature."""
         tick = 0
         while not self._done.wait(1.0):
-            for event in self._journal.flush():
-                self.hub.announce(event)
+            self._late += self._journal.flush()
             if tick % 10 == 0:
                 self._look_at_board()
             tick += 1

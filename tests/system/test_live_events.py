@@ -124,6 +124,25 @@ def test_signals_end_it_within_two_seconds(number: signal.Signals) -> None:
         assert all(e["schema"] == 1 for e in objects(rest))
 
 
+def test_it_ends_in_time_even_when_everything_hangs(tmp_path: Path) -> None:
+    """A stream and a broker that take the connection and then say nothing."""
+    pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is missing: pip install 'edgedigits[mqtt]'")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        port = silent.getsockname()[1]
+        arguments = [f"http://127.0.0.1:{port}/", "--out", f"mqtt://127.0.0.1:{port}/d"]
+        with living(*arguments, "--journal", tmp_path / "j.sqlite") as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            time.sleep(1.0)
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=10)
+            assert time.monotonic() - started < 2
+            assert process.returncode == 0
+
+
 def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
     config = tmp_path / "device.toml"
     config.write_text('source = "demo:"\nname = "before"\n')
