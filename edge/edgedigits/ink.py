@@ -41,6 +41,8 @@ class InkSettings:
     """Strokes are thick, and what is thin is texture, if this part of the strong ink is 3 pixels thick."""
     texture_share: float = 0.05
     """There is a texture if what is thin and lies apart is this part of the strong ink or more."""
+    strip_height: int = 200
+    """A picture no higher (or wider) than this may be cut to one line of writing. Pixels."""
     rule_length: float = 0.35
     """A ruled line is straight for at least this part of the picture's width."""
     rule_thickness: float = 0.005
@@ -145,7 +147,10 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     is_rule = np.bincount(labels.ravel(), weights=thin.ravel(), minlength=count) > 0.6 * ink
     is_rule[0] = False
     lifted = np.asarray(mask & (1 - (thin & is_rule[labels])), np.uint8)
-    # Lines that slope more are found as such.
+    if min(height, width) > settings.strip_height:
+        return lifted
+    # On a strip cut to one line of writing a slope that is nothing on a page breaks a rule to pieces; there
+    # the search for sloping lines is cheap, too.
     gap = max(4, round(0.03 * width))
     sloping = cv2.HoughLinesP(
         lifted, 1, np.pi / 360, round(0.6 * length), minLineLength=length, maxLineGap=gap
