@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from edgedigits import __version__
 from edgedigits.board import board_name, resident_megabytes, thermal
 from edgedigits.demo import RATE, World
+from edgedigits.errors import OutputError
+from edgedigits.files import write_atomically
 from edgedigits.motion import Motion
 from edgedigits.reader import Reader
 from edgedigits.track import Tracker
@@ -117,3 +121,21 @@ def measure(reader: Reader, frames: int = 200, seed: int = 0) -> BenchResult:
         megabytes=resident_megabytes(),
         temperature=thermal().temperature,
     )
+
+
+def append_row(result: BenchResult, path: str | os.PathLike[str]) -> None:
+    """Append a result to the table at the end of a Markdown file, which is begun where there is none.
+
+    Raises `OutputError` where it can't be written.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise OutputError(f"{path}: can't read the table ({reason}); name a Markdown file") from error
+    if not text:
+        text = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
+    if not text.endswith("\n"):
+        text += "\n"
+    write_atomically(path, f"{text}{result.row()}\n".encode())

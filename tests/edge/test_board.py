@@ -77,7 +77,8 @@ def test_doctor_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_bench_measures(tmp_path: Path) -> None:
-    done = run("bench", "--frames", 20, "--json")
+    table = tmp_path / "boards.md"
+    done = run("bench", "--frames", 20, "--json", "--row", table)
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
     assert result["frames"] == 20
@@ -85,6 +86,9 @@ def test_bench_measures(tmp_path: Path) -> None:
     assert set(result["milliseconds"]) == {"motion", "read", "track", "all"}
     assert all(0 < s["p50"] <= s["p99"] for s in result["milliseconds"].values())
     assert result["megabytes"] > 20
+    head, rule, row = table.read_text().splitlines()
+    assert head.count("|") == rule.count("|") == row.count("|")
+    assert result["board"] in row
 
 
 def test_the_unit_runs_what_is_asked_for() -> None:

@@ -20,6 +20,7 @@ def add(commands: Any, positive: Callable[[str], int]) -> None:
     )
     bench.add_argument("--model", metavar="NAME|FILE")
     bench.add_argument("--frames", type=positive, default=200, metavar="N", help="default: 200")
+    bench.add_argument("--row", metavar="FILE", help="append this board's row to a table, such as boards.md")
     bench.add_argument("--json", action="store_true", help="an object for programs")
     bench.add_argument(
         "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
@@ -29,10 +30,12 @@ def add(commands: Any, positive: Callable[[str], int]) -> None:
 
 def perform(arguments: argparse.Namespace, run: Run) -> None:
     """Run the command."""
-    from edgedigits.bench import COLUMNS, measure
+    from edgedigits.bench import COLUMNS, append_row, measure
     from edgedigits.reader import DEFAULT_MODEL, Reader
 
     result = measure(Reader(arguments.model or DEFAULT_MODEL), arguments.frames)
+    if arguments.row is not None:
+        append_row(result, arguments.row)
     if arguments.json:
         print(result.as_json())
         return
