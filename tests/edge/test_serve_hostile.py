@@ -32,7 +32,7 @@ def server() -> Iterator[Served]:
         yield running
 
 
-def exchange(port: int, data: bytes, wait: float = 5.0) -> bytes:
+def exchange(port: int, data: bytes, wait: float = 30.0) -> bytes:
     """Send bytes as they are; returns what comes back until the server closes or has answered."""
     with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
         answer = b""
@@ -49,6 +49,11 @@ def exchange(port: int, data: bytes, wait: float = 5.0) -> bytes:
         except (ConnectionResetError, BrokenPipeError):
             pass
         return answer
+
+
+def crowded() -> float:
+    """Return how many times longer everything takes on a machine that has other things to do; at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def status_of(answer: bytes) -> int:
@@ -336,7 +341,7 @@ def test_two_hundred_hostile_requests(server: Served) -> None:
     for what, data in requests.items():
         started = time.monotonic()
         answer = exchange(server.port, data)
-        assert time.monotonic() - started < 3, what
+        assert time.monotonic() - started < 3 * crowded(), what
         status = status_of(answer)
         assert status < 500, (what, answer[:500])
         if what.startswith("host "):
@@ -380,8 +385,8 @@ def test_slow_requests_are_ended_and_hold_nobody_up(server: Served) -> None:
             slow.append(connection)
         started = time.monotonic()
         assert status_of(exchange(server.port, request())) == 200
-        assert time.monotonic() - started < 0.5
-        time.sleep(1.6)
+        assert time.monotonic() - started < 0.5 * crowded()
+        time.sleep(1.6 * crowded())
         for k, connection in enumerate(slow):
             connection.settimeout(3)
             try:
@@ -419,7 +424,7 @@ def test_answers_that_are_not_taken_are_given_up(server: Served) -> None:
         connection.connect(("127.0.0.1", server.port))
         connection.settimeout(5)
         connection.sendall(request(path) * 20)
-        time.sleep(2.5)
+        time.sleep(2.5 * crowded())
         taken = 0
         try:
             while chunk := connection.recv(65_536):
