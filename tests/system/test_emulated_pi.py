@@ -86,8 +86,9 @@ def test_64_bit_computes_and_reads_as_this_machine_does(
             assert model["exact"], model["golden"]
             assert np.array_equal(outputs[name], expected_outputs[name])
         else:
-            # Sums come in another order there: a few units in the last place of what is added up.
-            np.testing.assert_allclose(outputs[name], expected_outputs[name], rtol=1e-5, atol=1e-5)
+            # Sums come in another order there, and round otherwise.
+            largest = np.abs(expected_outputs[name]).max()
+            np.testing.assert_allclose(outputs[name], expected_outputs[name], rtol=0, atol=1e-5 * largest)
     assert found["read"] == expected["read"] == 0
     assert found["texts"] == expected["texts"]
     assert sum(map(len, found["texts"].values())) >= len(found["texts"])
