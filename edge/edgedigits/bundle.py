@@ -123,7 +123,9 @@ def _own_wheel(folder: Path) -> Path:
         for file in distribution.files or ():
             inside = not file.is_absolute() and ".." not in file.parts
             if inside and file.suffix != ".pyc" and file.name not in added:
-                archive.writestr(zipfile.ZipInfo(str(file)), Path(str(file.locate())).read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(
+                    zipfile.ZipInfo(str(file)), Path(str(file.locate())).read_bytes(), zipfile.ZIP_DEFLATED
+                )
     return path
 
 

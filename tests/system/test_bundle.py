@@ -20,7 +20,8 @@ import os, subprocess, sys
 emulator = {emulator!r}
 class Popen(subprocess.Popen):
     def __init__(self, args, *rest, **settings):
-        super().__init__([*emulator, *args], *rest, **settings)
+        ours = args[0].startswith("/")  # what pip asks by name, such as lsb_release, is the host's
+        super().__init__([*emulator, *args] if ours else args, *rest, **settings)
 subprocess.Popen = Popen
 """
 
