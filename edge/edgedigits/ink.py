@@ -194,11 +194,14 @@ def _polarity(grey: NDArray[np.uint8]) -> Polarity:
     its sign.
     """
     height, width = grey.shape
-    step = max(1, min(height, width) // 128)
-    small = grey[::step, ::step].astype(np.float32)
-    side = max(15, min(small.shape) // 8) | 1
-    departure = small - cv2.blur(small, (side, side), borderType=cv2.BORDER_REPLICATE)
-    return "dark" if float((departure * departure * departure).sum()) <= 0 else "light"
+    step = max(1, min(height, width) // 400)
+    small = np.ascontiguousarray(grey[::step, ::step])
+    # A window of a few strokes: in a larger one the sheet itself, light on a dark desk, would pass for ink.
+    side = max(15, min(small.shape) // 20) | 1
+    mean = cv2.blur(small, (side, side), borderType=cv2.BORDER_REPLICATE)
+    departure = cv2.addWeighted(small, 0.5, mean, -0.5, 128)
+    counts = cv2.calcHist([departure], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    return "dark" if float(counts @ (np.arange(256.0) - 128) ** 3) <= 0 else "light"
 
 
 def _threshold(contrast: NDArray[np.uint8], settings: InkSettings) -> int:

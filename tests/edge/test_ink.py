@@ -94,3 +94,12 @@ def test_ruled_lines_are_lifted_and_crossbars_stay(stroke: NDArray[np.bool_]) ->
     assert (lifted[stroke] > 0).mean() > 0.9
     plain = find_ink(write(paper(), "4747", (40, 120))).mask
     np.testing.assert_array_equal(lift_rules(plain), plain)
+
+
+@pytest.mark.parametrize("desk", [20, 60, 90])
+def test_a_light_sheet_on_a_dark_desk_is_not_the_ink(desk: int) -> None:
+    """The sheet fills a third of the frame; its writing is dark all the same."""
+    image = np.full((480, 640, 3), desk, np.uint8)
+    image[120:330, 170:480] = write(paper(210, 310), "3817", (20, 120))
+    assert find_ink(image).polarity == "dark"
+    assert find_ink(255 - image).polarity == "light"
