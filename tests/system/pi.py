@@ -61,7 +61,7 @@ class System:
         *arguments: object,
         path: Sequence[Path] = (),
         wheels: bool = True,
-        timeout: float = 600,
+        timeout: float = 1200,
     ) -> subprocess.CompletedProcess[str]:
         """Run the emulated Python."""
         return subprocess.run(
