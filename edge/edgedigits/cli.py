@@ -242,9 +242,7 @@ class Run:
 def _reader(arguments: argparse.Namespace) -> Reader:
     from edgedigits.reader import Reader
 
-    return Reader(
-        arguments.model, min_line_confidence=arguments.min_confidence, delegate=arguments.delegate
-    )
+    return Reader(arguments.model, min_line_confidence=arguments.min_confidence, delegate=arguments.delegate)
 
 
 def _form_reader(arguments: argparse.Namespace) -> FormReader | None:

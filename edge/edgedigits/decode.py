@@ -73,7 +73,9 @@ def decode_line(
 
     The line's confidence is the product of its digits', the probability that all are right, were they
     independent; it is no more than the best reading's probability among all `readings` (texts with their
-    probabilities, best first), where another way to cut the line is nearly as good. Raises `ValueError` for a line without digits.
+    probabilities, best first), where another way to cut the line is nearly as good.
+
+    Raises `ValueError` for a line without digits.
     """
     if not digits:
         raise ValueError("a line has at least one digit")

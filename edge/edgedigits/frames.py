@@ -117,7 +117,8 @@ def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> It
     PNG, JPEG, TIFF, WebP, BMP and, with the extra `pdf`, PDF, known by their content; 1, 8 and 16 bits;
     grey, RGB, palette, CMYK, with or without transparency. Exif orientation is obeyed. Deeper than 8 bits
     is stretched between the darkest and the brightest value, since 10 or 12 bits are often kept in 16. A
-    transparent picture is laid on the background that shows its ink. `source` is the name the frames bear (default: the path).
+    transparent picture is laid on the background that shows its ink. `source` is the name the frames bear
+    (default: the path).
 
     Raises nothing on account of the file: what can't be read whole is an `Unread` in its place.
     """

@@ -190,7 +190,7 @@ def test_check_digits(name: str, prefix: str, good: str, bad: str) -> None:
 
 def test_without_python_stdnum_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "stdnum", None)
-    with pytest.raises(FormError, match=r"pip install 'edgedigits\[forms\]'"):
+    with pytest.raises(FormError, match=r"pip install python-stdnum"):
         check_digit_rule("luhn", "", [8])
 
 

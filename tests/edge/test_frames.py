@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from edgedigits.capture import without_password
-from edgedigits.sources import open_source
 from edgedigits.errors import SourceError
 from edgedigits.frames import (
     Frame,
@@ -22,6 +21,7 @@ from edgedigits.frames import (
     find_pictures,
     read_pictures,
 )
+from edgedigits.sources import open_source
 
 W, H = 60, 40
 

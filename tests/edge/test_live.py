@@ -216,7 +216,7 @@ def test_a_stream_that_stalls() -> None:
         done = run(url, "--format", "jsonl")
         assert time.monotonic() - started < 8
     assert done.returncode == 1
-    assert "stalled, nothing for  " in done.stderr
+    assert "stalled, nothing for " in done.stderr
     assert done.stderr.count("\n") == 1
     *pages, last = objects(done.stdout)
     assert pages

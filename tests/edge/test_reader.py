@@ -16,7 +16,6 @@ from tests.edge.drawing import paper, write
 import edgedigits
 from edgedigits import PictureError, Reader, reader
 
-
 DESK = (38, 34, 30)
 """Colour around the photographed sheets, BGR."""
 

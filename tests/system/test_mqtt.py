@@ -20,9 +20,7 @@ from edgedigits.delivery import Delivery, DeliverySettings
 from edgedigits.journal import Journal
 from edgedigits.settings import SettingsError
 
-paho = pytest.importorskip(
-    "paho.mqtt.client", reason="the extra mqtt is missing: pip install paho-mqtt"
-)
+paho = pytest.importorskip("paho.mqtt.client", reason="the extra mqtt is missing: pip install paho-mqtt")
 
 from edgedigits.mqtt import Mqtt  # noqa: E402 (after the check for what it needs)
 
