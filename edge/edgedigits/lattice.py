@@ -23,7 +23,8 @@ from edgedigits.page import REJECTED, Box
 class LatticeSettings:
     """What the lattice holds likely beside the network's word; costs are in nats.
 
-    Chosen on the tuning part of the cheque amounts with `tests/bench/tune_lattice.py`.
+    Chosen one after the other on the tuning part of the cheque amounts
+    (`tests/bench/bench_reading.py --sets cheques`).
     """
 
     cut_cost: float = 0.3
