@@ -154,7 +154,7 @@ def test_the_next_mirror_where_one_is_down(
     mirror: Mirror, tmp_path: Path, data_set: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror.files |= mnist_files(data_set("mnist"))
-    monkeypatch.delenv("EDGEDIGITS_DATA")
+    monkeypatch.delenv("EDGEDIGITS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     mirrors = (f"http://127.0.0.1:{closed_port()}/", mirror.url)
     monkeypatch.setattr(fetch.mnist, "__defaults__", (mirrors,))
