@@ -24,12 +24,12 @@ SMALLEST_SIDE = 10
 """A speck of fewer pixels a side is not blown up to the size of a digit."""
 
 
-def ink_box(ink: NDArray[np.uint8], above: int = 0) -> tuple[int, int, int, int]:
-    """Return x, y, width, height of the pixels brighter than `above`; all 0 where there are none.
+def ink_box(ink: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Return x, y, width, height of the pixels that are not 0; all 0 where there are none.
 
     `ink` is uint8, H×W.
     """
-    x, y, width, height = cv2.boundingRect((ink > above).view(np.uint8) if above else ink)
+    x, y, width, height = cv2.boundingRect(ink)
     return x, y, width, height
 
 
