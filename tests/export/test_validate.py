@@ -29,6 +29,8 @@ from edgedigits_export.tables import table
 from edgedigits_export.validate import Scope, validate
 
 BARE = Scope(time=False, memory=False, tensors=False)
+SHIPPED = ("paper", "compact")
+"""Networks that ship in float and in int8."""
 """What can be counted, nothing more."""
 
 
@@ -43,10 +45,11 @@ def rewritten(path: Path, to: Path, **changes: Any) -> Path:
     return to
 
 
-def test_the_shipped_int8_model_passes_the_gate(test_pictures: Pictures) -> None:
+@pytest.mark.parametrize("network", SHIPPED)
+def test_the_shipped_int8_models_pass_the_gate(test_pictures: Pictures, network: str) -> None:
     """On MNIST's 10,000 test pictures it drops by at most 0.1 point and agrees on at least 99.8 %."""
     assert (Gates().max_drop, Gates().min_agreement) == (0.001, 0.998)
-    validation = validate("paper-float32", ["paper-int8"], test_pictures, scope=BARE)
+    validation = validate(f"{network}-float32", [f"{network}-int8"], test_pictures, scope=BARE)
     assert validation.count == 10_000
     assert validation.failures == ()
     (comparison,) = validation.comparisons
@@ -254,7 +257,7 @@ def test_pictures_of_a_class_the_models_do_not_read(
         validate(paths[0], paths[1:], test_pictures)
 
 
-def test_the_shipped_int8_model_holds_under_every_corruption(test_pictures: Pictures) -> None:
+def test_the_papers_int8_model_holds_under_every_corruption(test_pictures: Pictures) -> None:
     """On the worst of them it loses at most half a point more than the float model itself."""
     scope = dataclasses.replace(BARE, corruptions=True)
     (c,) = validate("paper-float32", ["paper-int8"], test_pictures, scope=scope).comparisons
