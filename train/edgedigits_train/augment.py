@@ -264,7 +264,7 @@ def _one(line: _Line, random: np.random.Generator) -> _Drawn:
     if not line.found:
         return None
     (top, left), (bottom, right) = line.points[0], line.points[-1]
-    length, angle = line.height * random.uniform(0.25, 0.85), np.deg2rad(random.uniform(20, 58))
+    length, angle = line.height * random.uniform(0.25, 1.0), np.deg2rad(random.uniform(18, 58))
     away = _from_segment((top, left), (top + length * np.cos(angle), left - length * np.sin(angle)))
     if random.random() < 0.25:
         half = line.height * random.uniform(0.15, 0.35)

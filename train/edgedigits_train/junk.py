@@ -62,7 +62,7 @@ def drawings(
         if name == "part":
             picture = _part(images, labels, random)
         elif name == "pair":
-            picture = _pair(images, random)
+            picture = _pair(images, labels, random)
         elif name == "line":
             picture = _lines(random)
         else:
@@ -149,12 +149,20 @@ def _part(
     return image[y : y + height, x : x + max(2, round(width * kept))]
 
 
-def _pair(images: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Two or three digits in a row, touching or nearly so."""
+def _pair(
+    images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], random: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """Two or three digits in a row, touching or nearly so.
+
+    Never two 1s side by side: where they touch they are the 1 with a long up-stroke of half the world.
+    """
     wide = np.zeros((SIZE, 3 * SIZE + 12), np.uint8)
-    at = 2
+    at, before = 2, 0
     for _ in range(2 if random.random() < 0.75 else 3):
-        image = images[random.integers(len(images))]
+        chosen = int(random.integers(len(images)))
+        while before == 1 and labels[chosen] == 1:
+            chosen = int(random.integers(len(images)))
+        image, before = images[chosen], int(labels[chosen])
         x, _, width, _ = cv2.boundingRect(image)
         piece = image[:, x : x + width]
         at = max(0, at)
