@@ -18,6 +18,8 @@ from edgedigits.ink import Ink, lift_rules
 
 Box = tuple[int, int, int, int]
 
+_LEVELS = np.arange(256, dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class GlyphSettings:
@@ -130,7 +132,9 @@ class _Components:
         self.settings = settings
         count, self.labels, stats = _pieces(ink.mask)
         if (stats[1:, cv2.CC_STAT_WIDTH] >= 0.5 * ink.mask.shape[1]).any():
-            count, self.labels, stats = _pieces(lift_rules(ink.mask))
+            lifted = lift_rules(ink.mask)
+            if lifted is not ink.mask:
+                count, self.labels, stats = _pieces(lifted)
         certain = np.zeros(count, bool)
         certain[self.labels[ink.contrast >= ink.strong]] = True
         certain[0] = False
@@ -382,13 +386,16 @@ class _Components:
         own = contrast[member]
         full = float(np.partition(own, 3 * own.size // 4)[3 * own.size // 4])
         floor = 0.5 * self.ink.weak
-        grey = (contrast.astype(np.float32) - floor) * (255.0 / max(1.0, full - floor))
-        return Glyph((x, y, w, h), np.where(member, np.clip(grey, 0, 255), 0).astype(np.uint8))
+        grey = np.clip((_LEVELS - floor) * (255.0 / max(1.0, full - floor)), 0, 255).astype(np.uint8)
+        return Glyph((x, y, w, h), np.where(member, grey[contrast], 0).astype(np.uint8, copy=False))
 
 
 def _pieces(mask: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
     """Return the number of labels, the label of each pixel (0 paper) and OpenCV's statistics by label."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
+    # Grana's algorithm: the statistics cost three times as much with OpenCV's default, Bolelli's.
+    count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        mask, 8, cv2.CV_32S, cv2.CCL_GRANA
+    )
     return count, np.asarray(labels, np.int32), np.asarray(stats, np.int32)
 
 

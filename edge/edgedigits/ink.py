@@ -133,20 +133,19 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
         return mask  # so small a picture is cut to a digit, whose strokes span it
     # Longer than the base of a 2 that fills the picture, too.
     length = round(max(settings.rule_length * width, 0.9 * min(height, width)))
-    # A slope of a few degrees breaks a line into steps of one pixel, which the dilation bridges.
-    bridged = cv2.dilate(mask, np.ones((3, 1), np.uint8))
-    kernel = np.ones((1, length), np.uint8)
-    opened = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    runs = np.asarray(opened, np.uint8)
     thickness = max(4, round(settings.rule_thickness * max(height, width)))
     tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness, 1), np.uint8)), np.uint8)
-    # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
-    thin = runs & mask & (1 - tall)
-    count, labels = cv2.connectedComponents(runs)
-    ink = np.bincount(labels.ravel(), weights=(runs & mask).ravel(), minlength=count)
-    is_rule = np.bincount(labels.ravel(), weights=thin.ravel(), minlength=count) > 0.6 * ink
-    is_rule[0] = False
-    lifted = np.asarray(mask & (1 - (thin & is_rule[labels])), np.uint8)
+    lifted = mask
+    # A slope of a few degrees breaks a line into steps of one pixel, which the dilation bridges.
+    runs = _level_runs(np.asarray(cv2.dilate(mask, np.ones((3, 1), np.uint8)), np.uint8), length)
+    if runs.any():
+        # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
+        at = (runs & mask).view(np.bool_)
+        count, labels = cv2.connectedComponents(runs)
+        run, thin = labels[at], tall[at] == 0
+        is_rule = np.bincount(run[thin], minlength=count) > 0.6 * np.bincount(run, minlength=count)
+        lifted = mask.copy()
+        lifted[at] = ~(thin & is_rule[run])
     if min(height, width) > settings.strip_height:
         return lifted
     # On a strip cut to one line of writing a slope that is nothing on a page breaks a rule to pieces; there
@@ -164,6 +163,28 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
             if thin.sum() > 0.6 * on.sum():
                 lifted &= 1 - thin
     return lifted
+
+
+def _level_runs(mask: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
+    """Return the pixels of a mask (uint8, H×W, 0 or 1) that lie in level runs of `length` pixels or more.
+
+    An opening by a line. Runs are doubled up to the length, so that a long one costs little more than a short
+    one; OpenCV's opening costs as much as the line is long.
+    """
+    runs = np.zeros_like(mask)
+    if length > mask.shape[1]:
+        return runs
+    steps = []
+    starts, reach = mask, 1
+    while reach < length:
+        steps.append(min(reach, length - reach))
+        starts = starts[:, steps[-1] :] & starts[:, : -steps[-1]]
+        reach += steps[-1]
+    if starts.any():
+        runs[:, : starts.shape[1]] = starts
+        for step in steps:
+            runs[:, step:] |= runs[:, :-step]
+    return runs
 
 
 def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> NDArray[np.uint8]:
