@@ -10,7 +10,7 @@ Integer-Arithmetic-Only Inference", 2018, sections 2.2 and 2.3; TFLite's 8-bit q
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from edgedigits.card import Card, split_bytes
 from edgedigits.files import make_folder, write_atomically
 from edgedigits.golden import read_golden
-from edgedigits.model import Model, read_model
+from edgedigits.model import SIDE, Model, read_model
+from edgedigits.normalize import normalize
 from edgedigits_export.errors import ConversionError
 from edgedigits_export.golden import reference_outputs
 from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
@@ -47,7 +48,8 @@ class Firmware:
 def write_firmware(name_or_path: str, out: Path) -> Firmware:
     """Write `model.h`, `model.c`, `golden.h`, `main.c` and `CMakeLists.txt` of an int8 model into `out`.
 
-    And `model_tflite.h` and `model_tflite.c`: the model itself, without its zip, as an array for those who
+    And `centre.h` and `centre.c`, which make the model's input of a glyph as it was cut out of a picture;
+    `model_tflite.h` and `model_tflite.c`, the model itself, without its zip, as an array for those who
     would rather run TFLite Micro.
 
     Raises `ModelError` where the model can't be opened or has no golden file, `ConversionError` where it is
@@ -63,10 +65,13 @@ def write_firmware(name_or_path: str, out: Path) -> Firmware:
     crops = read_golden(read_model(name_or_path), model.source).crops
     inputs = model.tensor(crops).reshape(len(crops), -1)
     outputs = reference_outputs(body, model.tensor(crops)).reshape(len(crops), -1)
+    pictures = _pictures(crops, lambda glyphs: reference_outputs(body, model.tensor(glyphs)))
     files = {
         "model.h": _header(card, model, writer),
         "model.c": writer.source_code(card),
-        "golden.h": _golden(inputs, outputs),
+        "centre.h": _resource("centre.h"),
+        "centre.c": _resource("centre.c"),
+        "golden.h": _golden(inputs, outputs, pictures),
         "model_tflite.h": _ARRAY_HEADER,
         "model_tflite.c": _array(card, body),
         "main.c": _resource("main.c"),
@@ -346,6 +351,8 @@ def _resource(name: str) -> str:
 def _header(card: Card, model: Model, writer: _Writer) -> str:
     (scale_in, zero_in), (scale_out, zero_out) = model.input_affine, model.output_affine
     labels = ", ".join('"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"' for label in card.labels)
+    levels = np.resize(np.arange(256, dtype=np.uint8), (1, SIDE, SIDE))
+    codes = _numbers(model.tensor(levels).reshape(-1)[:256]).replace("\n", " \\\n")
     return f"""/* {card.name}, made by edgedigits-export firmware; not to be edited.
 
    Input: a glyph of 28×28, ink bright on a background of 0, centred as MNIST does it, row by row. The code of
@@ -370,6 +377,11 @@ def _header(card: Card, model: Model, writer: _Writer) -> str:
 #define MODEL_TEMPERATURE {card.temperature:.9e}f
 #define MODEL_LABELS {{{labels}}}
 
+/* The codes of the grey levels, from 0 to 255. */
+#define MODEL_INPUT_CODES \\
+    {{ \\
+{codes}    }}
+
 #ifdef __cplusplus
 extern "C" {{
 #endif
@@ -388,16 +400,71 @@ def _in_brackets(value: int) -> str:
     return f"({value})" if value < 0 else str(value)
 
 
-def _golden(inputs: NDArray[Any], outputs: NDArray[Any]) -> str:
+@dataclass(frozen=True)
+class _Picture:
+    """A glyph as it was cut out of a picture, as `normalize` centres it, and what the model says of it."""
+
+    ink: NDArray[np.uint8]
+    glyph: NDArray[np.uint8]
+    label: int
+
+
+def _pictures(
+    crops: NDArray[np.uint8], outputs_of: Callable[[NDArray[np.uint8]], NDArray[Any]]
+) -> list[_Picture]:
+    """Return pictures of several sizes, at which digits are enlarged, kept and shrunk, made of golden crops.
+
+    `outputs_of` gives the model's raw outputs for glyphs (uint8, N×28×28). Of the crops, those are taken
+    that the model is surest of: a grey level's difference must not turn the label.
+    """
+    changes: tuple[Callable[[NDArray[np.uint8]], NDArray[np.uint8]], ...] = (
+        lambda crop: crop[::2, ::2],
+        lambda crop: crop,
+        lambda crop: crop.repeat(3, 0).repeat(3, 1)[::2, ::2],
+        lambda crop: crop.repeat(3, 0).repeat(3, 1),
+    )
+    made = []
+    for number, change in enumerate(changes):
+        inks = [ink for ink in map(change, crops[number :: len(changes)]) if ink.any()]
+        if not inks:  # a file with a few golden crops, or dark ones
+            inks = [change(np.full((SIDE, SIDE), 255, np.uint8))]
+        glyphs = np.stack([normalize(ink) for ink in inks])
+        ranked = np.sort(outputs_of(glyphs).reshape(len(glyphs), -1).astype(np.int64), axis=1)
+        surest = int((ranked[:, -1] - ranked[:, -2]).argmax())
+        label = int(outputs_of(glyphs[surest : surest + 1]).reshape(-1).argmax())
+        made.append(_Picture(inks[surest], glyphs[surest], label))
+    return made
+
+
+def _golden(inputs: NDArray[Any], outputs: NDArray[Any], pictures: Sequence[_Picture]) -> str:
     def rows(values: NDArray[Any]) -> str:
         return "".join(f"  {{\n{_numbers(row)}  }},\n" for row in values)
 
+    def bytes_of(name: str, values: NDArray[np.uint8]) -> str:
+        flat = values.reshape(-1)
+        return f"static const uint8_t {name}[{len(flat)}] = {{\n{_numbers(flat)}}};\n\n"
+
+    tables = "".join(
+        bytes_of(f"golden_ink{i}", one.ink) + bytes_of(f"golden_glyph{i}", one.glyph)
+        for i, one in enumerate(pictures)
+    )
+    list_ = "".join(
+        f"  {{{len(one.ink)}, golden_ink{i}, golden_glyph{i}, {one.label}}},\n"
+        for i, one in enumerate(pictures)
+    )
     return (
         "/* Inputs, and what TFLite's reference kernels give for them. Made by edgedigits-export. */\n\n"
         '#ifndef GOLDEN_H\n#define GOLDEN_H\n\n#include "model.h"\n\n'
-        f"#define GOLDEN_COUNT {len(inputs)}\n\n"
+        f"#define GOLDEN_COUNT {len(inputs)}\n"
+        f"#define GOLDEN_PICTURES {len(pictures)}\n\n"
         f"static const int8_t golden_input[GOLDEN_COUNT][MODEL_INPUT_SIZE] = {{\n{rows(inputs)}}};\n\n"
         f"static const int8_t golden_output[GOLDEN_COUNT][MODEL_OUTPUT_SIZE] = {{\n{rows(outputs)}}};\n\n"
+        "/* Glyphs of `side` by `side` pixels, what the host makes of them, 28 by 28, and their label's\n"
+        "   number. */\n"
+        "typedef struct {\n    int32_t side;\n    const uint8_t *ink;\n    const uint8_t *glyph;\n"
+        "    int label;\n} golden_picture;\n\n"
+        f"{tables}"
+        f"static const golden_picture golden_pictures[GOLDEN_PICTURES] = {{\n{list_}}};\n\n"
         "#endif\n"
     )
 

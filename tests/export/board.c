@@ -1,4 +1,5 @@
-/* What an emulated Cortex-M board runs: the golden inputs, then random ones, timed.
+/* What an emulated Cortex-M board runs: the golden inputs, then random ones, timed; the golden pictures from
+   picture to digit, their centring timed.
 
    No C library's start-up and no printf: the vectors, the semihosting calls and SysTick by hand. With
    `-icount shift=0` the emulator lets a nanosecond pass for each instruction, so SysTick counts them. */
@@ -6,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "centre.h"
 #include "golden.h"
 #include "model.h"
 
@@ -40,6 +42,40 @@ static void say(const char *text, uint32_t number)
     semihost(4, text);
     semihost(4, digits + place);
     semihost(4, "\n");
+}
+
+static uint32_t centre_pictures(void)
+{
+    static uint8_t glyph[CENTRE_SIZE];
+    static int8_t input[MODEL_INPUT_SIZE];
+    static int8_t output[MODEL_OUTPUT_SIZE];
+    uint32_t read = 0;
+    int i;
+    int k;
+    for (i = 0; i < GOLDEN_PICTURES; ++i) {
+        const golden_picture *const picture = &golden_pictures[i];
+        int best = 0;
+        int far = 0;
+        uint32_t ticks;
+        SYSTICK_CURRENT = 0;
+        SYSTICK_CONTROL = 5;
+        far += centre_glyph(picture->ink, picture->side, picture->side, picture->side, glyph) != CENTRE_DONE;
+        ticks = 0xFFFFFF - SYSTICK_CURRENT;
+        SYSTICK_CONTROL = 0;
+        for (k = 0; k < CENTRE_SIZE; ++k) {
+            const int difference = glyph[k] - picture->glyph[k];
+            far += difference < -1 || difference > 1;
+        }
+        centre_input(glyph, input);
+        model_invoke(input, output);
+        for (k = 1; k < MODEL_OUTPUT_SIZE; ++k) {
+            best = output[k] > output[best] ? k : best;
+        }
+        read += far == 0 && best == picture->label;
+        say("side ", (uint32_t)picture->side);
+        say("centring ", ticks);
+    }
+    return read;
 }
 
 void reset(void)
@@ -78,6 +114,8 @@ void reset(void)
     say("exact ", exact);
     say("checksum ", sum);
     say("ticks ", ticks / TIMED);
+    say("pictures ", GOLDEN_PICTURES);
+    say("read ", centre_pictures());
     semihost(0x18, (const void *)0x20026);
     for (;;) {
     }

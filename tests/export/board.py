@@ -45,6 +45,15 @@ class Ran:
     """Bytes of model.c in flash: code and tables."""
     memory: int
     """Bytes of model.c in memory."""
+    pictures: int
+    read: int
+    """Of the golden pictures, those centred within a grey level of the host and read with its label."""
+    centring: dict[int, float]
+    """Instructions to centre a golden picture, by the pixels along its side."""
+    centre_text: int
+    """Bytes of centre.c in flash."""
+    centre_memory: int
+    """Bytes of centre.c in memory."""
 
 
 def missing() -> str:
@@ -59,9 +68,10 @@ def run_on(board: Board, sources: Path, work: Path, *, smlad: bool = False, opti
     if smlad:
         flags.append("-DMODEL_SMLAD")
     work.mkdir(parents=True, exist_ok=True)
-    model, program = work / "model.o", work / "board.elf"
+    model, centre, program = work / "model.o", work / "centre.o", work / "board.elf"
     gcc = "arm-none-eabi-gcc"
     _call(gcc, *flags, "-c", sources / "model.c", "-o", model)
+    _call(gcc, *flags, "-c", sources / "centre.c", "-o", centre)
     rest: list[str | Path] = [
         "-nostartfiles",
         "-T",
@@ -69,24 +79,39 @@ def run_on(board: Board, sources: Path, work: Path, *, smlad: bool = False, opti
         f"-I{sources}",
         HERE / "board.c",
         model,
+        centre,
         "-lc",
         "-lgcc",
     ]
     _call(gcc, *flags, "-Wno-pedantic", *rest, "-o", program)
-    sizes = _call("arm-none-eabi-size", model).splitlines()[1].split()
+    sizes, centre_sizes = (_sizes(part) for part in (model, centre))
     said = _call(
         "qemu-system-arm", "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "none",
         "-semihosting-config", "enable=on,target=native", "-icount", "shift=0", "-kernel", program,
     )  # fmt: skip
-    values = {name: int(value) for name, value in (line.split() for line in said.splitlines())}
+    lines = [line.split() for line in said.splitlines()]
+    values = {name: int(value) for name, value in lines}
+    sides = [int(value) for name, value in lines if name == "side"]
+    ticks = [int(value) for name, value in lines if name == "centring"]
     return Ran(
         golden=values["golden"],
         exact=values["exact"],
         checksum=values["checksum"],
         instructions=values["ticks"] * board.nanoseconds,
-        text=int(sizes[0]),
-        memory=int(sizes[1]) + int(sizes[2]),
+        text=sizes[0],
+        memory=sizes[1],
+        pictures=values["pictures"],
+        read=values["read"],
+        centring={side: one * board.nanoseconds for side, one in zip(sides, ticks, strict=True)},
+        centre_text=centre_sizes[0],
+        centre_memory=centre_sizes[1],
     )
+
+
+def _sizes(part: Path) -> tuple[int, int]:
+    """Return the bytes of an object file in flash and in memory."""
+    text, data, bss = _call("arm-none-eabi-size", part).splitlines()[1].split()[:3]
+    return int(text), int(data) + int(bss)
 
 
 def _call(*command: str | Path) -> str:

@@ -27,6 +27,7 @@ def test_every_board_computes_the_same(name: str, sources: Path, tmp_path: Path,
     ran = board.run_on(board.BOARDS[name], sources, tmp_path)
     assert ran.exact == ran.golden >= 10
     assert ran.checksum == on_m3.checksum
+    assert ran.read == ran.pictures == len(ran.centring) == 4
 
 
 @pytest.mark.parametrize("name", [name for name, b in board.BOARDS.items() if b.dsp])
@@ -38,14 +39,26 @@ def test_two_products_at_a_time_give_the_same(
     assert ran.checksum == on_m3.checksum
 
 
-def test_flash_memory_and_instructions_on_an_m4(sources: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def on_m4(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> board.Ran:
+    return board.run_on(board.BOARDS["M4"], sources, tmp_path_factory.mktemp("m4"))
+
+
+def test_flash_memory_and_instructions_on_an_m4(sources: Path, tmp_path: Path, on_m4: board.Ran) -> None:
     """784-128-10 on random inputs: at most 110 kB, 2 kB and 300,000 instructions; 180,000 with SMLAD."""
-    plain = board.run_on(board.BOARDS["M4"], sources, tmp_path)
-    assert plain.text <= 110_000
-    assert plain.memory <= 2_000
-    assert plain.instructions <= 300_000
+    assert on_m4.text <= 110_000
+    assert on_m4.memory <= 2_000
+    assert on_m4.instructions <= 300_000
     dsp = board.run_on(board.BOARDS["M4"], sources, tmp_path, smlad=True)
     assert dsp.instructions <= 180_000
+
+
+def test_centring_takes_little_on_an_m4(on_m4: board.Ran) -> None:
+    """With the model at most 2 kB of memory, and for a glyph of 84 pixels a side less than an inference."""
+    assert on_m4.memory + on_m4.centre_memory <= 2_000
+    assert on_m4.centre_text <= 2_500
+    assert max(on_m4.centring) == 84
+    assert max(on_m4.centring.values()) <= 150_000
 
 
 def test_smlad_is_refused_where_there_is_none(sources: Path, tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ needs_compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is 
 
 def compiled(folder: Path, *flags: str) -> Path:
     program = folder / "program"
-    command = ["gcc", *STRICT, *flags, "-o", program, folder / "main.c", folder / "model.c"]
+    sources = [folder / f"{name}.c" for name in ("main", "model", "centre")]
+    command = ["gcc", *STRICT, *flags, "-o", program, *sources]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return program
