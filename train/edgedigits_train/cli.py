@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from edgedigits_train import sheet
 
             return sheet.main(given[1:])
+        if given[:1] == ["strip"]:
+            from edgedigits_train.strip import cli as strip
+
+            return strip.main(given[1:])
         if given[:1] == ["search"]:
             return _search(_search_parser().parse_args(given[1:]))
         if given[:1] == ["report"]:
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a recipe into a run folder. An interrupted run, started again, goes on.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"other commands, each with a --help of its own:\n"
+        f"  {PROGRAM} strip            train the network that reads a strip of digits at once\n"
         f"  {PROGRAM} report RUN       the evidence of a run: page, figures, per-class table\n"
         f"  {PROGRAM} search RECIPE    try it with settings varied, and write the best as a recipe\n"
         f"  {PROGRAM} augment RECIPE   look at what a recipe makes of the digits",

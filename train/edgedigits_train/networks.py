@@ -88,7 +88,7 @@ class Convolution(tf.Module):
     KEPT = 0.98
     """Share of the running mean and variance kept at each step."""
 
-    def __init__(self, kernel: tf.Tensor, stride: int, edges: str) -> None:
+    def __init__(self, kernel: tf.Tensor, stride: int | tuple[int, int], edges: str) -> None:
         super().__init__()
         filters = kernel.shape[-1]
         self.stride, self.edges = stride, edges.upper()

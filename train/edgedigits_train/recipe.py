@@ -13,7 +13,7 @@ import math
 import re
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -28,15 +28,18 @@ class RecipeError(EdgeDigitsError):
     """A recipe that can't be used; the line says the file, the line in it, the key and what is wrong."""
 
 
-def _at_least(bound: float) -> dict[str, float]:
+def at_least(bound: float) -> dict[str, float]:
+    """Return the metadata of a setting that is not below `bound`."""
     return {"at_least": bound}
 
 
-def _above(bound: float) -> dict[str, float]:
+def above(bound: float) -> dict[str, float]:
+    """Return the metadata of a setting that is above `bound`."""
     return {"above": bound}
 
 
-def _share() -> dict[str, float]:
+def share() -> dict[str, float]:
+    """Return the metadata of a setting that is 0…1."""
     return {"at_least": 0, "at_most": 1}
 
 
@@ -46,9 +49,9 @@ class Data:
 
     set: str
     """Name of the data set."""
-    validation: int = field(default=0, metadata=_at_least(0))
+    validation: int = field(default=0, metadata=at_least(0))
     """So many pictures at the end of the training part are not trained on but watched."""
-    train: int = field(default=0, metadata=_at_least(0))
+    train: int = field(default=0, metadata=at_least(0))
     """So many pictures at the beginning of the training part are trained on; 0: all that are left."""
 
 
@@ -57,14 +60,14 @@ class Mlp:
     """`[network] kind = "mlp"`: fully connected layers."""
 
     kind: Literal["mlp"]
-    hidden: tuple[int, ...] = field(metadata=_at_least(1))
+    hidden: tuple[int, ...] = field(metadata=at_least(1))
     """Neurons of each hidden layer, from the input on."""
     activation: Literal["relu", "sigmoid"] = "relu"
     """What each hidden layer applies."""
     initial: Literal["normal", "truncated-normal"] = "truncated-normal"
     """Distribution of the first weights and biases; truncated at two sigma."""
-    weight_sigma: float = field(default=0.1, metadata=_above(0))
-    bias_sigma: float = field(default=0.0, metadata=_at_least(0))
+    weight_sigma: float = field(default=0.1, metadata=above(0))
+    bias_sigma: float = field(default=0.0, metadata=at_least(0))
     """0: biases start at zero."""
 
 
@@ -76,10 +79,10 @@ class Cnn:
     """
 
     kind: Literal["cnn"]
-    filters: tuple[int, ...] = field(metadata=_at_least(1))
-    kernels: tuple[int, ...] = field(metadata=_at_least(1))
+    filters: tuple[int, ...] = field(metadata=at_least(1))
+    kernels: tuple[int, ...] = field(metadata=at_least(1))
     """Side of the window in pixels."""
-    strides: tuple[int, ...] = field(metadata=_at_least(1))
+    strides: tuple[int, ...] = field(metadata=at_least(1))
     """Pixels from window to window: 2 halves the picture."""
     edges: tuple[Literal["same", "valid"], ...]
     """"same": the picture is padded with zeros; "valid": it shrinks by the window's side less one."""
@@ -95,41 +98,41 @@ class Augmentation:
     picture as it is.
     """
 
-    variants: int = field(default=0, metadata=_at_least(0))
+    variants: int = field(default=0, metadata=at_least(0))
     """So many versions of every picture are drawn ahead, and epoch after epoch takes the next. 0: none."""
-    plain: float = field(default=0.0, metadata=_share())
+    plain: float = field(default=0.0, metadata=share())
     """Share of the pictures of each version that are left as they are. 0…1."""
-    rotation: float = field(default=0.0, metadata=_at_least(0))
+    rotation: float = field(default=0.0, metadata=at_least(0))
     """Standard deviation of the rotation in degrees."""
-    slant: float = field(default=0.0, metadata=_at_least(0))
+    slant: float = field(default=0.0, metadata=at_least(0))
     """Standard deviation of the slant: how far to the right the top stands, in heights."""
     lean: float = 0.0
     """Mean of the slant: writing leans to the right more often than to the left."""
-    stretch: float = field(default=0.0, metadata=_at_least(0))
+    stretch: float = field(default=0.0, metadata=at_least(0))
     """Standard deviation of the logarithm of width by height."""
-    elastic: float = field(default=0.0, metadata=_at_least(0))
+    elastic: float = field(default=0.0, metadata=at_least(0))
     """Standard deviation of a random smooth displacement."""
-    bolder: float = field(default=0.0, metadata=_at_least(0))
+    bolder: float = field(default=0.0, metadata=at_least(0))
     """The stroke's edge moves outwards by up to this much, or inwards by up to half of it."""
-    pen: float = field(default=0.0, metadata=_share())
+    pen: float = field(default=0.0, metadata=share())
     """Share of the digits drawn anew along their middle lines with a pen of 1.7 to 6.5 field pixels. 0…1."""
-    pressure: float = field(default=0.0, metadata=_at_least(0))
+    pressure: float = field(default=0.0, metadata=at_least(0))
     """Standard deviation of the pen's width along the stroke, as a part of it."""
-    broken: float = field(default=0.0, metadata=_share())
+    broken: float = field(default=0.0, metadata=share())
     """Share of the digits whose stroke is interrupted. 0…1."""
-    strokes: float = field(default=0.0, metadata=_share())
+    strokes: float = field(default=0.0, metadata=share())
     """Share of the digits with another form in many hands that get it: a 1 its up-stroke, a 7 its bar, a 9 a
     hooked stem, a 4 of two strokes. 0…1."""
-    camera: float = field(default=0.0, metadata=_share())
+    camera: float = field(default=0.0, metadata=share())
     """Share of the digits that are photographed and found again by `find_ink`. 0…1."""
-    coarse: float = field(default=0.0, metadata=_share())
+    coarse: float = field(default=0.0, metadata=share())
     """Share of the digits that pass through a picture only 10 to 16 pixels high. 0…1."""
-    residue: float = field(default=0.0, metadata=_share())
+    residue: float = field(default=0.0, metadata=share())
     """Share of the photographed digits with a rule or a neighbour at their side. 0…1."""
-    fresh: float = field(default=0.0, metadata=_at_least(0))
+    fresh: float = field(default=0.0, metadata=at_least(0))
     """In every epoch each picture, plain or not, is bent once more, by this part of rotation, slant, stretch
     and elastic above; 0: not."""
-    junk: int = field(default=0, metadata=_at_least(0))
+    junk: int = field(default=0, metadata=at_least(0))
     """So many pictures of each version are no digits; above 0 the network has one more class."""
 
 
@@ -139,9 +142,9 @@ class Distillation:
 
     teacher: str = ""
     """Run folder of the teacher, from where the command runs; "" for none."""
-    weight: float = field(default=0.0, metadata=_share())
+    weight: float = field(default=0.0, metadata=share())
     """Share of the teacher's answer in the target; the label has the rest. 0…1."""
-    temperature: float = field(default=1.0, metadata=_above(0))
+    temperature: float = field(default=1.0, metadata=above(0))
     """The teacher's logits are divided by this: above 1, more of what it finds likely beside its answer."""
 
 
@@ -149,9 +152,9 @@ class Distillation:
 class Training:
     """`[training]`: the loop."""
 
-    epochs: int = field(metadata=_at_least(1))
-    batch: int = field(metadata=_at_least(1))
-    shuffle: int | Literal["full"] = field(default="full", metadata=_at_least(1))
+    epochs: int = field(metadata=at_least(1))
+    batch: int = field(metadata=at_least(1))
+    shuffle: int | Literal["full"] = field(default="full", metadata=at_least(1))
     """Size of the shuffle buffer in pictures; "full": every order is equally likely."""
     loss: Literal["cross-entropy", "quadratic"] = "cross-entropy"
     """"quadratic" is half the squared distance between sigmoid outputs and the one-hot label."""
@@ -164,8 +167,8 @@ class Adam:
     """`[optimizer] kind = "adam"`."""
 
     kind: Literal["adam"]
-    rate: float = field(metadata=_above(0))
-    weight_decay: float = field(default=0.0, metadata=_at_least(0))
+    rate: float = field(metadata=above(0))
+    weight_decay: float = field(default=0.0, metadata=at_least(0))
     """Decoupled, times the rate of the step; biases are left out."""
 
 
@@ -174,9 +177,9 @@ class Sgd:
     """`[optimizer] kind = "sgd"`: plain stochastic gradient descent, with momentum where it is above 0."""
 
     kind: Literal["sgd"]
-    rate: float = field(metadata=_above(0))
+    rate: float = field(metadata=above(0))
     momentum: float = field(default=0.0, metadata={"at_least": 0, "below": 1})
-    weight_decay: float = field(default=0.0, metadata=_at_least(0))
+    weight_decay: float = field(default=0.0, metadata=at_least(0))
     """Decoupled, times the rate of the step; biases are left out."""
 
 
@@ -186,7 +189,7 @@ class Schedule:
 
     kind: Literal["constant", "cosine"] = "constant"
     """"cosine": half a cosine from 1 down to 0 over all steps after the warm-up."""
-    warmup: float = field(default=0.0, metadata=_at_least(0))
+    warmup: float = field(default=0.0, metadata=at_least(0))
     """Epochs over which the factor first rises in a straight line from 0."""
 
 
@@ -202,7 +205,7 @@ class Averaging:
 class Stopping:
     """`[stopping]`: early stopping on the validation part."""
 
-    patience: int = field(default=0, metadata=_at_least(0))
+    patience: int = field(default=0, metadata=at_least(0))
     """Epochs without a better validation accuracy after which training stops; the best epoch's weights
     are kept. 0: no early stopping."""
 
@@ -211,7 +214,7 @@ class Stopping:
 class Calibration:
     """`[calibration]`: where the temperature is fitted; always on pictures that were not trained on."""
 
-    holdout: int = field(default=0, metadata=_at_least(0))
+    holdout: int = field(default=0, metadata=at_least(0))
     """0: on the validation part, if there is one. Above 0: a twin of the run is trained in the same way
     without the last so many training pictures, and the temperature that fits its outputs on them is taken."""
 
@@ -244,19 +247,16 @@ class Recipe:
 
     def to_toml(self) -> str:
         """Return the recipe with every default spelt out, in the form it is read from."""
-        blocks = []
-        for section in SECTIONS:
-            settings = getattr(self, section)
-            if section in UNLESS_USED and settings == type(settings)():
-                continue
-            values = dataclasses.asdict(settings)
-            lines = [f"[{section}]"]
-            lines += [f"{key} = {toml_value(value)}" for key, value in values.items()]
-            blocks.append("\n".join(lines) + "\n")
-        return "\n".join(blocks)
+        settings = {section: getattr(self, section) for section in SECTIONS}
+        return to_toml(
+            {s: v for s, v in settings.items() if s not in UNLESS_USED or v != type(v)()},
+        )
 
 
-SECTIONS: Mapping[str, type | Mapping[str, type]] = {
+Sections = Mapping[str, type | Mapping[str, type]]
+"""The dataclass of each section; where there are several kinds, by the section's key `kind`."""
+
+SECTIONS: Sections = {
     "data": Data,
     "network": NETWORKS,
     "training": Training,
@@ -268,7 +268,6 @@ SECTIONS: Mapping[str, type | Mapping[str, type]] = {
     "augmentation": Augmentation,
     "distillation": Distillation,
 }
-"""The dataclass of each section; where there are several kinds, by the section's key `kind`."""
 REQUIRED = ("data", "network", "training", "optimizer")
 UNLESS_USED = ("augmentation", "distillation")
 """Sections that a recipe which does without them need not spell out."""
@@ -279,15 +278,24 @@ def load_recipe(name: str) -> Recipe:
 
     Raises `RecipeError` where there is none of that name, or the file is no usable recipe.
     """
+    return recipe_from_text(*read_recipe_text(name))
+
+
+def read_recipe_text(name: str, folder: str = "recipes") -> tuple[str, str, str]:
+    """Return the text of a recipe, what to call its source, and its short name.
+
+    `name` is that of a recipe published in the package's `folder`, or the path of a .toml file. Raises
+    `RecipeError` where there is none, or it can't be read.
+    """
     if not name.endswith(".toml"):
-        known = published()
+        known = published(folder)
         if name not in known:
             raise RecipeError(
                 f"{name}: no recipe of that name{_suggestion(name, known)}; "
                 f"there are {', '.join(known)}, or give the path of a .toml file"
             )
-        text = (resources.files(__package__) / "recipes" / f"{name}.toml").read_text("utf-8")
-        return recipe_from_text(text, f"{name}.toml", name)
+        text = resources.files(__package__).joinpath(folder, f"{name}.toml").read_text("utf-8")
+        return text, f"{name}.toml", name
     path = Path(name)
     try:
         text = path.read_text("utf-8")
@@ -296,37 +304,19 @@ def load_recipe(name: str) -> Recipe:
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
         raise RecipeError(f"{path}: can't read the recipe ({reason}); check the path") from error
-    return recipe_from_text(text, str(path), path.stem)
+    return text, str(path), path.stem
 
 
-def published() -> list[str]:
-    """Return the names of the published recipes, sorted."""
-    files = (resources.files(__package__) / "recipes").iterdir()
+def published(folder: str = "recipes") -> list[str]:
+    """Return the names of the published recipes in a folder of the package, sorted."""
+    files = resources.files(__package__).joinpath(folder).iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
 def recipe_from_text(text: str, source: str, name: str) -> Recipe:
     """Build a recipe from TOML; raises `RecipeError`, naming `source` and line, where it can't be used."""
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{source}: not valid TOML: {error}") from error
+    recipe = Recipe(name, **sections_from_text(text, source, SECTIONS, REQUIRED))
     lines = _lines(text)
-    for section, content in values.items():
-        where = f"{source}, line {lines.get((section, ''), lines.get(('', section), 1))}"
-        if section not in SECTIONS:
-            raise RecipeError(
-                f"{where}: no section [{section}] is known{_suggestion(section, SECTIONS)}; "
-                f"there are {', '.join(f'[{s}]' for s in SECTIONS)}"
-            )
-        if not isinstance(content, dict):
-            raise RecipeError(f"{where}: {section} must be a section, [{section}], with settings below it")
-    for section in REQUIRED:
-        if section not in values:
-            raise RecipeError(f"{source}: the section [{section}] is missing")
-    recipe = Recipe(
-        name, **{section: _section(section, content, source, lines) for section, content in values.items()}
-    )
     if isinstance(recipe.network, Cnn):
         network = recipe.network
         counts = [len(x) for x in (network.filters, network.kernels, network.strides, network.edges)]
@@ -343,11 +333,39 @@ def recipe_from_text(text: str, source: str, name: str) -> Recipe:
     return recipe
 
 
+def sections_from_text(text: str, source: str, sections: Sections, required: Sequence[str]) -> dict[str, Any]:
+    """Return the checked settings of each section of a TOML text, as the dataclasses in `sections`.
+
+    Raises `RecipeError`, naming `source` and line, where the text can't be used.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source}: not valid TOML: {error}") from error
+    lines = _lines(text)
+    for section, content in values.items():
+        where = f"{source}, line {lines.get((section, ''), lines.get(('', section), 1))}"
+        if section not in sections:
+            raise RecipeError(
+                f"{where}: no section [{section}] is known{_suggestion(section, sections)}; "
+                f"there are {', '.join(f'[{s}]' for s in sections)}"
+            )
+        if not isinstance(content, dict):
+            raise RecipeError(f"{where}: {section} must be a section, [{section}], with settings below it")
+    for section in required:
+        if section not in values:
+            raise RecipeError(f"{source}: the section [{section}] is missing")
+    return {s: _section(s, content, source, lines, sections[s]) for s, content in values.items()}
+
+
 def _section(
-    section: str, content: Mapping[str, Any], source: str, lines: Mapping[tuple[str, str], int]
+    section: str,
+    content: Mapping[str, Any],
+    source: str,
+    lines: Mapping[tuple[str, str], int],
+    spec: type | Mapping[str, type],
 ) -> Any:
     header = lines.get((section, ""), 1)
-    spec = SECTIONS[section]
     if isinstance(spec, Mapping):
         kind = content.get("kind")
         if not isinstance(kind, str) or kind not in spec:
@@ -430,6 +448,16 @@ def _lines(text: str) -> dict[tuple[str, str], int]:
 def _suggestion(word: str, known: typing.Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), 1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def to_toml(sections: Mapping[str, Any]) -> str:
+    """Return settings, a dataclass for each section, as TOML with every default spelt out."""
+    blocks = []
+    for section, settings in sections.items():
+        lines = [f"[{section}]"]
+        lines += [f"{key} = {toml_value(value)}" for key, value in dataclasses.asdict(settings).items()]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
 
 
 def toml_value(value: Any) -> str:

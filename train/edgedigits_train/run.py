@@ -210,7 +210,7 @@ def _run(
 ) -> dict[str, Any]:
     writes = devices.is_first(strategy)
     parts = part_data(data, recipe)
-    _claim(out, recipe, writes)
+    take_folder(out, recipe.to_toml(), writes)
     pixels, classes = parts.train.images.shape[1], len(data.labels)
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
@@ -271,20 +271,23 @@ def _run(
             variable.assign(value.numpy())
         _save_model(plain, pixels, out / "model")
         write_atomically(out / "history.csv", history_csv(history))
-        write_atomically(out / "environment.json", _json(environment()))
-        write_atomically(out / REPORT, _json(report))
+        write_atomically(out / "environment.json", json_bytes(environment()))
+        write_atomically(out / REPORT, json_bytes(report))
         for what in ("network", "twin"):
             (out / _checkpoint(what)).unlink(missing_ok=True)
     devices.meet(strategy, 0)  # nobody leaves while others may still wait for an answer
     return report
 
 
-def _claim(out: Path, recipe: Recipe, writes: bool) -> None:
-    """Make the run folder, or make sure that the unfinished run in it is of this recipe."""
+def take_folder(out: Path, toml: str, writes: bool = True) -> None:
+    """Make the run folder, or make sure that the unfinished run in it is of this recipe, given as TOML.
+
+    Raises `RunError` where it holds anything else.
+    """
     if (out / REPORT).exists():
         raise RunError(f"{out}: holds a finished run; choose another --out, or delete the folder")
     make_folder(out)
-    written, text = out / "recipe.toml", recipe.to_toml().encode()
+    written, text = out / "recipe.toml", toml.encode()
     try:
         before = written.read_bytes() if written.exists() else None
     except OSError as error:
@@ -402,5 +405,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _json(values: Mapping[str, Any]) -> bytes:
+def json_bytes(values: Mapping[str, Any]) -> bytes:
+    """Return values as JSON text, as the files of a run hold it."""
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,79 @@
+"""The command `edgedigits-train strip`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgedigits_train.data import SETTING, load
+from edgedigits_train.recipe import published
+from edgedigits_train.strip.recipe import load_strip_recipe
+
+FOLDER = "recipes/strips"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train the strip network, or draw a sheet of its strips; returns 0, raises `EdgeDigitsError`."""
+    parser = argparse.ArgumentParser(
+        "edgedigits-train strip",
+        description="Train the network that reads a strip of digits at once, into a run folder. "
+        "An interrupted run, started again, goes on.",
+    )
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        default="strip",
+        help=f"a published strip recipe ({', '.join(published(FOLDER))}) or a .toml file (strip)",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help=f"folder of the data sets (else the setting {SETTING}, …)"
+    )
+    parser.add_argument("--out", type=Path, metavar="RUN", help="run folder (runs/RECIPE-seedN)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (0)")
+    parser.add_argument("--steps", type=int, metavar="N", help="another number of steps than the recipe's")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="train nothing; draw strips that it would learn from"
+    )
+    options = parser.parse_args(arguments)
+    if not 0 <= options.seed < 2**31:
+        parser.error(f"--seed {options.seed} is not in 0…{2**31 - 1}")
+    recipe = load_strip_recipe(options.recipe)
+    if options.steps is not None:
+        training = dataclasses.replace(recipe.training, steps=options.steps)
+        recipe = dataclasses.replace(recipe, training=training)
+    data = load(recipe.data.set, options.data)
+    if options.sheet is not None:
+        from edgedigits_train.strip import sheet
+
+        sheet.write(recipe, data, options.seed, options.sheet)
+        return 0
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from edgedigits_train.run import no_warnings
+    from edgedigits_train.strip import run
+
+    no_warnings()
+    out = options.out or Path("runs") / f"{recipe.name}-seed{options.seed}"
+    started = time.perf_counter()
+    first: list[int] = []
+
+    def told(row: run.Stretch) -> None:
+        first[:] = first or [row.step - recipe.training.checkpoint]
+        done = (row.step - first[0]) / max(1, recipe.training.steps - first[0])
+        left = (time.perf_counter() - started) * (1 / done - 1)
+        print(
+            f"step {row.step}/{recipe.training.steps}, loss {row.loss:.4f}, held-out strings: "
+            f"{row.character_errors:.2%} of characters wrong, {row.exact:.2%} exact, {left:.0f} s left",
+            flush=True,
+        )
+
+    report = run.run(recipe, data, out, options.seed, on_checkpoint=told)
+    figures = report["validation"]
+    print(
+        f"{os.fspath(out)}: {report['parameters']} parameters; of {figures['strips']} held-out strings "
+        f"{figures['exact']:.2%} exact, {figures['character_error_rate']:.2%} of characters wrong"
+    )
+    return 0

@@ -1,0 +1,115 @@
+"""A strip recipe: every hyperparameter of the strip network, read from TOML and checked like the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgedigits_train.recipe import (
+    Adam,
+    Averaging,
+    Schedule,
+    at_least,
+    read_recipe_text,
+    sections_from_text,
+    share,
+    to_toml,
+)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """`[data]`: the digits that strings are composed from."""
+
+    set: str
+    """Name of the data set."""
+    validation: int = field(default=2000, metadata=at_least(100))
+    """So many pictures at the end of the training part are not trained on: held-out strings are of them."""
+    train: int = field(default=0, metadata=at_least(0))
+    """So many of the others are drawn from, chosen by the seed; 0: all."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """`[composition]`: what strings look like; see `compose`."""
+
+    touching: float = field(default=0.6, metadata=share())
+    """Share of the strings whose digits stand so close that many touch or overlap, some joined. 0…1."""
+    slant: float = field(default=1.0, metadata=share())
+    """1: strings slant and slope, 0: they stand upright on a level line."""
+    separators: float = field(default=0.65, metadata=share())
+    """Share of the strings with dots, commas, dashes and the like between or behind the digits. 0…1."""
+    forms: float = field(default=0.2, metadata=share())
+    """Share of the digits drawn in the forms of `forms`. 0…1."""
+    background: float = field(default=0.65, metadata=share())
+    """Share of the strips on patterned paper. 0…1."""
+    rules: float = field(default=0.4, metadata=share())
+    """Share of the strips with printed lines. 0…1."""
+    clutter: float = field(default=0.3, metadata=share())
+    """Share of the strips with rests of other writing. 0…1."""
+    empty: float = field(default=0.05, metadata=share())
+    """Share of the strips without any digit. 0…1."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """`[network]`: convolutions over the strip (3×3), then along it; one entry for each."""
+
+    filters: tuple[int, ...] = field(metadata=at_least(1))
+    """Of the convolutions that take 40 rows down to one: halved by each but the last, which takes all."""
+    along: tuple[int, ...] = field(metadata=at_least(1))
+    """Of the convolutions along the one row."""
+    reach: int = field(default=5, metadata=at_least(1))
+    """Window of the convolutions along the row, in steps of two pixels."""
+    precision: str = "bfloat16"
+    """What the convolutions are computed in while training: "float32" or "bfloat16"."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """`[training]`: the loop."""
+
+    steps: int = field(metadata=at_least(1))
+    batch: int = field(metadata=at_least(1))
+    widths: tuple[int, ...] = field(metadata=at_least(16))
+    """Widths of the strips in pixels; every batch has one of them, in turn."""
+    reuse: int = field(default=2, metadata=at_least(1))
+    """So many times every strip is learnt from, some blocks apart."""
+    checkpoint: int = field(default=500, metadata=at_least(1))
+    """Steps from checkpoint to checkpoint; a multiple of `BLOCK`."""
+
+
+@dataclass(frozen=True)
+class StripRecipe:
+    """A checked recipe; `name` is that of its file."""
+
+    name: str
+    data: Digits
+    network: Network
+    training: Training
+    optimizer: Adam
+    composition: Composition = field(default_factory=Composition)
+    schedule: Schedule = field(default_factory=Schedule)
+    averaging: Averaging = field(default_factory=Averaging)
+
+    def to_toml(self) -> str:
+        """Return the recipe with every default spelt out, in the form it is read from."""
+        return to_toml({section: getattr(self, section) for section in SECTIONS})
+
+
+SECTIONS: Mapping[str, type | Mapping[str, type]] = {
+    "data": Digits,
+    "composition": Composition,
+    "network": Network,
+    "training": Training,
+    "optimizer": {"adam": Adam},
+    "schedule": Schedule,
+    "averaging": Averaging,
+}
+REQUIRED = ("data", "network", "training", "optimizer")
+
+
+def load_strip_recipe(name: str) -> StripRecipe:
+    """Load a published strip recipe by its name, or a file by its path; raises `RecipeError`."""
+    text, source, short = read_recipe_text(name, "recipes/strips")
+    return StripRecipe(short, **sections_from_text(text, source, SECTIONS, REQUIRED))

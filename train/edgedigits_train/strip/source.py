@@ -1,0 +1,117 @@
+"""The strips of a training run, composed by other processes while the network learns.
+
+What a block holds is a pure function of the digits, the settings, the seed and the block's number, so a run
+that was interrupted goes on with the very strips it would have had.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgedigits.strips import HEIGHT
+from edgedigits_train.strip.compose import Composer, Digits
+from edgedigits_train.strip.recipe import Composition
+
+BLOCK = 20
+"""Batches that are composed, and learnt from, at once."""
+_APART = 5
+"""Blocks between one use of a strip and the next."""
+_AHEAD = 3
+"""Blocks composed ahead of need."""
+LONGEST = 24
+"""Labels that a strip has room for."""
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Strips, uint8 [n, 40, width], and what they say, int32 [n, `LONGEST`], −1 behind the end."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def composed(composer: Composer, count: int, width: int, random: np.random.Generator) -> Strips:
+    """Compose `count` strips of one width."""
+    images = np.zeros((count, HEIGHT, width), np.uint8)
+    labels = np.full((count, LONGEST), -1, np.int32)
+    for i in range(count):
+        images[i], text = composer.strip(width, random)
+        labels[i, : len(text[:LONGEST])] = text[:LONGEST]
+    return Strips(images, labels)
+
+
+class Source:
+    """Composes blocks of `size` strips in other processes; to be closed.
+
+    `widths` come in turn, block by block. `processes` is by default one for every two processors.
+    """
+
+    def __init__(
+        self,
+        digits: Digits,
+        settings: Composition,
+        widths: tuple[int, ...],
+        size: int,
+        seed: int,
+        processes: int | None = None,
+    ) -> None:
+        self.widths, self.size, self.seed = widths, size, seed
+        workers = processes or max(1, (os.cpu_count() or 1) // 2)
+        # Spawned: a process forked from one in which TensorFlow's threads run may stand still for ever.
+        self._pool = ProcessPoolExecutor(
+            workers, get_context("spawn"), initializer=_prepare, initargs=(digits, settings)
+        )
+        self._blocks: dict[int, Future[Strips]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def block(self, number: int) -> Strips:
+        """Return a block, composed on demand; those that will follow are begun."""
+        for ahead in range(number, number + 1 + _AHEAD):
+            self._begin(ahead)
+        return self._blocks[number].result()
+
+    def in_order(self, start: int, stop: int, reuse: int) -> Iterator[Strips]:
+        """Return what to learn from at each turn from `start` to `stop`, every block `reuse` times."""
+        for turn in range(start, stop):
+            new, use = divmod(turn, reuse)
+            yield self.block(max(0, new - use * _APART))
+            for old in [n for n in self._blocks if n < new - reuse * _APART]:
+                del self._blocks[old]
+
+    def _begin(self, number: int) -> None:
+        if number not in self._blocks:
+            width = self.widths[number % len(self.widths)]
+            self._blocks[number] = self._pool.submit(_compose, self.size, width, self.seed, number)
+
+
+_composer: Composer
+
+
+def _prepare(digits: Digits, settings: Composition) -> None:
+    global _composer  # a process of the pool has one
+    cv2.setNumThreads(1)
+    _composer = Composer(digits, settings)
+
+
+def _compose(size: int, width: int, seed: int, number: int) -> Strips:
+    return composed(_composer, size, width, np.random.default_rng((seed, number)))
