@@ -187,7 +187,13 @@ class _Components:
         edge |= (touches == 4) & (min(height, width) >= 120)  # a net or noise: no writing fills a page so
         # What fills a picture alone may well be its only digit, cut to size.
         drop = (rule | edge) if len(self.members) > 1 else (edge & (rule | hollow_or_solid))
-        large = ~drop & ((np.minimum(w / width, h / height) > 0.85) | ((touches > 0) & (reach > 0.5)))
+        across = np.minimum(w / width, h / height)
+        large = ~drop & ((across > 0.85) | ((touches > 0) & (reach > 0.5)))
+        # The edge of a sheet that lies whole on a darker desk: around several pieces of some height.
+        high = h >= self.settings.least_height
+        for i in np.flatnonzero(~drop & ~large & (across > 0.4)):
+            within = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
+            large[i] = np.count_nonzero(within & high) >= 3
         if len(self.members) > 1 or min(height, width) >= 40:  # else a picture cut to its digit, maybe a 0
             for i in np.flatnonzero(large):
                 drop[i] = self._runs_along_the_border(int(i))

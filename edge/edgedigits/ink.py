@@ -144,8 +144,10 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
         count, labels = cv2.connectedComponents(runs)
         run, thin = labels[at], tall[at] == 0
         is_rule = np.bincount(run[thin], minlength=count) > 0.6 * np.bincount(run, minlength=count)
-        lifted = mask.copy()
-        lifted[at] = ~(thin & is_rule[run])
+        thin &= is_rule[run]
+        if thin.any():
+            lifted = mask.copy()
+            lifted[at] = ~thin
     if min(height, width) > settings.strip_height:
         return lifted
     # On a strip cut to one line of writing a slope that is nothing on a page breaks a rule to pieces; there
@@ -161,7 +163,7 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
             on = line & lifted
             thin = on & (1 - tall)
             if thin.sum() > 0.6 * on.sum():
-                lifted &= 1 - thin
+                lifted = lifted & (1 - thin)
     return lifted
 
 
@@ -195,8 +197,10 @@ def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> NDArray[np.uint
     # a closing (a maximum) would otherwise take the brightest.
     reduction = max(1, kernel // 12)
     if reduction > 1:
-        size = (max(1, width // reduction), max(1, height // reduction))
-        paper = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        # By a whole number, the rest cut off: any other factor costs several times as much.
+        size = (width // reduction, height // reduction)
+        whole = grey[: size[1] * reduction, : size[0] * reduction]
+        paper = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
     else:
         paper = cv2.GaussianBlur(grey, (3, 3), 0)
     side = max(3, kernel // reduction) | 1
@@ -215,7 +219,7 @@ def _polarity(grey: NDArray[np.uint8]) -> Polarity:
     its sign.
     """
     height, width = grey.shape
-    step = max(1, min(height, width) // 400)
+    step = max(1, min(height, width) // 200)
     small = np.ascontiguousarray(grey[::step, ::step])
     # A window of a few strokes: in a larger one the sheet itself, light on a dark desk, would pass for ink.
     side = max(15, min(small.shape) // 20) | 1
@@ -227,7 +231,9 @@ def _polarity(grey: NDArray[np.uint8]) -> Polarity:
 
 def _threshold(contrast: NDArray[np.uint8], settings: InkSettings) -> int:
     """Return the contrast that certain ink exceeds; 255 where nothing does."""
-    histogram = cv2.calcHist([contrast], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    # On a large picture rows that lie a stroke's width apart tell as much as all of them.
+    rows = contrast[:: max(1, min(contrast.shape) // 240)]
+    histogram = cv2.calcHist([rows], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     # Ink may cover half of a small picture, so the paper's noise is read off the quarter of the pixels that
     # is surely paper; 0.97 is the distance of the 5 and 25 % quantiles of a normal distribution.
     cumulative = np.cumsum(histogram)

@@ -100,6 +100,12 @@ def test_rules_frames_and_the_desk_are_no_text() -> None:
     assert counts(image) == [4]
 
 
+def test_the_edge_of_a_sheet_within_the_picture_is_no_text() -> None:
+    image = write(write(paper(480, 640), "2468", (160, 200)), "13579", (160, 300))
+    cv2.rectangle(image, (60, 60), (580, 420), (60, 60, 60), 5)
+    assert counts(image) == [4, 5]
+
+
 def test_specks_beside_digits_are_dropped() -> None:
     image = write(paper(), "2468", (60, 160))
     rng = np.random.default_rng(1)
