@@ -37,6 +37,26 @@ _UNREADABLE = (EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
 _LARGEST = 4 << 20  # bytes of an associated file; a damaged zip may claim gigabytes
 
 Output = Literal["logits", "probabilities"]
+Way = Literal["glyph", "strip"]
+WAYS: tuple[Way, ...] = ("glyph", "strip")
+BLANK = "blank"
+"""The last label of a model for strips: CTC's blank, nothing new stands here."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold for the confidence of lines, and what it gave on the lines it was chosen on."""
+
+    max_error: float
+    """At most this share of the accepted lines was to be wrong. 0…1."""
+    min_line_confidence: float
+    """Lines are accepted from this confidence on. 0…1; above 1 where no threshold keeps the promise."""
+    accepted: int
+    wrong: int
+    """So many of the accepted lines were wrong."""
+    lines: int
+    data: str
+    """Name of the data and its part."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +67,11 @@ class Card:
     logits, or probabilities that a softmax inside the graph has made. Calibrated probabilities are
     softmax(logits / `temperature`).
 
-    The input convention is one for all models: a glyph of 28×28, ink bright on a background of 0, centred
-    as MNIST does it, grey levels 0…255 times `input_scale` (1/255 unless the graph does the scaling
-    itself), flattened to whatever `input_shape` (without the batch) says.
+    The input convention is one for all models for glyphs: a glyph of 28×28, ink bright on a background of
+    0, centred as MNIST does it, grey levels 0…255 times `input_scale` (1/255 unless the graph does the
+    scaling itself), flattened to whatever `input_shape` (without the batch) says. A model for strips takes a strip
+    as `edgedigits.strips.prepare` makes it, of the height and width in `input_shape`, and answers for every
+    two pixels of its width with a row of logits, the last of them for `BLANK`.
     """
 
     name: str
@@ -66,8 +88,10 @@ class Card:
     """A digit whose calibrated probability is below this is rejected (`?`). 0…1."""
     min_line_confidence: float = 0.5
     """A line whose probability of being right as a whole is below this is not accepted. 0…1."""
-    way: Literal["glyph"] = "glyph"
-    """Which way of reading the model serves: one glyph at a time."""
+    way: Way = "glyph"
+    """Which way of reading the model serves: one glyph at a time, or a strip at once."""
+    operating_points: tuple[OperatingPoint, ...] = ()
+    """Thresholds that keep a promise about accepted lines, the most lenient first."""
     recipe: str = ""
     seed: int | None = None
     data: Mapping[str, str] = field(default_factory=dict)
@@ -103,7 +127,13 @@ def card_from_json(text: str, source: str) -> Card:
             )
         known = {f.name for f in dataclasses.fields(Card)}
         card = Card(**{key: value for key, value in values.items() if key in known})
-        card = dataclasses.replace(card, labels=tuple(card.labels), input_shape=tuple(card.input_shape))
+        points = tuple(OperatingPoint(**point) for point in values.get("operating_points", ()))
+        card = dataclasses.replace(
+            card,
+            labels=tuple(card.labels),
+            input_shape=tuple(card.input_shape),
+            operating_points=points,
+        )
         _check(card)
         return card
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -129,8 +159,11 @@ def _check(card: Card) -> None:
     for name in ("temperature", "input_scale"):
         if not (getattr(card, name) > 0 and math.isfinite(getattr(card, name))):
             raise ValueError(f"{name} must be positive")
-    if card.way != "glyph":
+    if card.way not in WAYS:
         raise ValueError(f"unknown way {card.way!r}")
+    for point in card.operating_points:
+        if not (0 < point.max_error < 1 and point.min_line_confidence >= 0):
+            raise ValueError("an operating point is out of range")
     for name in ("min_digit_confidence", "min_line_confidence"):
         if not 0 <= getattr(card, name) <= 1:
             raise ValueError(f"{name} must lie in 0…1")

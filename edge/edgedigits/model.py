@@ -1,8 +1,6 @@
 """A `.tflite` file with its card: grey crops in, calibrated probabilities out.
 
-The runtime is LiteRT (`ai_edge_litert`), or `tflite_runtime` where that is what is installed; it is
-imported when the first model is opened, never before. Turning probabilities into text is `decode`'s
-business.
+Turning probabilities into text is `decode`'s business.
 
 Ties: int8 logits tie for the top now and then (on 0.2 % of MNIST's test digits). Tied classes get the very
 same probability, and whoever ranks them puts the class that stands first in the card first
@@ -11,13 +9,9 @@ same probability, and whoever ranks them puts the class that stands first in the
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
-import sys
 from collections.abc import Callable
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +19,9 @@ from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
 from edgedigits.errors import ModelError
-from edgedigits.quiet import quiet
+from edgedigits.runtime import DELEGATES, Opener, read_model, shipped_models
+
+__all__ = ["DELEGATES", "SIDE", "Model", "read_model", "shipped_models"]
 
 SIDE = 28
 """Pixels along a crop's side."""
@@ -38,12 +34,6 @@ _BATCHES = (1, 2, 4, 8, 16, 32)
 Measured with LiteRT 2.3 on x86-64: for a dense network a call of 32 costs a quarter per digit of what a call
 of 1 does, and longer calls win nothing more; for a convolutional one every digit costs the same in any call.
 """
-
-
-DELEGATES = {"edgetpu": "libedgetpu.so.1"}
-"""Names of delegates, and the shared libraries that they stand for."""
-
-_EDGE_TPU_OPERATION = b"edgetpu-custom-op"
 
 
 class Model:
@@ -63,10 +53,6 @@ class Model:
     """What the file says of itself."""
     source: str
     """The name or path it was opened by, for messages."""
-    delegate: str
-    """The delegate that was asked for, if it is at work; empty where the CPU does everything."""
-    delegate_failure: str
-    """Why the delegate that was asked for is not at work; empty where none was asked for, or it is."""
 
     def __init__(
         self,
@@ -74,17 +60,13 @@ class Model:
         threads: int = 1,
         delegate: str | os.PathLike[str] | None = None,
     ) -> None:
-        if threads < 1:
-            raise ValueError("threads must be at least 1")
         self.source = os.fspath(name_or_path)
-        self.card, self._bytes = split_bytes(read_model(name_or_path), self.source)
-        self._threads = threads
-        self._runtime = _runtime()
-        self.runtime = self._runtime.__module__.partition(".")[0]
+        data = read_model(name_or_path)
+        self.card, body = split_bytes(data, self.source)
+        self._opener = Opener(body, self.source, threads, delegate)
+        self.runtime = self._opener.runtime
         """The package that does the work: `ai_edge_litert` or `tflite_runtime`."""
-        self.delegate = os.fspath(delegate) if delegate is not None else ""
-        self.delegate_failure = ""
-        first = self._open(None)
+        first = self._opener.open()
         self._check(first)
         details = first.get_input_details()[0]
         self.input_dtype, self.input_affine = _type_and_affine(details)
@@ -105,7 +87,7 @@ class Model:
             call = self._call(self._sizes[0])
             call.run(call.raw)
         except (RuntimeError, ValueError) as error:
-            raise self._unloadable(error) from error
+            raise self._opener.unloadable(error) from error
 
     def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Run the network on raw tensors.
@@ -157,15 +139,19 @@ class Model:
             raise ValueError(f"crops are uint8 of shape N×28×28, not {crops.dtype} of {_times(crops.shape)}")
 
     @property
+    def delegate(self) -> str:
+        """The delegate that was asked for, if it is at work; empty where the CPU does everything."""
+        return self._opener.delegate
+
+    @property
+    def delegate_failure(self) -> str:
+        """Why the delegate that was asked for is not at work; empty where none was asked for, or it is."""
+        return self._opener.delegate_failure
+
+    @property
     def uses_xnnpack(self) -> bool:
         """Whether XNNPACK's kernels do the work, not the runtime's plain ones (they may differ by a step)."""
-        if self.delegate:
-            return False
-        interpreter = self._call(self._sizes[0]).interpreter
-        # There is no public way to ask. XNNPACK is the only delegate the runtimes apply by themselves; a
-        # runtime without this private method counts as plain.
-        operations: list[dict[str, Any]] = getattr(interpreter, "_get_ops_details", list)()
-        return any(operation.get("op_name") == "DELEGATE" for operation in operations)
+        return self._opener.uses_xnnpack(self._call(self._sizes[0]).interpreter)
 
     def _in_parts(self, source: NDArray[Any], fill: Callable[[_Call, NDArray[Any]], None]) -> NDArray[Any]:
         """Run the network on any number of inputs, in calls of the sizes there are interpreters for.
@@ -185,7 +171,9 @@ class Model:
 
     def _call(self, size: int) -> _Call:
         call = self._by_crops.get((size, SIDE, SIDE))
-        return call if call is not None else self._keep(self._open(size), size)
+        if call is not None:
+            return call
+        return self._keep(self._opener.open([size, *self.card.input_shape]), size)
 
     def _keep(self, interpreter: Any, size: int) -> _Call:
         """Keep an interpreter for its batch size."""
@@ -193,54 +181,14 @@ class Model:
         self._by_crops[call.glyphs.shape] = self._by_tensor[call.raw.shape] = call
         return call
 
-    def _open(self, batch: int | None) -> Any:
-        """Return an interpreter with its tensors allocated, resized to `batch` unless that is None."""
-        if self.delegate:
-            try:
-                return self._allocated(batch, self.delegate)
-            except (OSError, RuntimeError, ValueError) as error:
-                reason = " ".join(str(error).split())[:200]
-                self.delegate_failure = (
-                    f"the delegate {self.delegate} can't be used ({reason}); the CPU does the work instead; "
-                    "firmware_notes/coral.md says what it needs"
-                )
-                self.delegate = ""
-        try:
-            return self._allocated(batch, "")
-        except (SystemError, AttributeError, ImportError) as error:
-            raise _misfit(error) from error
-        except (RuntimeError, ValueError) as error:
-            raise self._unloadable(error) from error
-
-    def _unloadable(self, error: Exception) -> ModelError:
-        """Say why the runtime can't load the model, or run it once it is loaded."""
-        if _EDGE_TPU_OPERATION in self._bytes:
-            why = self.delegate_failure.partition(";")[0] or "no delegate was asked for"
-            return ModelError(
-                f"{self.source}: compiled for the Edge TPU, and the CPU can't run it; {why}; "
-                "give --delegate edgetpu, or take the model that it was compiled from"
-            )
-        reason = " ".join(str(error).split())[:200]
-        return ModelError(
-            f"{self.source}: the runtime can't load it ({reason}); "
-            "export it again, or install a newer ai-edge-litert"
-        )
-
-    def _allocated(self, batch: int | None, delegate: str) -> Any:
-        settings: dict[str, Any] = {"model_content": self._bytes, "num_threads": self._threads}
-        with quiet(b"INFO:"):  # "Created TensorFlow Lite XNNPACK delegate for CPU."
-            if delegate:
-                settings["experimental_delegates"] = [_load_delegate(self._runtime, delegate)]
-            interpreter = self._runtime(**settings)
-            if batch is not None:
-                index = interpreter.get_input_details()[0]["index"]
-                interpreter.resize_tensor_input(index, [batch, *self.card.input_shape])
-            interpreter.allocate_tensors()
-        return interpreter
-
     def _check(self, interpreter: Any) -> None:
         """Compare the tensors with the card; raises `ModelError` for the first thing that differs."""
         card = self.card
+        if card.way != "glyph":
+            raise ModelError(
+                f"{self.source}: a model for the {card.way} way of reading, where one for glyphs is needed; "
+                f"give it to --strip-model, or name another ({', '.join(shipped_models())})"
+            )
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         remedy = "export it again with edgedigits-export convert"
         if len(inputs) != 1 or len(outputs) != 1:
@@ -304,75 +252,6 @@ class _Call:
         interpreter.invoke()
         output: NDArray[Any] = interpreter.get_tensor(self._index_out)
         return output if self._reshape is None else output.reshape(self._reshape)
-
-
-def shipped_models() -> tuple[str, ...]:
-    """Return the names of the models that came with the package, sorted."""
-    folder = resources.files("edgedigits") / "models"
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(f.name[: -len(".tflite")] for f in folder.iterdir() if f.name.endswith(".tflite")))
-
-
-def read_model(name_or_path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a shipped model's file or of another; a bare name is a shipped model's.
-
-    Raises `ModelError` where there is no such model or it can't be read.
-    """
-    name = os.fspath(name_or_path)
-    if Path(name).name == name and not name.endswith(".tflite"):
-        names = shipped_models()
-        if name in names:
-            return (resources.files("edgedigits") / "models" / f"{name}.tflite").read_bytes()
-        if not Path(name).exists():
-            raise ModelError(
-                f"{name}: no shipped model of that name ({', '.join(names) or 'none is shipped'}); "
-                "name one of them or a .tflite file"
-            )
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
-        raise ModelError(
-            f"{name}: can't read the model ({reason}); name a .tflite file or a shipped model"
-        ) from error
-
-
-def _runtime() -> Callable[..., Any]:
-    """Return the class `Interpreter` of the runtime that is installed."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        try:
-            from tflite_runtime.interpreter import Interpreter
-        except ModuleNotFoundError as error:
-            raise ModelError(
-                "no TFLite runtime is installed; pip install ai-edge-litert "
-                "(on 32-bit Pi OS: tflite-runtime, see firmware_notes/raspberry-pi.md)"
-            ) from error
-        except (ImportError, AttributeError, SystemError) as error:
-            raise _misfit(error) from error
-    runtime: Callable[..., Any] = Interpreter
-    return runtime
-
-
-def _load_delegate(runtime: Callable[..., Any], name: str) -> Any:
-    """Load a delegate by its name or path; raises `OSError` or `ValueError` where that fails."""
-    file = DELEGATES.get(name, name)
-    # The runtime's own loader leaves a broken object behind when it fails at this, which then complains.
-    library = ctypes.CDLL(file)
-    for symbol in ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"):
-        if not hasattr(library, symbol):
-            raise OSError(f"{file} is no TFLite delegate: it has no {symbol}")
-    return sys.modules[runtime.__module__].load_delegate(file)
-
-
-def _misfit(error: BaseException) -> ModelError:
-    """Say what it means when a runtime's compiled part does not get on with NumPy."""
-    return ModelError(
-        f"the TFLite runtime does not work with NumPy {np.__version__} ({type(error).__name__}); install "
-        "ai-edge-litert, or beside tflite-runtime, which was built for NumPy 1: pip install 'numpy<2'"
-    )
 
 
 def _next_size(left: int, sizes: tuple[int, ...]) -> int:

@@ -94,7 +94,7 @@ def test_no_interpreter_is_built_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model("paper-int8")
     model.probabilities(crops(63))  # 32 + 32, the second padded by one
     model.probabilities(crops(1))
-    monkeypatch.setattr(model, "_open", lambda _: pytest.fail("built again"))
+    monkeypatch.setattr(model._opener, "open", lambda _=None: pytest.fail("built again"))
     for _ in range(3):
         model.probabilities(crops(63))
         model.invoke(np.zeros((1, 784), np.int8))
