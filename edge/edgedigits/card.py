@@ -69,9 +69,11 @@ class Card:
 
     The input convention is one for all models for glyphs: a glyph of 28×28, ink bright on a background of
     0, centred as MNIST does it, grey levels 0…255 times `input_scale` (1/255 unless the graph does the
-    scaling itself), flattened to whatever `input_shape` (without the batch) says. A model for strips takes a strip
-    as `edgedigits.strips.prepare` makes it, of the height and width in `input_shape`, and answers for every
-    two pixels of its width with a row of logits, the last of them for `BLANK`.
+    scaling itself), flattened to whatever `input_shape` (without the batch) says.
+
+    A model for strips takes a strip as `edgedigits.strips.prepare` makes it, of the height and width in
+    `input_shape`, and answers for every two pixels of its width with a row of logits, the last of them for
+    `BLANK`.
     """
 
     name: str
