@@ -62,15 +62,12 @@ def find_cuts(ink: NDArray[np.uint8], settings: CutSettings = CutSettings()) -> 
     down, came_down = _least(cost[: middle + 1], settings)
     up, came_up = _least(cost[middle:][::-1], settings)
     through = down + up - cost[middle]
-    paths: list[Cut] = []
-    for x in _minima(through, settings.dearest * height + settings.paper_cost * height, settings, height):
-        above = _follow(came_down, x)
-        below = _follow(came_up, x)
-        path = np.concatenate([above[::-1], below[1:]])
-        rows = np.arange(height)
-        crossed = float(cost[rows, path].sum()) - settings.paper_cost * height
-        paths.append(Cut(np.clip(path - 1, 0, width), max(0.0, crossed)))
-    return paths
+    dearest = settings.dearest * height + settings.paper_cost * height
+    ends = np.array(_minima(through, dearest, settings, height), np.intp)
+    ways = np.concatenate([_follow(came_down, ends)[::-1], _follow(came_up, ends)[1:]])
+    crossed = np.take_along_axis(cost, ways, axis=1).sum(axis=0) - settings.paper_cost * height
+    ways = np.clip(ways - 1, 0, width)
+    return [Cut(ways[:, k], max(0.0, float(ink_crossed))) for k, ink_crossed in enumerate(crossed)]
 
 
 @dataclass(frozen=True)
@@ -104,20 +101,22 @@ def parts_between(
     edges = [np.zeros(height, np.intp), *(cut.path for cut in cuts), np.full(height, width, np.intp)]
     costs = [0.0, *(cut.cost for cut in cuts), 0.0]
     columns = np.arange(width)
+    right_of = [columns >= edge[:, None] for edge in edges]
+    first, last = [int(edge.min()) for edge in edges], [int(edge.max()) for edge in edges]
     parts = []
     for start in range(len(edges) - 1):
-        right_of = columns >= edges[start][:, None]
         for stop in range(start + 1, len(edges)):
-            own = np.where(right_of & (columns < edges[stop][:, None]), ink, 0).astype(np.uint8)
+            across = slice(first[start], last[stop])
+            between = right_of[start][:, across] & ~right_of[stop][:, across]
+            own = ink[:, across] * between.view(np.uint8)
             x, y, w, h = cv2.boundingRect(own)
             too_wide = w > settings.widest * tall
             if stop > start + 1 and (too_wide or w < settings.narrowest * tall):
                 if too_wide:
                     break
                 continue
-            parts.append(
-                Part(start, stop, (x, y, w, h), own[y : y + h, x : x + w], (costs[start] + costs[stop]) / 2)
-            )
+            box = (first[start] + x, y, w, h) if w else (0, 0, 0, 0)
+            parts.append(Part(start, stop, box, own[y : y + h, x : x + w], (costs[start] + costs[stop]) / 2))
     return parts
 
 
@@ -127,31 +126,33 @@ def _least(cost: NDArray[np.float32], settings: CutSettings) -> tuple[NDArray[np
     The second array is int8, H×W: the step to the side (−1, 0, 1) that led from the row above.
     """
     height, width = cost.shape
-    came = np.zeros((height, width), np.int8)
-    total = cost[0].copy()
     lean = np.float32(settings.lean_cost)
-    for row in range(1, height):
-        best = total.copy()
-        step = came[row]
-        from_left = np.empty_like(total)
-        from_left[0], from_left[1:] = np.inf, total[:-1] + lean
-        from_right = np.empty_like(total)
-        from_right[-1], from_right[:-1] = np.inf, total[1:] + lean
-        left = from_left < best
-        best[left], step[left] = from_left[left], -1
-        right = from_right < best
-        best[right], step[right] = from_right[right], 1
-        total = best + cost[row]
-    return total, came
+    # The sums of all rows, with a wall on both sides.
+    sums = np.full((height, width + 2), np.inf, np.float32)
+    sums[0, 1:-1] = cost[0]
+    for before, after, here in zip(sums, sums[1:, 1:-1], cost[1:], strict=False):
+        np.minimum(before[:-2], before[2:], out=after)
+        after += lean
+        np.minimum(after, before[1:-1], out=after)
+        after += here
+    straight, left, right = sums[:-1, 1:-1], sums[:-1, :-2] + lean, sums[:-1, 2:] + lean
+    came = np.zeros((height, width), np.int8)
+    came[1:][left < straight] = -1
+    came[1:][right < np.minimum(left, straight)] = 1
+    return sums[-1, 1:-1], came
 
 
-def _follow(came: NDArray[np.int8], x: int) -> NDArray[np.intp]:
-    """Return the columns of the path that ends at `x` in the last row, from the last row to the first."""
-    path = np.empty(len(came), np.intp)
-    for k, row in enumerate(range(len(came) - 1, -1, -1)):
-        path[k] = x
-        x += int(came[row, x])
-    return path
+def _follow(came: NDArray[np.int8], ends: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the columns of the paths that end at `ends` in the last row, from the last row to the first.
+
+    The result is intp, H×N for N ends.
+    """
+    paths = np.empty((len(came), ends.size), np.intp)
+    x = ends
+    for path, step in zip(paths, came[::-1], strict=True):
+        path[:] = x
+        x = x + step[x]
+    return paths
 
 
 def _minima(through: NDArray[np.float32], dearest: float, settings: CutSettings, height: int) -> list[int]:
