@@ -12,9 +12,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgedigits" / "pi"
@@ -40,20 +41,28 @@ class System:
         return self.root / "opt" / "site"
 
     def command(
-        self, cpu: str, *arguments: object, path: Sequence[Path] = (), wheels: bool = True
+        self,
+        cpu: str,
+        *arguments: object,
+        path: Sequence[Path] = (),
+        wheels: bool = True,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> list[str]:
         """Return the command line for this machine that runs the emulated Python with `arguments`.
 
         `path` goes into PYTHONPATH, with the folder of the wheels after it unless `wheels` is false.
+        `options` are for the emulator; `environment` is what else the program's environment has.
         """
         settings = {
             "PYTHONPATH": ":".join(map(str, [*path, self.site] if wheels else path)),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LD_LIBRARY_PATH": ":".join(f"{self.root}{folder}" for folder in self.libraries),
+            **environment,
         }
-        options = [part for key, value in settings.items() if value for part in ("-E", f"{key}={value}")]
-        python = f"{self.root}/usr/bin/{self.python}"
-        return [self.emulator, "-cpu", cpu, "-L", str(self.root), *options, python, *map(str, arguments)]
+        given = [part for key, value in settings.items() if value for part in ("-E", f"{key}={value}")]
+        emulator = [self.emulator, *options, "-cpu", cpu, "-L", str(self.root), *given]
+        return [*emulator, f"{self.root}/usr/bin/{self.python}", *map(str, arguments)]
 
     def run(
         self,
