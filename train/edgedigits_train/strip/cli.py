@@ -17,7 +17,7 @@ FOLDER = "recipes/strips"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train the strip network, or draw a sheet of its strips; returns 0, raises `EdgeDigitsError`."""
+    """Train the strip network, draw a sheet of its strips, or write held-out ones; returns 0, raises `EdgeDigitsError`."""
     parser = argparse.ArgumentParser(
         "edgedigits-train strip",
         description="Train the network that reads a strip of digits at once, into a run folder. "
@@ -38,7 +38,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE.png", help="train nothing; draw strips that it would learn from"
     )
+    parser.add_argument(
+        "--held-out",
+        type=Path,
+        metavar="FILE.npz",
+        help="train nothing; write strips of digits that are not trained on, for edgedigits-export",
+    )
+    parser.add_argument(
+        "--count", type=int, default=2000, metavar="N", help="so many strips in that file (2000)"
+    )
     options = parser.parse_args(arguments)
+    if options.count < 1:
+        parser.error(f"--count {options.count} is below 1")
     if not 0 <= options.seed < 2**31:
         parser.error(f"--seed {options.seed} is not in 0…{2**31 - 1}")
     recipe = load_strip_recipe(options.recipe)
@@ -50,6 +61,12 @@ def main(arguments: Sequence[str]) -> int:
         from edgedigits_train.strip import sheet
 
         sheet.write(recipe, data, options.seed, options.sheet)
+        return 0
+    if options.held_out is not None:
+        from edgedigits_train.strip import held_out
+
+        held_out.write(recipe, data, options.seed, options.count, options.held_out)
+        print(f"{os.fspath(options.held_out)}: {options.count} strips, seed {options.seed}")
         return 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from edgedigits_train.run import no_warnings

@@ -65,6 +65,8 @@ class _Hand:
     stretch: float
     forms: float
     """Share of the digits taken from `forms`."""
+    habits: tuple[int, ...]
+    """Which of its forms each digit has, where it is of `forms`."""
     printed: bool
     """Whether the digits keep the strokes they have in MNIST."""
 
@@ -117,7 +119,7 @@ class Composer:
             for _ in range(int(random.integers(1, 3))):
                 text.insert(int(random.integers(1, len(text))), 10 + int(random.choice(6, p=_SIGN_SHARES)))
         if random.random() < 0.5:
-            ends = ((10,), (12,), (13,), (10, 12), (11, 12), (14, 12), (11,), (12, 12), (10, 13))
+            ends = ((10,), (12,), (13,), (10, 12), (11, 12), (10,), (11,), (12,), (10, 13))
             text += ends[random.integers(len(ends))]
         return text
 
@@ -130,7 +132,7 @@ class Composer:
         elif kind < 0.5 * settings.touching:
             gap, unsteady = random.uniform(0.0, 0.12), 0.07
         else:
-            gap, unsteady = random.uniform(-0.16, 0.02), 0.07
+            gap, unsteady = random.uniform(-0.12, 0.02), 0.06
         thin = float(np.exp(random.uniform(np.log(0.045), np.log(0.17))))
         return _Hand(
             height=height,
@@ -139,14 +141,15 @@ class Composer:
             unsteady=unsteady,
             joined=0.5 * random.random() if random.random() < 0.3 * settings.touching / 0.6 else 0.0,
             stretch=float(np.exp(random.normal(0.05, 0.18))),
-            forms=settings.forms * 2 * random.random(),
+            forms=settings.forms * (4 * random.random() if random.random() < 0.4 else 0.35),
+            habits=tuple(int(habit) for habit in random.integers(0, 1 << 16, 10)),
             printed=random.random() < 0.2,
         )
 
     def _writing(self, width: int, random: np.random.Generator) -> tuple[Canvas, list[int]]:
         hand = self._hand(random)
         room = width / (hand.height * hand.stretch * (0.62 + max(hand.gap, -0.1)))
-        most = max(1, min(7 if random.random() < 0.6 else 14, int(room * 1.05)))
+        most = max(1, min(6 if random.random() < 0.65 else 14, int(room)))
         least = max(1, min(most, int(room * random.uniform(0.4, 0.95))))
         text = self._text(int(random.integers(least, most + 1)), random)
         sheet, end = self._written(text, hand, random)
@@ -187,7 +190,7 @@ class Composer:
             gap = hand.gap + random.normal(0, hand.unsteady)
             if label >= 10 or (number and text[number - 1] >= 10):
                 # A dot keeps some distance, and may stand under the digit before it.
-                gap = max(gap, random.uniform(-0.05, 0.3))
+                gap = max(gap, random.uniform(0.02, 0.3))
             # The nearest that two rows come; rows a little above and below count, too.
             near = _reach(contour, round(0.08 * hand.height))[rows + top]
             x = float((near - starts).max()) + gap * hand.height
@@ -213,8 +216,10 @@ class Composer:
         """Return a digit as `_written` wants it."""
         digits = self.digits.fields
         own = 0.0
-        if random.random() < hand.forms:
-            code = forms.draw(digit, random)
+        if random.random() < hand.forms * _OTHERWISE.get(digit, 1.0):
+            # Mostly the hand's own habit.
+            habit = hand.habits[digit] if random.random() < 0.85 else int(random.integers(1 << 16))
+            code = forms.draw(digit, habit, random)
         else:
             i = int(random.choice(self.digits.of[digit]))
             if hand.printed or not digits.smooth[i]:
@@ -283,10 +288,10 @@ class Composer:
             knots = random.normal(0, 0.18 * hand.width * random.random(), (3, max(3, grown // 8)))
             away += cv2.resize(knots.astype(np.float32), (grown, height), interpolation=cv2.INTER_LINEAR)
         ink = np.clip(0.5 - away, 0, 1)
-        if random.random() < 0.3:  # the pen gives less ink here and there
-            knots = random.uniform(1 - 1.2 * random.random(), 1.4, (3, max(3, grown // 10)))
+        if random.random() < 0.2:  # the pen gives less ink here and there
+            knots = random.uniform(1 - 0.8 * random.random(), 1.4, (3, max(3, grown // 10)))
             ink *= np.clip(
-                cv2.resize(knots.astype(np.float32), (grown, height), interpolation=cv2.INTER_LINEAR), 0.1, 1
+                cv2.resize(knots.astype(np.float32), (grown, height), interpolation=cv2.INTER_LINEAR), 0.3, 1
             )
         return ink
 
@@ -397,7 +402,7 @@ class Composer:
         """Return a grey photograph of ink on paper: uint8, of the shape of `ink`."""
         height, width = ink.shape
         paper = random.uniform(120, 245)
-        contrast = random.uniform(0.3, 0.85)
+        contrast = random.uniform(0.35, 0.85)
         dark = np.zeros_like(ink)
         if random.random() < self.settings.background:
             strength = contrast * random.uniform(0.04, 0.36)
@@ -427,7 +432,9 @@ class Composer:
 
 _AROUND = 5
 """Pixels around a glyph in which its distances are kept."""
-_SIGN_SHARES = (0.35, 0.2, 0.2, 0.08, 0.09, 0.08)
+_OTHERWISE = {1: 2.5, 5: 1.3, 7: 1.5}
+"""How much more often than others a digit is of `forms`: MNIST's writers are Americans."""
+_SIGN_SHARES = (0.4, 0.22, 0.2, 0.08, 0.03, 0.07)
 
 
 def _reach(contour: npt.NDArray[np.float32], rows: int) -> npt.NDArray[np.float32]:

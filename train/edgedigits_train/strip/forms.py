@@ -33,6 +33,8 @@ FORMS: dict[int, tuple[Form, ...]] = {
         (0.45, (((0.0, 0.75), (0.8, 0.0)), ((0.8, 0.0), (0.75, 1.0)))),
         (0.3, (((0.1, 0.25), (0.7, 0.0)), ((0.7, 0.0), (0.65, 1.0)))),
         (0.5, (((0.1, 0.3), (0.55, 0.0)), ((0.55, 0.0), (0.5, 1.0)), ((0.05, 1.0), (1.0, 0.98)))),
+        (0.5, (((0.0, 0.45), (0.35, 0.25), (0.8, 0.0)), ((0.8, 0.0), (0.7, 1.0)))),
+        (0.6, (((0.0, 0.9), (0.85, 0.0)), ((0.85, 0.0), (0.8, 1.0)))),
         (0.15, (((0.6, 0.0), (0.4, 1.0)),)),
     ),
     2: (
@@ -130,10 +132,13 @@ def middle_line(strokes: list[npt.NDArray[np.float64]], size: tuple[int, int]) -
     return np.clip(np.rint(128 - UNIT * (away - 0.3)), 0, 255).astype(np.uint8)
 
 
-def draw(digit: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Return one of the forms of a digit, drawn by an unsteady hand: uint8, `FIELD`², coded as above."""
+def draw(digit: int, form: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Return a form of a digit, drawn by an unsteady hand: uint8, `FIELD`², coded as above.
+
+    `form`, 0 or more, says which one; they come round again.
+    """
     forms = FORMS[digit]
-    aspect, strokes = forms[random.integers(len(forms))]
+    aspect, strokes = forms[form % len(forms)]
     aspect *= float(np.exp(random.normal(0, 0.15)))
     # Strokes that meet stay together: points at the same place move alike.
     moved: dict[tuple[float, float], npt.NDArray[np.float64]] = {}
