@@ -12,9 +12,9 @@ where this is run as root.
 What is not a digit is struck from what a peer reads. Exact: strips or lines without an error. CER: the
 Levenshtein distance over the true length; a page's lines are matched with the true ones, in order, so that it
 is least. `at 1 %`: the share that can be accepted, ranked by the peer's own confidence, while at most 1 % of
-the accepted ones are wrong. ms: the median of the better of two calls; CPU ms: the same in processor time. MB:
-the peak resident set of the whole process. Tesseract's row is that of its best page segmentation mode on the
-very pictures it is measured on.
+the accepted ones are wrong. ms: the median of the better of two calls; CPU ms: the same in processor time.
+MB: the peak resident set of the whole process. Tesseract's row is that of its best page segmentation mode on
+the very pictures it is measured on.
 """
 
 from __future__ import annotations
@@ -130,12 +130,11 @@ def accepted(rows: list[tuple[float, bool]], total: int) -> float:
 
     Lines of one confidence are accepted together or not at all.
     """
-    best = count = wrong = 0
+    best = wrong = 0
     ranked = sorted(rows, key=lambda row: -row[0])
-    for k, (confidence, right) in enumerate(ranked):
-        count += 1
+    for count, (confidence, right) in enumerate(ranked, 1):
         wrong += not right
-        last = k + 1 == len(ranked) or ranked[k + 1][0] < confidence
+        last = count == len(ranked) or ranked[count][0] < confidence
         if last and wrong <= MOST_WRONG * count:
             best = count
     return best / total

@@ -1,4 +1,4 @@
-"""What tutorials do, with our network, as a peer of `bench_peers.py`: `python peer_plain.py MODEL resize|mnist`.
+"""What tutorials do, with our network: `python peer_plain.py MODEL resize|mnist`, a peer of `bench_peers.py`.
 
 Grey, blur, Otsu's threshold, outer contours, boxes from left to right; each box is brought to 28×28, either
 by a plain resize with a margin or centred as MNIST is. On a page, boxes whose middles lie within another's
