@@ -3,7 +3,8 @@
 Tests that need a data set ask for it by name (`data_set("mnist")`). It is looked for under the folder
 that the environment variable EDGEDIGITS_DATA names. MNIST, which the main job needs, is fetched where it is
 not there, as the trainer fetches it. Any other set that is not there skips the test with its name, and the
-sets that were missed are counted at the end; with --require-data a missing set is a failure.
+sets that were missed are counted at the end; with --require-data a missing set is a failure. In the same way
+--require-system makes a failure of a skip for want of what `tests/system/setup.sh` installs.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+
+SETUP = "tests/system/setup.sh"
+"""What a test names that skips for want of a program or an emulated board; --require-system knows it by this."""
 
 _missed: Counter[str] = Counter()
 
@@ -26,8 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--require-system",
         action="store_true",
-        help="fail, rather than skip, where a program or an emulated board is missing that "
-        "tests/system/setup.sh installs",
+        help=f"fail, rather than skip, where a program or an emulated board is missing that {SETUP} installs",
     )
 
 
@@ -64,6 +67,18 @@ def fetched_mnist() -> Path:
     except DataError as error:
         pytest.fail(str(error), pytrace=False)
     return cache
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    skipped = report.skipped and isinstance(report.longrepr, tuple)
+    if skipped and SETUP in str(report.longrepr) and item.config.getoption("--require-system"):
+        assert isinstance(report.longrepr, tuple)
+        report.outcome, report.longrepr = "failed", report.longrepr[2]
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

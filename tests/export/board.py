@@ -59,7 +59,7 @@ class Ran:
 def missing() -> str:
     """Return what is not installed for it, empty where everything is."""
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    return f"not installed: {', '.join(absent)}" if absent else ""
+    return f"not installed: {', '.join(absent)}; run tests/system/setup.sh" if absent else ""
 
 
 def run_on(board: Board, sources: Path, work: Path, *, smlad: bool = False, optimize: str = "-O2") -> Ran:

@@ -26,7 +26,9 @@ from edgedigits_export.firmware import write_firmware
 from edgedigits_export.formats import find_formats
 from edgedigits_export.run import read_run
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("gcc") is None, reason="gcc is not installed; run tests/system/setup.sh"
+)
 
 Ink = np.ndarray[Any, np.dtype[np.uint8]]
 Centre = Callable[[Sequence[Ink]], tuple[list[int], Ink]]

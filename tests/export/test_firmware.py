@@ -29,7 +29,9 @@ from edgedigits_export.run import read_run
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 CLEAN = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
-needs_compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+needs_compiler = pytest.mark.skipif(
+    shutil.which("gcc") is None, reason="gcc is not installed; run tests/system/setup.sh"
+)
 
 
 def compiled(folder: Path, *flags: str) -> Path:
@@ -140,7 +142,7 @@ def test_other_networks_are_exact(
 
 
 @needs_compiler
-@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed; run tests/system/setup.sh")
 def test_cmake_builds_and_runs_it(tmp_path: Path) -> None:
     write_firmware("paper-int8", tmp_path / "c")
     build = str(tmp_path / "build")
