@@ -1,7 +1,7 @@
 """Tesseract 5 as a peer of `bench_peers.py`: `python peer_tesseract.py LIBRARY PSM`, by its C interface.
 
-Digits only, the model (`eng`) loaded once; on a strip the page segmentation mode is the one given, too. Strips
-are enlarged until they are `STRIP_HEIGHT` high, and get a white margin, as its manual asks.
+Digits only, the model (`eng`) loaded once; on a strip the page segmentation mode is the one given, too.
+Strips are enlarged until they are `STRIP_HEIGHT` high, and get a white margin, as its manual asks.
 """
 
 from __future__ import annotations
