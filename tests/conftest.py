@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 SETUP = "tests/system/setup.sh"
-"""What a test names that skips for want of a program or an emulated board; --require-system knows it by this."""
+"""What a test that skips for want of a program or an emulated board names; --require-system knows it by it."""
 
 _missed: Counter[str] = Counter()
 

@@ -113,7 +113,7 @@ def measure(reader: Reader, frames: int = 200, seed: int = 0) -> BenchResult:
     }
     return BenchResult(
         board=board_name(),
-        model=reader.model.card.name,
+        model=" on ".join(filter(None, (reader.model.card.name, reader.model.delegate))),
         frames=len(whole),
         digits=digits / len(whole),
         rate=1000 * len(whole) / sum(whole),

@@ -353,12 +353,7 @@ def _parser() -> argparse.ArgumentParser:
         help="read the fields of this form: a form file (.toml), or one of `edgedigits form list`",
     )
     _common(read, ("table", "jsonl", "csv"))
-    read.add_argument(
-        "--delegate",
-        metavar="NAME|FILE",
-        help="have an accelerator run the network: edgetpu, or a TFLite delegate's shared library. "
-        "Where that fails, the CPU does it",
-    )
+    live.add_delegate(read)
 
     live.add(commands, _common, _positive, _seconds)
     doctor.add(commands)

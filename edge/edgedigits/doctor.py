@@ -72,9 +72,13 @@ _PACKAGES = {
 
 
 def _model(config: LiveConfig) -> Iterator[Finding]:
-    model = Model(config.general.model or DEFAULT_MODEL)
-    kernels = "XNNPACK" if model.uses_xnnpack else "reference kernels"
+    general = config.general
+    model = Model(general.model or DEFAULT_MODEL, delegate=general.delegate or None)
+    kernels = model.delegate or ("XNNPACK" if model.uses_xnnpack else "reference kernels")
     yield Finding("runtime", "good", f"{model.runtime}, {kernels}")
+    if model.delegate_failure:
+        what, _, remedy = model.delegate_failure.partition("; ")
+        yield Finding("delegate", "bad", what, remedy)
     yield Finding("model", "good", f"{model.card.name}, {model.input_dtype} input")
     result = check_golden(model)
     what, _, remedy = str(result).partition("; ")

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from edgedigits.commands import live
+
 if TYPE_CHECKING:
     from edgedigits.cli import Run
 
@@ -19,6 +21,7 @@ def add(commands: Any, positive: Callable[[str], int]) -> None:
         "prints the row for the table of boards in firmware_notes/.",
     )
     bench.add_argument("--model", metavar="NAME|FILE")
+    live.add_delegate(bench)
     bench.add_argument("--frames", type=positive, default=200, metavar="N", help="default: 200")
     bench.add_argument("--row", metavar="FILE", help="append this board's row to a table, such as boards.md")
     bench.add_argument("--json", action="store_true", help="an object for programs")
@@ -33,7 +36,10 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
     from edgedigits.bench import COLUMNS, append_row, measure
     from edgedigits.reader import DEFAULT_MODEL, Reader
 
-    result = measure(Reader(arguments.model or DEFAULT_MODEL), arguments.frames)
+    reader = Reader(arguments.model or DEFAULT_MODEL, delegate=arguments.delegate)
+    if reader.model.delegate_failure:
+        run.say(reader.model.delegate_failure)
+    result = measure(reader, arguments.frames)
     if arguments.row is not None:
         append_row(result, arguments.row)
     if arguments.json:

@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
     )
     live.add_config(doctor)
     doctor.add_argument("--model", metavar="NAME|FILE", help="the model to test")
+    live.add_delegate(doctor)
     doctor.add_argument("--json", action="store_true", help="an object for programs, rather than a page")
     doctor.add_argument(
         "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"

@@ -62,6 +62,7 @@ def add(
         help="look at a frame at most so often (in a video file: of the video's time)",
     )
     common(live, ("table", "jsonl"))
+    add_delegate(live)
     live.set_defaults(model=None, perform=perform)
 
 
@@ -79,6 +80,16 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--journal", metavar="FILE", help="keep events here until they are delivered")
 
 
+def add_delegate(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the network runs."""
+    parser.add_argument(
+        "--delegate",
+        metavar="NAME|FILE",
+        help="have an accelerator run the network: edgetpu, or a TFLite delegate's shared library. "
+        "Where that fails, the CPU does it",
+    )
+
+
 def load(arguments: argparse.Namespace) -> LiveConfig:
     """Return the configuration that the arguments name, with what they change; raises `SettingsError`."""
     from edgedigits.config import OutputSettings, load_config
@@ -91,7 +102,7 @@ def load(arguments: argparse.Namespace) -> LiveConfig:
         general["model"] = arguments.model
     if arguments.min_confidence is not None:
         general["min_confidence"] = arguments.min_confidence
-    if getattr(arguments, "delegate", None):
+    if arguments.delegate is not None:
         general["delegate"] = arguments.delegate
     if getattr(arguments, "every", None) is not None:
         general["every"] = arguments.every

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.commands.live import SOURCES, add_config, load
+from edgedigits.commands.live import SOURCES, add_config, add_delegate, load
 from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def add(commands: Any, probability: Callable[[str], float]) -> None:
         metavar="P",
         help="accept a line from this confidence on, 0 to 1",
     )
+    add_delegate(serve)
     serve.add_argument(
         "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
     )
@@ -113,26 +114,19 @@ def _serve(arguments: argparse.Namespace, run: Run, stop: threading.Event, again
 
     from edgedigits.hub import Hub
     from edgedigits.log import start_logging
-    from edgedigits.reader import DEFAULT_MODEL, Reader
     from edgedigits.serve.app import Web
     from edgedigits.serve.fields import form_file
     from edgedigits.serve.server import address_of, bound_socket, serve
+    from edgedigits.station import open_reader
 
     if sys.stdout is None:
         raise OutputError("standard output: it is closed; send it to a file or a program")
     config = load(arguments)
     settings = _settings(arguments, config)
     start_logging(config["log"].format, config["log"].level)
-    general = config.general
-    minimum = general.min_confidence if general.min_confidence >= 0 else None
     hub = Hub()
     with contextlib.closing(bound_socket(settings)) as listening:
-        web = Web(
-            hub,
-            settings,
-            lambda: Reader(general.model or DEFAULT_MODEL, min_line_confidence=minimum),
-            form_file(settings.form),
-        )
+        web = Web(hub, settings, lambda: open_reader(config.general), form_file(settings.form))
         station = _Station(lambda: load(arguments), config, hub, run, stop, again)
         station.start()
         while not station.opened.wait(0.2):  # a signal is acted on between two waits
