@@ -8,7 +8,6 @@ rule out. Ways that spell the same text support each other: their probabilities 
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ class Reading:
     arcs: tuple[Arc, ...]
 
 
-@dataclass
+@dataclass(slots=True)
 class _State:
     """What spells one text up to a node: the log-sum over its ways, and the best of them."""
 
@@ -105,6 +104,7 @@ def glyph_labels(
         no_text = 1.0 - sum(p for p, _, _ in ranked)
         if no_text > 1e-3:
             labels.append((REJECTED, math.log(no_text)))
+            labels.sort(key=lambda guess: -guess[1])
     return tuple(labels)
 
 
@@ -120,17 +120,21 @@ def best_readings(
     arriving: list[list[Arc]] = [[] for _ in range(nodes + 1)]
     for arc in arcs:
         arriving[arc.stop].append(arc)
-    beams: list[dict[str, _State]] = [{"": _State(0.0, 0.0, None, None)}]
+    # What each node is reached by, the likeliest first.
+    beams: list[list[tuple[str, _State]]] = [[("", _State(0.0, 0.0, None, None))]]
     for node in range(1, nodes + 1):
         beam: dict[str, _State] = {}
-        for arc in arriving[node]:
-            options = arc.labels if arc.separator is None else (("", 0.0),)
-            for text, state in beams[arc.start].items():
-                for label, log_probability in options:
-                    step = log_probability + arc.log_prior
+        ways = [(arc, beams[arc.start], _options(arc)) for arc in arriving[node]]
+        likeliest = [states[0][1].total + options[0][1] for _, states, options in ways if states and options]
+        bound = max(likeliest, default=0.0) - settings.bound
+        for arc, states, options in ways:
+            for text, state in states:
+                for label, step in options:
+                    if state.total + step < bound:
+                        break  # and so are all further labels
                     _add(beam, text + label, state, arc, step)
         beams.append(_pruned(beam, settings))
-    final = sorted(beams[-1].items(), key=lambda item: -item[1].total)
+    final = beams[-1]
     if not final:
         return []
     highest = final[0][1].total
@@ -142,26 +146,27 @@ def best_readings(
     ]
 
 
+def _options(arc: Arc) -> list[tuple[str, float]]:
+    """Return what an arc adds to the text and its log-probability, the likeliest first."""
+    if arc.separator is not None:
+        return [("", arc.log_prior)]
+    return [(label, log_probability + arc.log_prior) for label, log_probability in arc.labels]
+
+
 def _add(beam: dict[str, _State], text: str, before: _State, arc: Arc, step: float) -> None:
     total, best = before.total + step, before.best + step
     known = beam.get(text)
     if known is None:
         beam[text] = _State(total, best, arc, before)
         return
-    high, low = max(known.total, total), min(known.total, total)
-    known.total = high + math.log1p(math.exp(low - high))
+    known.total = max(known.total, total) + math.log1p(math.exp(-abs(known.total - total)))
     if best > known.best:
         known.best, known.arc, known.before = best, arc, before
 
 
-def _pruned(beam: dict[str, _State], settings: LatticeSettings) -> dict[str, _State]:
-    if not beam:
-        return beam
-    bound = max(state.total for state in beam.values()) - settings.bound
-    likely = [item for item in beam.items() if item[1].total >= bound]
-    if len(likely) > settings.readings:
-        likely = heapq.nlargest(settings.readings, likely, key=lambda item: item[1].total)
-    return dict(likely)
+def _pruned(beam: dict[str, _State], settings: LatticeSettings) -> list[tuple[str, _State]]:
+    ranked = sorted(beam.items(), key=lambda item: -item[1].total)[: settings.readings]
+    return [item for item in ranked if item[1].total >= ranked[0][1].total - settings.bound]
 
 
 def _way(state: _State) -> tuple[Arc, ...]:

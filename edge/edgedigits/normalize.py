@@ -8,7 +8,7 @@ pixel index 14.0 of a 28×28 field. Applied to MNIST's own pictures it gives the
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -39,30 +39,46 @@ def normalize(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     `ink` is uint8, H×W, bright ink (up to 255) on a background of exactly 0; its size is free. Returns
     uint8, 28×28. A picture without ink gives all zeros.
     """
-    field = np.zeros((SIZE, SIZE), np.uint8)
+    return normalize_all([ink])[0]
+
+
+def normalize_all(inks: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Centre glyphs, each as `normalize` does; returns uint8, N×28×28."""
+    squares = np.zeros((len(inks), BOX, BOX), np.float32)
+    for square, ink in zip(squares, inks, strict=True):
+        _fill(square, ink)
+    peaks = squares.max(axis=(1, 2), initial=0)
+    squares *= 255 / np.where(peaks > 0, peaks, 1)[:, None, None]
+    glyphs = np.rint(squares).astype(np.uint8)
+    left, top = _shifts(glyphs.sum(axis=1)), _shifts(glyphs.sum(axis=2))
+    # A shift may carry the box's empty margin out of the field.
+    around = np.zeros((len(inks), BOX + SIZE + BOX, BOX + SIZE + BOX), np.uint8)
+    for place, glyph, x, y in zip(around, glyphs, left + BOX, top + BOX, strict=True):
+        place[y : y + BOX, x : x + BOX] = glyph
+    return np.ascontiguousarray(around[:, BOX : BOX + SIZE, BOX : BOX + SIZE])
+
+
+def _fill(square: NDArray[np.float32], ink: NDArray[np.uint8]) -> None:
+    """Fit a glyph's ink into the middle of a square (float32, 20×20, all 0)."""
     x, y, width, height = ink_box(ink)
     if not width or not height:
-        return field
+        return
     side = max(width, height, SMALLEST_SIDE)
-    square = np.zeros((side, side), np.float32)
     left, top = (side - width) // 2, (side - height) // 2
-    square[top : top + height, left : left + width] = ink[y : y + height, x : x + width]
-    if side != BOX:
-        # Area resampling is the average over the pixel's footprint when shrinking; there is no footprint to
-        # average over when enlarging, and OpenCV's area mode would then give blocks.
-        mode = cv2.INTER_AREA if side > BOX else cv2.INTER_LINEAR
-        square = np.asarray(cv2.resize(square, (BOX, BOX), interpolation=mode), np.float32)
-    square *= 255.0 / float(square.max())
-    glyph = np.rint(square).astype(np.uint8)
-    moments = cv2.moments(glyph)
-    x, y, width, height = ink_box(glyph)
-    left = _shift(moments["m10"] / moments["m00"], x, width)
-    top = _shift(moments["m01"] / moments["m00"], y, height)
-    field[top + y : top + y + height, left + x : left + x + width] = glyph[y : y + height, x : x + width]
-    return field
+    padded = np.zeros((side, side), np.float32)
+    padded[top : top + height, left : left + width] = ink[y : y + height, x : x + width]
+    # Area resampling is the average over the pixel's footprint when shrinking; there is no footprint to
+    # average over when enlarging, and OpenCV's area mode would then give blocks.
+    mode = cv2.INTER_AREA if side > BOX else cv2.INTER_LINEAR
+    cv2.resize(padded, (BOX, BOX), dst=square, interpolation=mode)
 
 
-def _shift(centre_of_mass: float, start: int, length: int) -> int:
-    """Return the whole-pixel shift that brings the centre of mass to `CENTRE` and cuts no ink off."""
-    shift = math.floor(CENTRE + 0.5 - centre_of_mass)
-    return min(max(shift, -start), SIZE - start - length)
+def _shifts(mass: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return the whole-pixel shifts that bring centres of mass to `CENTRE` and cut no ink off.
+
+    `mass` is N×20, the ink in each column (or row) of N glyphs.
+    """
+    centre = mass @ np.arange(BOX) / np.maximum(1, mass.sum(axis=1))
+    inked = mass > 0
+    first, behind = inked.argmax(axis=1), BOX - inked[:, ::-1].argmax(axis=1)
+    return np.clip(np.floor(CENTRE + 0.5 - centre).astype(np.intp), -first, SIZE - behind)

@@ -17,7 +17,7 @@ from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import InkSettings, find_ink
 from edgedigits.lattice import best_readings
 from edgedigits.model import Model
-from edgedigits.normalize import normalize
+from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
 
 DEFAULT_MODEL = "compact-int8"
@@ -94,7 +94,7 @@ class Reader:
 
     def _classify(self, asked: list[Asked]) -> None:
         if asked:
-            rows = self.model.probabilities(np.stack([normalize(part.ink) for part in asked]))
+            rows = self.model.probabilities(normalize_all([part.ink for part in asked]))
             for part, row in zip(asked, rows, strict=True):
                 part.probabilities = row
 
