@@ -127,6 +127,10 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command.add_argument(
         "--any-format", action="store_true", help="let float models stand where quantized ones are expected"
     )
+    bare = command.add_argument_group("models without a card", "for what their files don't prove")
+    bare.add_argument("--labels", metavar="NAME,…", type=_names, help="their classes, in the outputs' order")
+    bare.add_argument("--input-range", choices=["0-1", "0-255"], help="what they take for grey levels 0…255")
+    bare.add_argument("--outputs", choices=["logits", "probabilities"], help="what they give")
     command.add_argument("--json", metavar="FILE", type=Path, help="write all figures there")
     command.add_argument(
         "--html", metavar="FILE", type=Path, help="write a report with plots and pictures there"
@@ -221,6 +225,7 @@ def _formats(_: argparse.Namespace) -> int:
 
 def _validate(options: argparse.Namespace) -> int:
     from edgedigits.files import write_atomically
+    from edgedigits_export.cardless import Conventions
     from edgedigits_export.data import read_mnist
     from edgedigits_export.html import html
     from edgedigits_export.junit import junit
@@ -232,7 +237,9 @@ def _validate(options: argparse.Namespace) -> int:
     gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
     pictures = read_mnist("test", options.data)
     scope = Scope(corruptions=options.corruptions, any_format=options.any_format)
-    validation = validate(options.float_model, options.models, pictures, gates, scope)
+    labels = tuple(options.labels) if options.labels is not None else None
+    conventions = Conventions(labels, options.input_range, options.outputs)
+    validation = validate(options.float_model, options.models, pictures, gates, scope, conventions)
     print(table(validation), end="")
     if options.json is not None:
         write_atomically(options.json, validation.as_json().encode())

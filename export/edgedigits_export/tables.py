@@ -12,7 +12,8 @@ def table(validation: Validation) -> str:
     models = [validation.baseline, *(c.model for c in validation.comparisons)]
     parts = [
         f"{validation.pictures}, {validation.count} pictures; intervals are 95 %; drops in points against "
-        f"{validation.baseline.name}, paired (Newcombe 1998, method 10)\n",
+        f"{validation.baseline.name}, paired (Newcombe 1998, method 10)\n"
+        + "".join(f"{note}\n" for note in validation.notes),
         _columns(_accuracies(validation)),
         _columns(_confidences(models)),
         _columns(_classes(models)),

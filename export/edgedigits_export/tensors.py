@@ -13,8 +13,8 @@ from edgedigits.model import Model, read_model
 from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
 from edgedigits_export.kernels import plain_interpreter
 
-_PASSED_OVER = ("QUANTIZE", "DEQUANTIZE", "RESHAPE")
-"""Operations that compute nothing."""
+_PASSED_OVER = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SHAPE", "STRIDED_SLICE", "PACK")
+"""Operations that compute nothing, or only a shape."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ def tensor_errors(baseline: Model, model: Model, crops: NDArray[np.uint8]) -> tu
     Empty where the two graphs are not the same sequence of operations (those that compute nothing apart):
     then there is nothing to compare tensor by tensor.
     """
-    graphs = []
-    outputs = []
-    for one in (baseline, model):
-        body = split_bytes(read_model(one.source), one.source)[1]
-        graphs.append(read_graph(body, one.source))
-        outputs.append(_values(body, graphs[-1], one.tensor(crops)))
+    pair = (baseline, model)
+    bodies = [split_bytes(read_model(one.source), one.source)[1] for one in pair]
+    graphs = [read_graph(body, one.source) for body, one in zip(bodies, pair, strict=True)]
     first, second = (_steps(graph) for graph in graphs)
     if [o.kind for o in first] != [o.kind for o in second]:
         return ()
+    outputs = [
+        _values(body, graph, one.tensor(crops)) for body, graph, one in zip(bodies, graphs, pair, strict=True)
+    ]
     found = []
     for a, b in zip(first, second, strict=True):
         expected, codes = outputs[0][a.outputs[0]], outputs[1][b.outputs[0]]

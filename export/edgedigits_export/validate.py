@@ -10,9 +10,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from edgedigits.errors import ModelError
 from edgedigits.model import Model
+from edgedigits_export.cardless import Carded, Conventions, give_cards, restored
 from edgedigits_export.confidence import Calibration, Selection, calibration_of, selection_of
 from edgedigits_export.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from edgedigits_export.data import Pictures
@@ -150,6 +153,8 @@ class Validation:
     baseline: ModelFigures
     comparisons: tuple[Comparison, ...]
     gates: Gates
+    notes: tuple[str, ...] = ()
+    """What was found out about models without a card, a line each."""
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -180,19 +185,30 @@ def validate(
     pictures: Pictures,
     gates: Gates | None = None,
     scope: Scope | None = None,
+    conventions: Conventions | None = None,
 ) -> Validation:
     """Measure the float model `baseline` and compare each of `others` with it on `pictures`.
 
-    Models are names of shipped ones or files. The order of their labels does not matter.
+    Models are names of shipped ones or files. The order of their labels does not matter. `conventions` are
+    those of models without a card, where their files don't prove them.
 
     Raises `ModelError` where a model can't be opened, reads other labels than the float one, is not
-    quantized, or gives values that are no numbers, and `DataError` where there are no pictures or they
-    don't fit the labels.
+    quantized, gives values that are no numbers, or has no card and nothing says what it takes and gives; and
+    `DataError` where there are no pictures or they don't fit the labels.
     """
     gates, scope = gates or Gates(), scope or Scope()
     if not len(pictures):
         raise DataError(f"{pictures.name}: no pictures; name a set that has some")
-    models = [Model(name) for name in (baseline, *others)]
+    with tempfile.TemporaryDirectory() as folder:
+        carded = give_cards((baseline, *others), Path(folder), conventions)
+        try:
+            return _validate(carded, pictures, gates, scope)
+        except ModelError as error:
+            raise restored(error, carded) from error
+
+
+def _validate(carded: Sequence[Carded], pictures: Pictures, gates: Gates, scope: Scope) -> Validation:
+    models = [Model(one.path) for one in carded]
     for model in models[1:]:
         _check_comparable(models[0], model, scope)
     labels = models[0].card.labels
@@ -202,7 +218,7 @@ def validate(
     figures = [
         ModelFigures(
             name=model.card.name,
-            source=model.source,
+            source=one.given,
             format=model.card.format,
             size=model.card.model_size,
             calibration=calibration_of(probabilities, truth),
@@ -211,7 +227,7 @@ def validate(
             peak_memory=_peak_memory(model) if scope.memory else None,
             **_accuracy(labels, probabilities.argmax(axis=1), truth),
         )
-        for model, probabilities, timing in zip(models, given, times, strict=True)
+        for one, model, probabilities, timing in zip(carded, models, given, times, strict=True)
     ]
     corrupted = _corrupted(models, labels, pictures, truth) if scope.corruptions else [()] * len(models)
     comparisons = []
@@ -224,7 +240,8 @@ def validate(
         comparisons.append(
             dataclasses.replace(measured, failures=tuple(_failures(figures[0], measured, gates)))
         )
-    return Validation(pictures.name, len(pictures), figures[0], tuple(comparisons), gates)
+    notes = tuple(note for one in carded for note in one.notes)
+    return Validation(pictures.name, len(pictures), figures[0], tuple(comparisons), gates, notes)
 
 
 def _check_comparable(baseline: Model, model: Model, scope: Scope) -> None:

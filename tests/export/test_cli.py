@@ -140,7 +140,7 @@ def test_a_model_that_is_missing(
     [
         (b"", "not a TFLite model"),
         (b"PK\x03\x04 something else", "not a TFLite model"),
-        (b"\x1c\0\0\0TFL3" + bytes(99), "no card"),
+        (b"\x1c\0\0\0TFL3" + bytes(99), "graph can't be read"),
     ],
 )
 def test_a_model_that_is_none(
