@@ -17,7 +17,10 @@ FOLDER = "recipes/strips"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train the strip network, draw a sheet of its strips, or write held-out ones; returns 0, raises `EdgeDigitsError`."""
+    """Train the strip network, draw a sheet of its strips, or write held-out ones.
+
+    Returns 0; raises `EdgeDigitsError`.
+    """
     parser = argparse.ArgumentParser(
         "edgedigits-train strip",
         description="Train the network that reads a strip of digits at once, into a run folder. "

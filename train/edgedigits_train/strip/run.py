@@ -29,10 +29,10 @@ from edgedigits_train import checkpoint
 from edgedigits_train.data import DataSet
 from edgedigits_train.loop import TrainingError, rates
 from edgedigits_train.run import REPORT, RunError, environment, json_bytes, make_deterministic, take_folder
-from edgedigits_train.strip.compose import LABELS, Composer, Digits
+from edgedigits_train.strip.compose import LABELS, Composer
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import StripRecipe
-from edgedigits_train.strip.source import BLOCK, Source, Strips, composed
+from edgedigits_train.strip.source import BLOCK, Source, Strips, composed, held_out_digits, learnt_digits
 
 SCHEMA = 1
 HELD_OUT = 2000
@@ -167,20 +167,6 @@ def distance(a: Sequence[int], b: Sequence[int]) -> int:
     return row[-1]
 
 
-def digits_of(data: DataSet, recipe: StripRecipe, seed: int) -> tuple[Digits, Digits]:
-    """Return the digits strings are composed from, and those held out."""
-    kept = len(data.train_images) - recipe.data.validation
-    if kept < 100:
-        raise RunError(f"{recipe.name}: [data] validation leaves {max(0, kept)} pictures; lower it")
-    chosen = np.arange(kept)
-    if recipe.data.train:
-        chosen = np.random.default_rng((seed, 1 << 31)).permutation(kept)[: recipe.data.train]
-    return (
-        Digits.of_pictures(data.train_images[chosen], data.train_labels[chosen]),
-        Digits.of_pictures(data.train_images[kept:], data.train_labels[kept:]),
-    )
-
-
 def run(
     recipe: StripRecipe,
     data: DataSet,
@@ -210,7 +196,7 @@ def run(
     saved = out / "checkpoint.npz"
     history = _resume(loop, saved, identity)
     on_start()
-    learnt, held_out = digits_of(data, recipe, seed)
+    learnt, held_out = learnt_digits(data, recipe, seed), held_out_digits(data, recipe)
     watched = composed(
         Composer(held_out, recipe.composition),
         HELD_OUT,

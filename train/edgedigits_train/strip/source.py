@@ -19,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgedigits.strips import HEIGHT
+from edgedigits_train.data import DataSet
+from edgedigits_train.recipe import RecipeError
 from edgedigits_train.strip.compose import Composer, Digits
-from edgedigits_train.strip.recipe import Composition
+from edgedigits_train.strip.recipe import Composition, StripRecipe
 
 BLOCK = 20
 """Batches that are composed, and learnt from, at once."""
@@ -51,6 +53,28 @@ def composed(composer: Composer, count: int, width: int, random: np.random.Gener
         images[i], text = composer.strip(width, random)
         labels[i, : len(text[:LONGEST])] = text[:LONGEST]
     return Strips(images, labels)
+
+
+def learnt_digits(data: DataSet, recipe: StripRecipe, seed: int) -> Digits:
+    """Return the digits strings are composed from; raises `RecipeError` where too few are left for that."""
+    kept = _kept(data, recipe)
+    chosen = np.arange(kept)
+    if recipe.data.train:
+        chosen = np.random.default_rng((seed, 1 << 31)).permutation(kept)[: recipe.data.train]
+    return Digits.of_pictures(data.train_images[chosen], data.train_labels[chosen])
+
+
+def held_out_digits(data: DataSet, recipe: StripRecipe) -> Digits:
+    """Return the digits that are not trained on; raises as `learnt_digits`."""
+    kept = _kept(data, recipe)
+    return Digits.of_pictures(data.train_images[kept:], data.train_labels[kept:])
+
+
+def _kept(data: DataSet, recipe: StripRecipe) -> int:
+    kept = len(data.train_images) - recipe.data.validation
+    if kept < 100:
+        raise RecipeError(f"{recipe.name}: [data] validation leaves {max(0, kept)} pictures; lower it")
+    return kept
 
 
 class Source:
