@@ -154,7 +154,7 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     # the search for sloping lines is cheap, too.
     gap = max(4, round(0.03 * width))
     sloping = cv2.HoughLinesP(
-        lifted, 1, np.pi / 360, round(0.6 * length), minLineLength=length, maxLineGap=gap
+        lifted, 1, np.pi / 180, round(0.6 * length), minLineLength=length, maxLineGap=gap
     )
     for x1, y1, x2, y2 in [] if sloping is None else sloping.reshape(-1, 4)[:12]:
         if abs(y2 - y1) <= 0.15 * abs(x2 - x1):
