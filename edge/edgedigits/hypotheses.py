@@ -79,6 +79,11 @@ class LineHypotheses:
                 asked.append(self.asked[-1])
         return asked
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the network, asked about `glyphs`, is unsure of one, or one is wider than a digit."""
+        return not all(self._is_sure(glyph) for cluster in self._clusters for glyph in cluster.glyphs)
+
     def parts(self) -> list[Asked]:
         """Return the parts of the clusters in doubt, to be classified."""
         before = len(self.asked)

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 import os
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.card import Card, split_bytes
 from edgedigits.decode import RejectRule, Separator, decode_digit, decode_line, is_character
-from edgedigits.errors import PictureError
+from edgedigits.errors import ModelError, PictureError
 from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
 from edgedigits.hypotheses import Asked, LineHypotheses
-from edgedigits.ink import InkSettings, find_ink
+from edgedigits.ink import Ink, InkSettings, find_ink, to_grey
 from edgedigits.lattice import best_readings
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
+from edgedigits.runtime import read_model
+from edgedigits.strip_model import StripModel
+from edgedigits.strip_reading import StripReader, region_of
 
 DEFAULT_MODEL = "compact-int8"
+DEFAULT_STRIP_MODEL = "strip-int8"
+
+ReadingWay = Literal["auto", "glyph", "strip"]
+READING_WAYS: tuple[ReadingWay, ...] = ("auto", "glyph", "strip")
+"""How text lines are read: glyph by glyph, each as one strip, or as it suits the line."""
+DEFAULT_WAY: ReadingWay = "glyph"
 
 _LEFT_OUT = 0.04
 """So much ink left out, in squared heights, takes a line's confidence to a third."""
@@ -29,12 +42,18 @@ _LEFT_OUT = 0.04
 class Reader:
     """Reads handwritten digits in pictures.
 
-    `model` is the name of a shipped model or the path of a `.tflite` file made by `edgedigits-export`.
-    `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the model's card.
-    `threads` is the number of CPU threads a call of the network may use, `delegate` what `Model` takes. A
-    `Reader` serves one thread at a time; open one for each.
+    `model` is the name of a shipped model or the path of a `.tflite` file made by `edgedigits-export`;
+    `strip_model` likewise, for the strip way. `way` says how text lines are read: "glyph" by glyph, as one
+    "strip" each, or "auto", which takes the strip way where glyphs touch, overlap or are in doubt. (A model
+    for strips given as `model` is one for `strip_model`, and reads everything.)
 
-    Raises `ModelError` for a model that can't be used and `ValueError` for a threshold outside 0…1.
+    `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
+    `max_error` (0…1) takes those that keep the promise that at most this share of the accepted lines is
+    wrong, as it was on the lines named in the cards. `threads` is the number of CPU threads a call of a
+    network may use, `delegate` what `Model` takes. A `Reader` serves one thread at a time; open one for each.
+
+    Raises `ModelError` for a model that can't be used, or that promises nothing as strict as `max_error`, and
+    `ValueError` for a threshold outside 0…1 or an unknown way.
     """
 
     def __init__(
@@ -45,18 +64,38 @@ class Reader:
         min_line_confidence: float | None = None,
         threads: int = 1,
         delegate: str | os.PathLike[str] | None = None,
+        way: ReadingWay = DEFAULT_WAY,
+        strip_model: str | os.PathLike[str] | None = None,
+        max_error: float | None = None,
         ink: InkSettings = InkSettings(),
         glyphs: GlyphSettings = GlyphSettings(),
     ) -> None:
+        if way not in READING_WAYS:
+            raise ValueError(f"unknown way {way!r}; choose one of {', '.join(READING_WAYS)}")
+        if strip_model is None and _card_of(model).way == "strip":
+            model, strip_model, way = DEFAULT_MODEL, model, "strip"
+        self.way = way
         self.model = Model(model, threads=threads, delegate=delegate)
-        card = self.model.card
-        self.rule = RejectRule(
-            min_digit_confidence=_in_range(min_digit_confidence, card.min_digit_confidence),
-            min_line_confidence=_in_range(min_line_confidence, card.min_line_confidence),
-        )
+        thresholds = _Thresholds(min_digit_confidence, min_line_confidence, max_error)
+        self.rule = thresholds.of(self.model.card, self.model.source)
         self._ink, self._glyphs = ink, glyphs
-        self._characters = [(k, label) for k, label in enumerate(card.labels) if is_character(label)]
-        self._can_doubt = len(self._characters) < len(card.labels)
+        labels = self.model.card.labels
+        self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
+        self._can_doubt = len(self._characters) < len(labels)
+        self._strips: StripReader | None = None
+        self._open_strips = functools.partial(
+            _open_strips, strip_model or DEFAULT_STRIP_MODEL, threads, delegate, thresholds
+        )
+        # What is asked for is opened now, and errors come at once; what may never be needed is not.
+        if strip_model is not None or way == "strip":
+            self._strips = self._open_strips()
+
+    @property
+    def strips(self) -> StripReader:
+        """What reads strips; its model is opened when it is first needed."""
+        if self._strips is None:
+            self._strips = self._open_strips()
+        return self._strips
 
     def read(self, image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> Page:
         """Read a picture.
@@ -78,12 +117,9 @@ class Reader:
         ink = find_ink(image, self._ink)
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
-        lines = [self._line(hypotheses, across, size) for hypotheses in self._hypotheses(text_lines)]
-        return Page(
-            tuple(line for line in lines if line is not None),
-            size,
-            (time.perf_counter() - started) * 1000,
-        )
+        hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
+        lines = self._lines(hypotheses, image, ink, across, size)
+        return Page(lines, size, (time.perf_counter() - started) * 1000)
 
     def _hypotheses(self, text_lines: list[TextLine]) -> list[LineHypotheses]:
         """Ask the network twice: about every glyph as it is, then about the parts of those in doubt."""
@@ -91,6 +127,63 @@ class Reader:
         self._classify([part for each in hypotheses for part in each.glyphs()])
         self._classify([part for each in hypotheses for part in each.parts()])
         return hypotheses
+
+    def _lines(
+        self,
+        hypotheses: list[LineHypotheses],
+        image: NDArray[np.uint8],
+        ink: Ink,
+        across: tuple[float, float],
+        size: tuple[int, int],
+    ) -> tuple[Line, ...]:
+        """Read lines, each in the way that suits it, and leave out those that say nothing."""
+        if self.way != "strip":
+            self._classify([part for each in hypotheses for part in each.glyphs()])
+        of_strips: dict[int, Line] = {}
+        within: set[int] = set()
+        if self.way == "strip" or (self.way == "auto" and self._strips_serve):
+            doubted = [k for k, each in enumerate(hypotheses) if self.way == "strip" or each.in_doubt]
+            of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size)
+        left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
+        self._classify([part for each in left.values() for part in each.parts()])
+        of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
+        lines = (_better(of_glyphs.get(k), of_strips.get(k)) for k in range(len(hypotheses)))
+        return tuple(line for line in lines if line is not None)
+
+    @functools.cached_property
+    def _strips_serve(self) -> bool:
+        """Whether the strip model reads what the other does: digits, not letters."""
+        return all(label.isdigit() for _, label in self._characters)
+
+    def _read_strips(
+        self,
+        hypotheses: list[LineHypotheses],
+        chosen: list[int],
+        image: NDArray[np.uint8],
+        ink: Ink,
+        size: tuple[int, int],
+    ) -> tuple[dict[int, Line], set[int]]:
+        """Read chosen lines as strips; return them, and the other lines that lie within their strips."""
+        if not chosen:
+            return {}, set()
+        grey = to_grey(image)
+        grey = grey if ink.polarity == "dark" else 255 - grey
+        height, width = grey.shape
+        to_image = width / ink.contrast.shape[1], height / ink.contrast.shape[0]
+        to_page = size[0] / width, size[1] / height
+        boxes = [[_scaled(g.box, to_image, (width, height)) for g in each.line.glyphs] for each in hypotheses]
+        lines: dict[int, Line] = {}
+        within: set[int] = set()
+        for k in sorted(chosen, key=lambda k: -sum(box[2] * box[3] for box in boxes[k])):
+            if k in within:
+                continue
+            region = region_of(boxes[k], (width, height))
+            line = self.strips.read(grey, region)
+            if line is None:
+                continue
+            lines[k] = line if to_page == (1.0, 1.0) else _line_scaled(line, to_page, size)
+            within |= {j for j in range(len(boxes)) if j != k and j not in lines and region.holds(boxes[j])}
+        return lines, within
 
     def _classify(self, asked: list[Asked]) -> None:
         if asked:
@@ -150,3 +243,57 @@ def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box
     right = min(size[0], max(left + 1, round((x + w) * across[0])))
     bottom = min(size[1], max(top + 1, round((y + h) * across[1])))
     return left, top, right - left, bottom - top
+
+
+def _better(one: Line | None, other: Line | None) -> Line | None:
+    """Return the line that is more probably right; calibrated probabilities can be compared."""
+    if one is None or other is None:
+        return one or other
+    return one if one.confidence > other.confidence else other
+
+
+def _line_scaled(line: Line, across: tuple[float, float], size: tuple[int, int]) -> Line:
+    digits = tuple(dataclasses.replace(d, box=_scaled(d.box, across, size)) for d in line.digits)
+    return dataclasses.replace(line, digits=digits, box=_scaled(line.box, across, size))
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    """What the user of a `Reader` says of thresholds; None: what the model's card says."""
+
+    min_digit_confidence: float | None
+    min_line_confidence: float | None
+    max_error: float | None
+
+    def of(self, card: Card, source: str) -> RejectRule:
+        """Return the rule for a model; raises as `Reader` does."""
+        line = card.min_line_confidence
+        if self.max_error is not None:
+            if not 0 < self.max_error < 1:
+                raise ValueError(f"a share of errors lies between 0 and 1, not at {self.max_error}")
+            points = [point for point in card.operating_points if point.max_error <= self.max_error]
+            if not points:
+                known = ", ".join(f"{point.max_error:g}" for point in card.operating_points)
+                raise ModelError(
+                    f"{source}: promises no share of errors as low as {self.max_error:g} "
+                    f"({known or 'none at all'}); allow more, or find one with edgedigits-export accept"
+                )
+            line = min(1.0, max(points, key=lambda point: point.max_error).min_line_confidence)
+        return RejectRule(
+            min_digit_confidence=_in_range(self.min_digit_confidence, card.min_digit_confidence),
+            min_line_confidence=_in_range(self.min_line_confidence, line),
+        )
+
+
+def _card_of(model: str | os.PathLike[str]) -> Card:
+    return split_bytes(read_model(model), os.fspath(model))[0]
+
+
+def _open_strips(
+    model: str | os.PathLike[str],
+    threads: int,
+    delegate: str | os.PathLike[str] | None,
+    thresholds: _Thresholds,
+) -> StripReader:
+    opened = StripModel(model, threads=threads, delegate=delegate)
+    return StripReader(opened, thresholds.of(opened.card, opened.source))

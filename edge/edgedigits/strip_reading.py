@@ -1,0 +1,247 @@
+"""The strip way: a text line cut out of its picture as one strip, read at once, its characters found in it.
+
+Where the glyph way tells pieces of ink apart first and asks what each of them is, here the network says along
+the strip what stands where, and the pieces follow from that: what touches need not be cut.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.ctc import Constraint, Hypothesis, best_texts, spans
+from edgedigits.decode import RejectRule
+from edgedigits.page import REJECTED, Box, Digit, Line
+from edgedigits.strip_model import StripModel
+from edgedigits.strips import HEIGHT, STEP, prepare
+
+
+@dataclass(frozen=True)
+class StripSettings:
+    """How a strip is cut out; lengths in heights of the line's glyphs."""
+
+    above: float = 0.2
+    """Paper above and below the writing."""
+    beside: float = 0.4
+    """Paper to the left and the right of it."""
+    edge: float = 0.35
+    """What lies so near to the picture's own edge is taken along: the picture is the strip."""
+    level: float = 0.05
+    """A line that slopes by more than this (height by length) is turned level."""
+    longest: int = 4000
+    """Longest strip in pixels of the network; the rest of a longer line is not read."""
+    least: float = 0.5
+    """A reading in which a character is less probable than this is not one. 0…1."""
+    readings: int = 5
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where a strip lies in its picture: its middle, its size along and across, and its angle (radians)."""
+
+    middle: tuple[float, float]
+    width: float
+    height: float
+    angle: float = 0.0
+
+    def holds(self, boxes: Sequence[Box]) -> bool:
+        """Return whether most of these boxes, by their middles, lie in the strip."""
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        inside = 0
+        for x, y, w, h in boxes:
+            dx, dy = x + w / 2 - self.middle[0], y + h / 2 - self.middle[1]
+            along, over = dx * cos + dy * sin, dy * cos - dx * sin
+            inside += abs(along) <= self.width / 2 and abs(over) <= self.height / 2
+        return 2 * inside > len(boxes)
+
+
+def region_of(
+    boxes: Sequence[Box], size: tuple[int, int], settings: StripSettings = StripSettings()
+) -> Region:
+    """Return the strip around the glyphs of a line; `boxes` and `size` in pixels of the picture."""
+    x = np.array([b[0] for b in boxes], float)
+    y = np.array([b[1] for b in boxes], float)
+    right, bottom = x + [b[2] for b in boxes], y + [b[3] for b in boxes]
+    tall = float(np.median(bottom - y))
+    across = (x + right) / 2
+    slope = 0.0
+    if len(boxes) > 2 and np.ptp(across) > 3 * tall:
+        slope = float(np.polyfit(across, bottom, 1)[0] + np.polyfit(across, y, 1)[0]) / 2
+    if abs(slope) <= settings.level:
+        left, top = x.min() - settings.beside * tall, y.min() - settings.above * tall
+        end, low = right.max() + settings.beside * tall, bottom.max() + settings.above * tall
+        left = 0.0 if left < settings.edge * tall else left
+        top = 0.0 if top < settings.edge * tall else top
+        end = size[0] if size[0] - end < settings.edge * tall else end
+        low = size[1] if size[1] - low < settings.edge * tall else low
+        return Region(((left + end) / 2, (top + low) / 2), end - left, low - top)
+    angle = math.atan(slope)
+    cos, sin = math.cos(angle), math.sin(angle)
+    # The corners of the boxes, along and across the line.
+    xs, ys = np.concatenate([x, right, x, right]), np.concatenate([y, y, bottom, bottom])
+    along, over = xs * cos + ys * sin, ys * cos - xs * sin
+    # A box turned with its line is higher than its glyph; what stands above the line is its slope's doing.
+    spare = abs(sin) * float(np.median(right - x))
+    u0, u1 = along.min() - settings.beside * tall, along.max() + settings.beside * tall
+    v0, v1 = over.min() + spare - settings.above * tall, over.max() - spare + settings.above * tall
+    u, v = (u0 + u1) / 2, (v0 + v1) / 2
+    return Region((u * cos - v * sin, u * sin + v * cos), u1 - u0, max(v1 - v0, tall), angle)
+
+
+class StripReader:
+    """Reads strips with a sequence network; `rule` says what is not trusted."""
+
+    def __init__(
+        self, model: StripModel, rule: RejectRule, settings: StripSettings = StripSettings()
+    ) -> None:
+        self.model, self.rule, self.settings = model, rule, settings
+        labels = model.card.labels
+        self._is_digit = [label.isdigit() and len(label) == 1 for label in labels]
+
+    def read(
+        self,
+        grey: NDArray[np.uint8],
+        region: Region,
+        constraint: Constraint | None = None,
+    ) -> Line | None:
+        """Read a strip of a picture (uint8, H×W, dark ink on light); None where it says no digit.
+
+        Boxes are in pixels of the picture. `constraint` says what the text may be.
+        """
+        strip, back = _cut_out(grey, region, self.settings.longest)
+        answers = self.model.log_probabilities(strip)
+        hypotheses = best_texts(answers, 2 * self.settings.readings, constraint)
+        readings = self._digits(hypotheses)
+        if not readings or not readings[0][0]:
+            return None
+        text, probability = readings[0]
+        best = next(h for h in hypotheses if self._text(h) == text)
+        boxes = _boxes(strip, spans(answers, best.text))
+        digits: list[Digit] = []
+        raw: list[str] = []
+        for label, box in zip(best.text, boxes, strict=True):
+            if not self._is_digit[label]:
+                raw.append(self.model.card.labels[label])
+                continue
+            guesses = _guesses(len(digits), len(text), readings)
+            digits.append(self._digit(guesses, back.box(box, grey.shape)))
+            raw.append(digits[-1].label)
+        left, top = min(d.box[0] for d in digits), min(d.box[1] for d in digits)
+        right = max(d.box[0] + d.box[2] for d in digits)
+        bottom = max(d.box[1] + d.box[3] for d in digits)
+        return Line(
+            text="".join(digit.label for digit in digits),
+            raw="".join(raw),
+            confidence=probability,
+            accepted=probability >= self.rule.min_line_confidence and not any(d.rejected for d in digits),
+            box=(left, top, right - left, bottom - top),
+            digits=tuple(digits),
+            readings=tuple(readings[: self.settings.readings]),
+        )
+
+    def _text(self, hypothesis: Hypothesis) -> str:
+        labels = self.model.card.labels
+        return "".join(labels[k] for k in hypothesis.text if self._is_digit[k])
+
+    def _digits(self, hypotheses: list[Hypothesis]) -> list[tuple[str, float]]:
+        """Return the texts without their separators, each with the probability of all that say it."""
+        told: dict[str, float] = {}
+        for hypothesis in hypotheses:
+            text = self._text(hypothesis)
+            told[text] = told.get(text, 0.0) + hypothesis.probability
+        return sorted(((text, min(1.0, p)) for text, p in told.items()), key=lambda item: -item[1])
+
+    def _digit(self, guesses: list[tuple[str, float]], box: Box) -> Digit:
+        (label, confidence), *others = guesses
+        further = [(text, p) for text, p in others if p >= self.rule.least_alternative]
+        if confidence < self.rule.min_digit_confidence:
+            told = ((label, confidence), *further[: self.rule.alternatives - 1])
+            return Digit(REJECTED, confidence, box, told)
+        return Digit(label, confidence, box, tuple(further[: self.rule.alternatives]))
+
+
+def _guesses(place: int, length: int, readings: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Return what the readings of this length have at a place, with their probability, the best first.
+
+    The first is that of the best reading; how likely the others are does not say more than they support it.
+    """
+    found: dict[str, float] = {}
+    for text, probability in readings:
+        if len(text) == length:
+            found[text[place]] = found.get(text[place], 0.0) + probability
+    own = readings[0][0][place]
+    others = sorted(((t, p) for t, p in found.items() if t != own), key=lambda item: -item[1])
+    return [(own, min(1.0, found[own])), *others]
+
+
+@dataclass(frozen=True)
+class _Back:
+    """The way from pixels of a strip to those of its picture: a 2×3 matrix."""
+
+    matrix: NDArray[np.float64]
+
+    def box(self, box: tuple[float, float, float, float], shape: tuple[int, ...]) -> Box:
+        """Return the box around a box (x0, y0, x1, y1) of the strip, in whole pixels inside the picture."""
+        x0, y0, x1, y1 = box
+        corners = np.array([[x0, y0, 1], [x1, y0, 1], [x0, y1, 1], [x1, y1, 1]]) @ self.matrix.T
+        left, top = (
+            max(0, min(n - 1, math.floor(v))) for n, v in zip(shape[1::-1], corners.min(axis=0), strict=True)
+        )
+        right, bottom = (min(n, math.ceil(v)) for n, v in zip(shape[1::-1], corners.max(axis=0), strict=True))
+        return left, top, max(1, right - left), max(1, bottom - top)
+
+
+def _cut_out(grey: NDArray[np.uint8], region: Region, longest: int) -> tuple[NDArray[np.uint8], _Back]:
+    """Return a region as the network takes it, and the way back to the picture."""
+    (x, y), width, height = region.middle, region.width, region.height
+    width = min(width, longest * height / HEIGHT)
+    if region.angle == 0.0:
+        left, top = max(0, round(x - region.width / 2)), max(0, round(y - height / 2))
+        piece = grey[top : max(top + 1, round(y + height / 2)), left : max(left + 1, round(left + width))]
+        strip = prepare(np.ascontiguousarray(piece))
+        across, down = piece.shape[1] / strip.shape[1], piece.shape[0] / HEIGHT
+        return strip, _Back(np.array([[across, 0.0, left], [0.0, down, top]]))
+    cos, sin = math.cos(region.angle), math.sin(region.angle)
+    size = max(1, round(width)), max(1, round(height))
+    matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
+    matrix[:, 2] = np.array([x, y]) - matrix[:, :2] @ (np.array(size) / 2)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    piece = np.asarray(
+        cv2.warpAffine(grey, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+    strip = prepare(piece)
+    scale = np.diag([piece.shape[1] / strip.shape[1], piece.shape[0] / HEIGHT])
+    return strip, _Back(np.hstack([matrix[:, :2] @ scale, matrix[:, 2:]]))
+
+
+def _boxes(
+    strip: NDArray[np.uint8], places: Sequence[tuple[int, int]]
+) -> list[tuple[float, float, float, float]]:
+    """Return a box (x0, y0, x1, y1) for each character, in pixels of the strip.
+
+    The network answers in the middle of a character; between two of them the border is half-way, and the ink
+    between the borders tells the rest.
+    """
+    middles = [STEP * (first + last) / 2 for first, last in places]
+    borders = [(a + b) / 2 for a, b in itertools.pairwise(middles)]
+    ink = strip > 110
+    found = []
+    for number, middle in enumerate(middles):
+        least = borders[number - 1] if number else max(0.0, middle - 0.6 * HEIGHT)
+        most = borders[number] if number < len(borders) else min(float(strip.shape[1]), middle + 0.6 * HEIGHT)
+        x0, x1 = int(least), max(int(least) + 1, math.ceil(most))
+        columns = np.flatnonzero(ink[:, x0:x1].any(axis=0))
+        rows = np.flatnonzero(ink[:, x0:x1].any(axis=1))
+        if len(columns) and len(rows):
+            found.append(
+                (float(x0 + columns[0]), float(rows[0]), float(x0 + columns[-1] + 1), float(rows[-1] + 1))
+            )
+        else:
+            found.append((float(x0), 0.0, float(x1), float(HEIGHT)))
+    return found
