@@ -155,7 +155,7 @@ class AnnotatedPictures:
     `a.png` becomes `a-read.png`, JPEG stays JPEG, all else becomes PNG. Later pages have their number
     (`scan-page2-read.png`), frames of a camera or video (`moving`) always and with leading zeros. Where a
     name would come twice in a run, as from two folders, the second is numbered; `inputs` are never
-    overwritten. An earlier run's pictures are.
+    overwritten. An earlier run's pictures are. `ending` takes the place of `read`, and `png` makes all PNG.
 
     Raises `OutputError` where the folder can't be made.
     """
@@ -165,9 +165,11 @@ class AnnotatedPictures:
         folder: str | os.PathLike[str],
         inputs: Iterable[str | os.PathLike[str]] = (),
         moving: bool = False,
+        ending: str = "read",
+        png: bool = False,
     ) -> None:
         self.folder = make_folder(folder)
-        self._moving = moving
+        self._moving, self._ending, self._png = moving, ending, png
         self._inputs = {os.path.realpath(path) for path in inputs}
         self._taken: set[str] = set()
 
@@ -179,6 +181,7 @@ class AnnotatedPictures:
         """Write what was drawn of a frame (H×W×3 uint8), under the frame's name, as `write` does."""
         source = Path(frame.source)
         jpeg = self._moving or source.suffix.lower() in (".jpg", ".jpeg", ".jpe")
+        jpeg = jpeg and not self._png
         suffix = ".jpg" if jpeg else ".png"
         path = self.folder / self._name(source, frame.page, suffix)
         # A fast compression: these are looked at, not kept.
@@ -201,7 +204,7 @@ class AnnotatedPictures:
             stem += f"-page{page + 1}"
         number = 1
         while True:
-            name = f"{stem}-read{suffix}" if number == 1 else f"{stem}-read-{number}{suffix}"
+            name = f"{stem}-{self._ending}" + (f"-{number}{suffix}" if number > 1 else suffix)
             fresh = name.casefold() not in self._taken
             if fresh and os.path.realpath(self.folder / name) not in self._inputs:
                 self._taken.add(name.casefold())

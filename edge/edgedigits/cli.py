@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +22,7 @@ from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
     from edgedigits.annotate import AnnotatedPictures
+    from edgedigits.explain import ExplainedPictures
     from edgedigits.form_outputs import FormOutput
     from edgedigits.forms import FormReader
     from edgedigits.frames import Frame
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         if arguments.command == "read" and not (arguments.paths or arguments.samples):
             arguments.parser.error("name a picture or a folder, or give --samples")
+        if arguments.command == "read" and arguments.form and arguments.explain:
+            arguments.parser.error("--explain shows the way without --form; leave one of them out")
         with contextlib.nullcontext() if arguments.verbose else _silenced_libraries():
             run.perform(arguments)
     except SystemExit as end:
@@ -66,6 +69,7 @@ class Run:
         self._output: Output | None = None
         self._form_output: FormOutput | None = None
         self._annotated: AnnotatedPictures | None = None
+        self._explained: ExplainedPictures | None = None
 
     def perform(self, arguments: argparse.Namespace) -> None:
         """Run a command; what goes wrong is said and counted, not raised."""
@@ -119,12 +123,8 @@ class Run:
             self.open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
         else:
             self._open_form_output(arguments.format)
-        folder = arguments.annotate
-        if folder is not None and os.path.realpath(folder) in map(os.path.realpath, arguments.paths):
-            # The next run would read what this one has drawn.
-            self.complain(f"{folder}: pictures are read from this folder; annotate into another")
-            folder = None
-        self.open_annotated(folder, inputs=names)
+        self.open_annotated(self._apart(arguments.annotate, arguments.paths, "annotate"), inputs=names)
+        self._open_explained(self._apart(arguments.explain, arguments.paths, "explain"), reader, names)
         for entry in found:
             for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
                 if isinstance(frame, Unread):
@@ -132,7 +132,37 @@ class Run:
                 elif forms is not None:
                     self._report_form(frame, forms)
                 else:
-                    self.report(frame, reader.read(frame.image, frame.size))
+                    page = reader.read(frame.image, frame.size)
+                    self.report(frame, page)
+                    self._explain(frame, page)
+
+    def _apart(self, folder: str | None, paths: Sequence[str], verb: str) -> str | None:
+        """Return a folder to draw into, None where pictures are read from it."""
+        if folder is not None and os.path.realpath(folder) in map(os.path.realpath, paths):
+            # The next run would read what this one has drawn.
+            self.complain(f"{folder}: pictures are read from this folder; {verb} into another")
+            return None
+        return folder
+
+    def _open_explained(self, folder: str | None, reader: Reader, inputs: Iterable[Path]) -> None:
+        if folder is None:
+            return
+        from edgedigits.explain import ExplainedPictures
+
+        try:
+            self._explained = ExplainedPictures(folder, reader, inputs)
+        except OutputError as error:
+            self.complain(error)
+
+    def _explain(self, frame: Frame, page: Page) -> None:
+        if self._explained is None:
+            return
+        try:
+            self._explained.write(frame, page)
+        except OutputError as error:
+            # As with annotated pictures: said once.
+            self._explained = None
+            self.complain(error)
 
     def report(self, frame: Frame, page: Page) -> None:
         """Write what was read in a frame, and draw it where that is asked for."""
@@ -353,6 +383,11 @@ def _parser() -> argparse.ArgumentParser:
         help="read the fields of this form: a form file (.toml), or one of `edgedigits form list`",
     )
     _common(read, ("table", "jsonl", "csv"))
+    read.add_argument(
+        "--explain",
+        metavar="DIR",
+        help="write a sheet per picture to this folder that shows every stage of reading it",
+    )
     live.add_delegate(read)
 
     live.add(commands, _common, _positive, _seconds)

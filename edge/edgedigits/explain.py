@@ -1,0 +1,375 @@
+"""Why a picture was read as it was: every stage of the way on one sheet.
+
+The stages come from the functions the `Reader` itself goes through, with its settings. On the sheet black is
+ink, blue what was read, orange what was left out or refused, magenta a place to cut.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.annotate import AnnotatedPictures, annotate
+from edgedigits.cuts import find_cuts
+from edgedigits.decode import is_character
+from edgedigits.frames import Frame
+from edgedigits.glyphs import TextLine, find_clusters, find_lines
+from edgedigits.hypotheses import LineHypotheses
+from edgedigits.ink import Ink, find_ink
+from edgedigits.lattice import Arc, Reading, best_readings
+from edgedigits.normalize import SIZE, normalize, normalize_all
+from edgedigits.page import Page
+from edgedigits.reader import Reader
+
+Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+_BLUE: Colour = (178, 114, 0)  # BGR, of the Okabe–Ito palette
+_ORANGE: Colour = (0, 120, 230)
+_MAGENTA: Colour = (167, 60, 204)
+_GREY: Colour = (150, 150, 150)
+_WHITE: Colour = (255, 255, 255)
+_BLACK: Colour = (0, 0, 0)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+_WIDTH = 1600
+_MARGIN = 16
+_COLUMN = (_WIDTH - 3 * _MARGIN) // 2
+_PANEL_HEIGHT = 620
+_LINE_HEIGHT = 24
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """How much is drawn; a page of specks has thousands of glyphs."""
+
+    most_lines: int = 24
+    """So many text lines have their crops and their lattice drawn."""
+    most_crops: int = 120
+    """So many crops of each line …"""
+    most_rows: int = 16
+    """… and so many rows of its lattice."""
+    most_height: int = 12_000
+    """What would make the sheet higher than this is left out, and that is said. Pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One stage: its caption (ASCII) and what it looks like, H×W×3 uint8 BGR.
+
+    A `wide` one takes the width of the sheet as it is, others stand two in a row, scaled to fit.
+    """
+
+    caption: str
+    picture: Picture
+    wide: bool = False
+
+
+def explain(
+    image: Picture, page: Page, reader: Reader, settings: ExplainSettings = ExplainSettings()
+) -> Picture:
+    """Return a sheet, H×1600×3 uint8 BGR, of how a picture was read.
+
+    `image` is what was read, H×W or H×W×3 uint8, `page` the reading and `reader` what made it.
+    """
+    return compose(stages(image, page, reader, settings), settings)
+
+
+def stages(
+    image: Picture, page: Page, reader: Reader, settings: ExplainSettings = ExplainSettings()
+) -> list[Stage]:
+    """Return the stages of reading a picture, in their order; see `explain`."""
+    ink = find_ink(image, reader._ink)
+    lines = find_lines(ink, reader._glyphs)
+    hypotheses = _classified(lines, reader)
+    height, width = image.shape[:2]
+    accepted = sum(line.accepted for line in page.lines)
+    shown = [
+        Stage(f"picture, {page.size[0]} x {page.size[1]}, looked at as {width} x {height}", _bgr(image)),
+        Stage(
+            f"flattened: contrast with the paper; {ink.polarity} ink", _bgr(255 - ink.contrast)
+        ),
+        Stage(_ink_caption(ink), _drawn_ink(ink)),
+        Stage("lines removed: orange is rule, frame, edge or dirt; blue a mark", _kept(ink, lines)),
+        Stage(f"glyphs: {sum(len(x.glyphs) for x in lines)}, lines: {len(lines)}; magenta: cuts offered",
+              _cuts(ink, hypotheses)),
+        Stage(f"lines read: {len(page.lines)}, accepted: {accepted}", annotate(image, page)),
+    ]  # fmt: skip
+    for number, each in enumerate(hypotheses[: settings.most_lines], 1):
+        shown += _line_stages(number, each, reader, settings)
+    left = len(hypotheses) - settings.most_lines
+    if left > 0:
+        shown.append(Stage(f"... and {left} more lines", np.full((4, 4, 3), 255, np.uint8), wide=True))
+    return shown
+
+
+def compose(shown: Sequence[Stage], settings: ExplainSettings = ExplainSettings()) -> Picture:
+    """Lay stages out on one sheet, H×1600×3 uint8 BGR."""
+    rows: list[Picture] = []
+    pair: list[Picture] = []
+    for stage in shown:
+        if not stage.wide:
+            pair.append(_panel(stage, _COLUMN))
+        if pair and (stage.wide or len(pair) == 2 or stage is shown[-1]):
+            rows.append(_beside(pair))
+            pair = []
+        if stage.wide:
+            rows.append(_beside([_panel(stage, _WIDTH - 2 * _MARGIN)]))
+    kept: list[Picture] = []
+    total = 2 * _LINE_HEIGHT
+    for row in rows:
+        if total + row.shape[0] > settings.most_height:
+            kept.append(_text_row(f"... {len(rows) - len(kept)} more rows are left out"))
+            break
+        total += row.shape[0]
+        kept.append(row)
+    return np.ascontiguousarray(np.concatenate(kept))
+
+
+class ExplainedPictures:
+    """A folder that sheets are written to as `NAME-explained.png`, named like annotated pictures.
+
+    Raises `OutputError` where the folder can't be made.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        reader: Reader,
+        inputs: Iterable[str | os.PathLike[str]] = (),
+    ) -> None:
+        self._pictures = AnnotatedPictures(folder, inputs, ending="explained", png=True)
+        self._reader = reader
+
+    def write(self, frame: Frame, page: Page) -> Path:
+        """Write the sheet of a frame; returns the file. Raises `OutputError` where it can't."""
+        return self._pictures.write_drawn(frame, explain(frame.image, page, self._reader))
+
+
+# --- the stages ---------------------------------------------------------------------------------------
+
+
+def _classified(lines: Sequence[TextLine], reader: Reader) -> list[LineHypotheses]:
+    """Ask the network about every glyph as it is, then about the parts of those in doubt."""
+    labels = reader.model.card.labels
+    characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
+    found = [LineHypotheses(line, characters, len(characters) < len(labels)) for line in lines]
+    for ask in (LineHypotheses.glyphs, LineHypotheses.parts):
+        asked = [part for each in found for part in ask(each)]
+        if asked:
+            rows = reader.model.probabilities(normalize_all([part.ink for part in asked]))
+            for part, row in zip(asked, rows, strict=True):
+                part.probabilities = row
+    return found
+
+
+def _ink_caption(ink: Ink) -> str:
+    if ink.strong >= 255:
+        return "ink: none"
+    return f"ink: certain (black) from {ink.strong} on, followed (grey) down to {ink.weak} of 255"
+
+
+def _drawn_ink(ink: Ink) -> Picture:
+    drawn = np.full((*ink.mask.shape, 3), 255, np.uint8)
+    drawn[ink.mask > 0] = _GREY
+    drawn[(ink.mask > 0) & (ink.contrast >= ink.strong)] = _BLACK
+    return drawn
+
+
+def _kept(ink: Ink, lines: Sequence[TextLine]) -> Picture:
+    drawn = np.full((*ink.mask.shape, 3), 255, np.uint8)
+    drawn[ink.mask > 0] = _ORANGE
+    for line in lines:
+        for mark in line.marks:
+            x, y, w, h = mark.box
+            drawn[y : y + h, x : x + w][ink.mask[y : y + h, x : x + w] > 0] = _BLUE
+        for glyph in line.glyphs:
+            x, y, w, h = glyph.box
+            drawn[y : y + h, x : x + w][glyph.ink > 0] = _BLACK
+    return drawn
+
+
+def _cuts(ink: Ink, hypotheses: Sequence[LineHypotheses]) -> Picture:
+    drawn = _bgr(255 - ink.contrast // 2)
+    for each in hypotheses:
+        for glyph in each.line.glyphs:
+            x, y, w, h = glyph.box
+            cv2.rectangle(drawn, (x, y), (x + w - 1, y + h - 1), _BLUE, 1)
+        whole = len(each.line.glyphs)
+        parts = {(part.box[0], part.box[1]) for part in each.asked[whole:]}
+        for cluster in find_clusters(each.line):
+            x, y, w, h = cluster.box
+            # Where no part was asked about, the network was sure of the whole.
+            if not any(x <= left < x + w and y <= top < y + h for left, top in parts):
+                continue
+            for cut in find_cuts(cluster.ink):
+                rows = np.arange(len(cut.path)) + y
+                columns = np.clip(cut.path + x, 0, drawn.shape[1] - 1)
+                drawn[np.clip(rows, 0, drawn.shape[0] - 1), columns] = _MAGENTA
+    return drawn
+
+
+def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: ExplainSettings) -> list[Stage]:
+    arcs, nodes, lattice = each.lattice()
+    readings = best_readings(arcs, nodes, lattice)
+    best = next((reading for reading in readings if reading.text), None)
+    told = "; ".join(f"{r.text or 'nothing'} {r.probability:.3f}" for r in readings[:6])
+    on_way = {arc.row for arc in best.arcs if arc.row >= 0} if best else set()
+    refused = {arc.row for arc in best.arcs if arc.labels and arc.labels[0][0] == "?"} if best else set()
+    asked = len(each.asked)
+    more = f", the first {settings.most_crops} shown" if asked > settings.most_crops else ""
+    crops = [
+        _crop(part.ink, part.probabilities, reader.model.card.labels, k in on_way)
+        for k, part in enumerate(each.asked[: settings.most_crops])
+    ]
+    caption = f"line {number}: {asked} crops of {SIZE} x {SIZE}{more}; blue: on the best way"
+    if refused:
+        caption += f"; {len(refused)} most likely no digit"
+    return [
+        Stage(caption, _grid(crops), wide=True),
+        Stage(
+            f"line {number}: lattice, {nodes} steps, {len(arcs)} arcs; readings: {told or 'none'}",
+            _lattice(arcs, nodes, best, settings.most_rows),
+            wide=True,
+        ),
+    ]
+
+
+_CROP_WIDTH, _CROP_HEIGHT = 68, 92
+
+
+def _crop(
+    ink: Picture, probabilities: NDArray[np.float32] | None, labels: Sequence[str], on_way: bool
+) -> Picture:
+    """Draw what the network saw, and its best answer below."""
+    tile = np.full((_CROP_HEIGHT, _CROP_WIDTH, 3), 255, np.uint8)
+    enlarged = cv2.resize(normalize(ink), (56, 56), interpolation=cv2.INTER_NEAREST)
+    tile[6:62, 6:62] = _bgr(255 - np.asarray(enlarged, np.uint8))
+    if probabilities is not None:
+        k = int(np.argmax(probabilities))
+        label = labels[k] if len(labels[k]) == 1 else "no"
+        colour = _ORANGE if len(labels[k]) > 1 else _BLUE if on_way else _GREY
+        _write(tile, f"{label} {float(probabilities[k]):.3f}", (4, 82), colour, 0.45)
+    cv2.rectangle(tile, (3, 3), (_CROP_WIDTH - 4, 64), _BLUE if on_way else _GREY, 2 if on_way else 1)
+    return tile
+
+
+def _grid(tiles: Sequence[Picture]) -> Picture:
+    across = max(1, (_WIDTH - 2 * _MARGIN) // _CROP_WIDTH)
+    down = -(-len(tiles) // across)
+    grid = np.full((max(1, down) * _CROP_HEIGHT, across * _CROP_WIDTH, 3), 255, np.uint8)
+    for k, tile in enumerate(tiles):
+        y, x = k // across * _CROP_HEIGHT, k % across * _CROP_WIDTH
+        grid[y : y + _CROP_HEIGHT, x : x + _CROP_WIDTH] = tile
+    return grid
+
+
+def _lattice(arcs: Sequence[Arc], nodes: int, best: Reading | None, most_rows: int) -> Picture:
+    """Draw the arcs as bars from node to node, the best way in the first row, the likelier ones above."""
+    width = _WIDTH - 2 * _MARGIN
+    step = min(110.0, width / max(1, nodes))
+    way = [(arc.start, arc.stop, arc.row, arc.separator) for arc in best.arcs] if best else []
+    first = [arc for arc in arcs if (arc.start, arc.stop, arc.row, arc.separator) in way]
+    rest = [arc for arc in arcs if (arc.start, arc.stop, arc.row, arc.separator) not in way]
+    rest.sort(key=lambda arc: -_score(arc))
+    rows: list[list[Arc]] = [[]]
+    left_out = 0
+    for arc in [*first, *rest]:
+        for row in rows:
+            if all(arc.stop <= other.start or other.stop <= arc.start for other in row):
+                row.append(arc)
+                break
+        else:
+            if len(rows) < most_rows:
+                rows.append([arc])
+            else:
+                left_out += 1
+    tall = 22
+    drawn = np.full(((len(rows) + 1) * tall + 4, width, 3), 255, np.uint8)
+    for node in range(nodes + 1):
+        x = min(width - 1, round(node * step))
+        cv2.line(drawn, (x, 0), (x, len(rows) * tall), (225, 225, 225), 1)
+    for k, row in enumerate(rows):
+        for arc in row:
+            chosen = (arc.start, arc.stop, arc.row, arc.separator) in way
+            left, right = round(arc.start * step) + 2, round(arc.stop * step) - 2
+            top = k * tall + 2
+            colour = _BLUE if chosen else _GREY
+            cv2.rectangle(drawn, (left, top), (right, top + tall - 5), colour, cv2.FILLED if chosen else 1)
+            label, score = _name(arc), _score(arc)
+            text = label if right - left < 50 else f"{label} {round(score, 1) + 0.0:.1f}"
+            if right - left >= 12:
+                _write(drawn, text, (left + 3, top + tall - 9), _WHITE if chosen else _BLACK, 0.4)
+    told = "log-probability with the prior, nats" + (f"; {left_out} arcs not drawn" if left_out else "")
+    _write(drawn, told, (2, len(rows) * tall + 16), _GREY, 0.4)
+    return drawn
+
+
+def _name(arc: Arc) -> str:
+    if arc.separator is not None:
+        return arc.separator or "dirt"
+    return arc.labels[0][0] if arc.labels else "?"
+
+
+def _score(arc: Arc) -> float:
+    return arc.log_prior + (arc.labels[0][1] if arc.labels else 0.0)
+
+
+# --- the sheet ----------------------------------------------------------------------------------------
+
+
+def _bgr(image: Picture) -> Picture:
+    if image.ndim == 3:
+        return image.copy()
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def _write(on: Picture, text: str, at: tuple[int, int], colour: Colour, size: float) -> None:
+    plain = text.encode("ascii", "replace").decode()  # the font has no more
+    cv2.putText(on, plain, at, _FONT, size, colour, 1, cv2.LINE_AA)
+
+
+def _text_row(text: str, width: int = _WIDTH) -> Picture:
+    row = np.full((_LINE_HEIGHT, width, 3), 255, np.uint8)
+    size = 0.5
+    wide = cv2.getTextSize(text.encode("ascii", "replace").decode(), _FONT, size, 1)[0][0]
+    while wide > width and len(text) > 8:
+        text = text[: int(len(text) * width / wide) - 4] + " ..."
+        wide = cv2.getTextSize(text.encode("ascii", "replace").decode(), _FONT, size, 1)[0][0]
+    _write(row, text, (0, 17), _BLACK, size)
+    return row
+
+
+def _panel(stage: Stage, width: int) -> Picture:
+    """Return a stage under its caption, as wide as the column."""
+    picture = stage.picture
+    if not stage.wide:
+        height, across = picture.shape[:2]
+        factor = min((width - 2) / across, (_PANEL_HEIGHT - 2) / height)
+        # A small picture is enlarged by a whole number: its pixels are what there is to see.
+        factor = float(min(12, int(factor))) if factor >= 1 else factor
+        size = (max(1, round(across * factor)), max(1, round(height * factor)))
+        mode = cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA
+        picture = np.asarray(cv2.resize(picture, size, interpolation=mode), np.uint8)
+        picture = cv2.copyMakeBorder(picture, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=_GREY)  # type: ignore[assignment]
+    picture = picture[:, :width]
+    pad = width - picture.shape[1]
+    body = cv2.copyMakeBorder(picture, 0, 0, 0, pad, cv2.BORDER_CONSTANT, value=_WHITE)
+    return np.concatenate([_text_row(stage.caption, width), np.asarray(body, np.uint8)])
+
+
+def _beside(panels: Sequence[Picture]) -> Picture:
+    """Return panels side by side, with margins, as wide as the sheet."""
+    height = max(panel.shape[0] for panel in panels)
+    row = np.full((height + _MARGIN, _WIDTH, 3), 255, np.uint8)
+    x = _MARGIN
+    for panel in panels:
+        row[_MARGIN // 2 : _MARGIN // 2 + panel.shape[0], x : x + panel.shape[1]] = panel
+        x += panel.shape[1] + _MARGIN
+    return row
