@@ -146,12 +146,15 @@ class _Components:
         if ids.size > settings.most_components:
             ids = ids[np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")[: settings.most_components]]
         self.members: list[list[int]] = [[int(i)] for i in ids]
-        self.dropped: list[int] = []
+        self.dropped = np.zeros(count, bool)
+        """Which labels, by number, were taken for no writing."""
         self.boxes = stats[ids, :4].astype(np.int64)
         self.areas = stats[ids, cv2.CC_STAT_AREA].astype(np.int64)
 
     def _keep(self, wanted: NDArray[np.bool_]) -> None:
-        self.dropped += [label for m, w in zip(self.members, wanted, strict=True) if not w for label in m]
+        self.dropped[[label for m, w in zip(self.members, wanted, strict=True) if not w for label in m]] = (
+            True
+        )
         self.members = [m for m, w in zip(self.members, wanted, strict=True) if w]
         self.boxes, self.areas = self.boxes[wanted], self.areas[wanted]
 
@@ -338,15 +341,15 @@ class _Components:
 
     def _reading_order(self, chains: list[list[int]]) -> list[list[int]]:
         """Sort chains from the top down; those on one level (columns) from left to right."""
-        spans = [(self._span(chain)[1], self._span(chain)[3], self._span(chain)[0]) for chain in chains]
+        spans = [self._span(chain) for chain in chains]
+        middles = [(top + bottom) / 2 for _, top, _, bottom in spans]
         rows: list[list[int]] = []
-        for k in sorted(range(len(chains)), key=lambda k: spans[k][0] + spans[k][1]):
-            middle = (spans[k][0] + spans[k][1]) / 2
-            if rows and spans[rows[-1][0]][0] <= middle <= spans[rows[-1][0]][1]:
+        for k in sorted(range(len(chains)), key=middles.__getitem__):
+            if rows and spans[rows[-1][0]][1] <= middles[k] <= spans[rows[-1][0]][3]:
                 rows[-1].append(k)
             else:
                 rows.append([k])
-        return [chains[k] for row in rows for k in sorted(row, key=lambda k: spans[k][2])]
+        return [chains[k] for row in rows for k in sorted(row, key=lambda k: spans[k][0])]
 
     def _line(self, digits: list[int], others: NDArray[np.intp]) -> TextLine:
         tall = _median(self.boxes[digits, 3])
@@ -370,10 +373,10 @@ class _Components:
 
     def _left_out(self, span: tuple[float, float, float, float], tall: float) -> float:
         """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are."""
-        if not self.dropped:
+        if not self.dropped.any():
             return 0.0
         left, top, right, bottom = (max(0, round(edge)) for edge in span)
-        region = np.isin(self.labels[top:bottom, left:right], self.dropped).view(np.uint8)
+        region = self.dropped[self.labels[top:bottom, left:right]].view(np.uint8)
         if not region.any():
             return 0.0
         upright = np.ones((max(3, round(0.3 * tall)), 1), np.uint8)
@@ -392,8 +395,8 @@ class _Components:
         own = contrast[member]
         full = float(np.partition(own, 3 * own.size // 4)[3 * own.size // 4])
         floor = 0.5 * self.ink.weak
-        grey = np.clip((_LEVELS - floor) * (255.0 / max(1.0, full - floor)), 0, 255).astype(np.uint8)
-        return Glyph((x, y, w, h), np.where(member, grey[contrast], 0).astype(np.uint8, copy=False))
+        greys = np.clip((_LEVELS - floor) * (255.0 / max(1.0, full - floor)), 0, 255).astype(np.uint8)
+        return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, greys) * member, np.uint8))
 
 
 def _pieces(mask: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:

@@ -248,10 +248,10 @@ def _threshold(contrast: NDArray[np.uint8], settings: InkSettings) -> int:
 
 def _otsu(histogram: NDArray[np.float64]) -> int:
     """Return the level that parts a histogram into two classes with the greatest variance between them."""
-    levels = np.arange(histogram.size)
     below = np.cumsum(histogram)
-    above = below[-1] - below
-    sum_below = np.cumsum(histogram * levels)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (sum_below / below - (sum_below[-1] - sum_below) / above) ** 2
-    return int(np.nanargmax(between))
+    sum_below = np.cumsum(histogram * np.arange(histogram.size))
+    parted = below * (below[-1] - below)
+    # The variance between two classes, their means written as sums over counts.
+    lead = sum_below * below[-1] - sum_below[-1] * below
+    between = np.divide(lead**2, parted, out=np.zeros_like(parted), where=parted > 0)
+    return int(between.argmax())
