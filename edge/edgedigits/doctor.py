@@ -16,16 +16,18 @@ from pathlib import Path
 from edgedigits import __version__
 from edgedigits.board import board_name, governor, thermal
 from edgedigits.capture import CaptureSettings
+from edgedigits.card import split_bytes
 from edgedigits.config import LiveConfig
 from edgedigits.errors import EdgeDigitsError
 from edgedigits.fit import Finding, Grade
 from edgedigits.golden import check as check_golden
 from edgedigits.journal import default_path
-from edgedigits.model import Model
+from edgedigits.model import Model, read_model
 from edgedigits.reader import DEFAULT_MODEL
 from edgedigits.sinks import DeliveryError
 from edgedigits.sources import open_source
 from edgedigits.station import open_sink
+from edgedigits.strip_model import StripModel
 
 Check = Callable[[LiveConfig], Iterator[Finding]]
 
@@ -73,7 +75,9 @@ _PACKAGES = {
 
 def _model(config: LiveConfig) -> Iterator[Finding]:
     general = config.general
-    model = Model(general.model or DEFAULT_MODEL, delegate=general.delegate or None)
+    name, delegate = general.model or DEFAULT_MODEL, general.delegate or None
+    way = split_bytes(read_model(name), name)[0].way
+    model = StripModel(name, delegate=delegate) if way == "strip" else Model(name, delegate=delegate)
     kernels = model.delegate or ("XNNPACK" if model.uses_xnnpack else "reference kernels")
     yield Finding("runtime", "good", f"{model.runtime}, {kernels}")
     if model.delegate_failure:

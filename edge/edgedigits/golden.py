@@ -1,8 +1,9 @@
 """Whether this board computes what the host computed when the model was made.
 
-A model file carries a few crops and what came out for them, once through XNNPACK's kernels and once
-through the runtime's reference kernels; the two differ by a step on about half of a convolutional network's
-int8 outputs. Some combinations of runtime and format give nonsense without an error; this tells.
+A model file carries a few inputs (crops, or strips) and what came out for them, once through XNNPACK's
+kernels and once through the runtime's reference kernels; the two differ by a step on about half of a
+convolutional network's int8 outputs. Some combinations of runtime and format give nonsense without an
+error; this tells.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 from edgedigits.card import associated_file
 from edgedigits.errors import ModelError
 from edgedigits.model import SIDE, Model, read_model
+from edgedigits.strip_model import StripModel
 
 CROPS = "golden/crops.npy"
+STRIPS = "golden/strips.npy"
 XNNPACK = "golden/xnnpack.npy"
 REFERENCE = "golden/reference.npy"
 RULES = "golden/rules.json"
@@ -30,10 +33,10 @@ RULES = "golden/rules.json"
 class Golden:
     """Inputs and what they give on the host."""
 
-    crops: NDArray[np.uint8]
-    """N×28×28, 0…255, ink bright."""
+    inputs: NDArray[np.uint8]
+    """Crops, N×28×28, or strips, N×40×window; 0…255, ink bright."""
     xnnpack: NDArray[Any]
-    """Raw outputs, N×classes, in the model's output dtype."""
+    """Raw outputs, N×classes or N×steps×labels, in the model's output dtype."""
     reference: NDArray[Any]
     tolerance: float
     """How far outputs may lie from the host's: steps for integers, else in the outputs' own unit."""
@@ -56,7 +59,8 @@ class GoldenResult:
     """Largest distance of an output from the host's: steps for integers, else in the outputs' own unit."""
     tolerance: float
     labels: int
-    """Crops with another label than on the host, those apart whose top two are within twice the tolerance."""
+    """Crops (or steps along strips) with another label than on the host, those apart whose top two are within
+    twice the tolerance."""
 
     @property
     def passed(self) -> bool:
@@ -77,7 +81,7 @@ class GoldenResult:
             )
         if self.labels:
             return (
-                f"{self.model}: {self.labels} of {self.count} golden digits are read otherwise than on the "
+                f"{self.model}: {self.labels} golden answers are read otherwise than on the "
                 f"host ({kernels}); don't use this model on this board, choose int8 or another runtime"
             )
         return (
@@ -86,22 +90,28 @@ class GoldenResult:
         )
 
 
-def check(model: Model) -> GoldenResult:
+def check(model: Model | StripModel) -> GoldenResult:
     """Recompute the golden outputs of a model on this machine.
 
     Raises `ModelError` where the model's file has none, or they don't fit the model.
     """
     golden = read_golden(read_model(model.source), model.source)
-    if golden.xnnpack.dtype != model.output_dtype or golden.xnnpack.shape[1] != len(model.card.labels):
+    size = (SIDE, SIDE) if isinstance(model, Model) else (model.height, model.width)
+    answers = () if isinstance(model, Model) else (model.steps,)
+    if (
+        golden.xnnpack.dtype != model.output_dtype
+        or golden.inputs.shape[1:] != size
+        or golden.xnnpack.shape[1:] != (*answers, len(model.card.labels))
+    ):
         raise ModelError(f"{model.source}: its golden file is another model's; export it again")
-    tensor = model.tensor(golden.crops)
+    tensor = model.tensor(golden.inputs)
     # One at a time, as the calls that come from a single box are.
     outputs = np.concatenate([model.invoke(tensor[i : i + 1]) for i in range(len(tensor))])
     return compare(model, golden, outputs)
 
 
-def compare(model: Model, golden: Golden, outputs: NDArray[Any]) -> GoldenResult:
-    """Judge raw outputs (N×classes) that `model` gave for the golden crops."""
+def compare(model: Model | StripModel, golden: Golden, outputs: NDArray[Any]) -> GoldenResult:
+    """Judge raw outputs (N×classes, N×steps×labels) that `model` gave for the golden inputs."""
     integers = model.output_dtype.kind != "f"
     xnnpack = model.uses_xnnpack
     kernels = golden.xnnpack if xnnpack else golden.reference
@@ -109,14 +119,14 @@ def compare(model: Model, golden: Golden, outputs: NDArray[Any]) -> GoldenResult
     found, expected = outputs.astype(np.float64), kernels.astype(np.float64)
     others = golden.reference if xnnpack else golden.xnnpack
     apart = np.minimum(np.abs(found - expected), np.abs(found - others.astype(np.float64)))
-    ranked = np.sort(expected, axis=1)
-    clear = ranked[:, -1] - ranked[:, -2] > 2 * golden.tolerance
-    differs = found.argmax(axis=1) != expected.argmax(axis=1)
+    ranked = np.sort(expected, axis=-1)
+    clear = ranked[..., -1] - ranked[..., -2] > 2 * golden.tolerance
+    differs = found.argmax(axis=-1) != expected.argmax(axis=-1)
     return GoldenResult(
         model=model.card.name,
         runtime=model.runtime,
         xnnpack=xnnpack,
-        count=len(golden.crops),
+        count=len(golden.inputs),
         exact=np.array_equal(outputs, kernels),
         exact_expected=integers and xnnpack and model.runtime == "ai_edge_litert",
         # A value that is no number is as wrong as can be.
@@ -131,27 +141,27 @@ def read_golden(data: bytes, source: str) -> Golden:
 
     Raises `ModelError` where there are none or they can't be used.
     """
-    entries = {}
-    for name in (CROPS, XNNPACK, REFERENCE, RULES):
-        content = associated_file(data, name, source)
-        if content is None:
-            raise ModelError(
-                f"{source}: no golden file in it to check this board with; "
-                "export the model again with edgedigits-export convert"
-            )
-        entries[name] = content
-    try:
-        crops, xnnpack, reference = (
-            np.load(io.BytesIO(entries[name]), allow_pickle=False) for name in (CROPS, XNNPACK, REFERENCE)
+    entries = {
+        name: associated_file(data, name, source) for name in (CROPS, STRIPS, XNNPACK, REFERENCE, RULES)
+    }
+    inputs_entry = entries[CROPS] or entries[STRIPS]
+    parts = (inputs_entry, entries[XNNPACK], entries[REFERENCE])
+    rules = entries[RULES]
+    if rules is None or None in parts:
+        raise ModelError(
+            f"{source}: no golden file in it to check this board with; "
+            "export the model again with edgedigits-export convert"
         )
-        tolerance = float(json.loads(entries[RULES])["tolerance"])
-        if crops.dtype != np.uint8 or crops.shape[1:] != (SIDE, SIDE) or not len(crops):
-            raise ValueError("its crops are of another shape")
-        if not (xnnpack.shape == reference.shape and xnnpack.ndim == 2 and len(xnnpack) == len(crops)):
-            raise ValueError("its outputs don't fit its crops")
+    try:
+        inputs, xnnpack, reference = (np.load(io.BytesIO(part or b""), allow_pickle=False) for part in parts)
+        tolerance = float(json.loads(rules)["tolerance"])
+        if inputs.dtype != np.uint8 or inputs.ndim != 3 or not len(inputs):
+            raise ValueError("its inputs are of another shape")
+        if not (xnnpack.shape == reference.shape and xnnpack.ndim in (2, 3) and len(xnnpack) == len(inputs)):
+            raise ValueError("its outputs don't fit its inputs")
         if xnnpack.dtype != reference.dtype or xnnpack.dtype.kind not in "iuf" or not tolerance >= 0:
             raise ValueError("its outputs or its tolerance are of the wrong kind")
     except (ValueError, KeyError, TypeError, EOFError, OSError, SyntaxError) as error:
         reason = " ".join(str(error).split())[:100]
         raise ModelError(f"{source}: its golden file can't be used ({reason}); export it again") from error
-    return Golden(crops, xnnpack, reference, tolerance)
+    return Golden(inputs, xnnpack, reference, tolerance)

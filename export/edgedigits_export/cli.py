@@ -12,11 +12,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgedigits.errors import EdgeDigitsError
 from edgedigits_export import __version__
 from edgedigits_export.formats import FORMATS, TARGETS
-from edgedigits_export.gates import Gates, read_gates
+from edgedigits_export.gates import Gates, StripGates, read_gates
+
+if TYPE_CHECKING:
+    from edgedigits_export.convert import Exported
 
 PROGRAM = "edgedigits-export"
 
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_convert(commands)
     _add_validate(commands)
+    _add_accept(commands)
     _add_edgetpu(commands)
     _add_firmware(commands)
     command = commands.add_parser(
@@ -91,6 +96,13 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder of your own pictures to calibrate with, rather than MNIST's; a warning is given where "
         "their digits do not look like those the network was trained on",
     )
+    command.add_argument(
+        "--strips",
+        metavar="FILE",
+        type=Path,
+        help="for a run for strips: composed ones, of edgedigits-train strip --held-out FILE.npz; some "
+        "calibrate, on the others the accuracy is measured",
+    )
     for what, meaning in (("digit", "digits are rejected"), ("line", "lines are not accepted")):
         command.add_argument(
             f"--min-{what}-confidence",
@@ -103,13 +115,17 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    gates = "\n".join(f"  {field.name} = {field.default}" for field in dataclasses.fields(Gates))
+    gates, of_strips = (
+        "\n".join(f"  {field.name} = {field.default}" for field in dataclasses.fields(kind))
+        for kind in (Gates, StripGates)
+    )
     command = commands.add_parser(
         "validate",
         help="compare quantized models with the float one",
         description="Measures each model on MNIST's test pictures, through the runtime that ships, and "
-        "compares the quantized ones with the float one. Exit status 1 when a gate fails.",
-        epilog=f"gates, each against the float model:\n{gates}",
+        "compares the quantized ones with the float one; models for strips on what --strips and --lines "
+        "name. Exit status 1 when a gate fails.",
+        epilog=f"gates, each against the float model:\n{gates}\ngates of models for strips:\n{of_strips}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -127,6 +143,11 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command.add_argument(
         "--any-format", action="store_true", help="let float models stand where quantized ones are expected"
     )
+    strips = command.add_argument_group("models for strips")
+    strips.add_argument(
+        "--strips", metavar="FILE", type=Path, help="composed ones, of edgedigits-train strip --held-out"
+    )
+    _add_lines(strips, required=False)
     bare = command.add_argument_group("models without a card", "for what their files don't prove")
     bare.add_argument("--labels", metavar="NAME,…", type=_names, help="their classes, in the outputs' order")
     bare.add_argument("--input-range", choices=["0-1", "0-255"], help="what they take for grey levels 0…255")
@@ -137,6 +158,47 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     command.add_argument("--junit", metavar="FILE", type=Path, help="write the gates there, for CI systems")
     command.set_defaults(run=_validate)
+
+
+def _add_accept(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "accept",
+        help="find the confidence from which readings may be accepted",
+        description="Reads labelled pictures of text lines with a model and finds, for each share of errors, "
+        "the most lenient threshold of line confidence that keeps it, with its 95 % upper bound; lists the "
+        "confident readings that differ from the label. 'edgedigits read --max-error' takes these "
+        "thresholds from the model's card, where --write puts them.",
+        allow_abbrev=False,
+    )
+    command.add_argument("model", metavar="MODEL", help="a .tflite file or a shipped model's name")
+    _add_lines(command, required=True)
+    command.add_argument(
+        "--max-errors",
+        metavar="SHARE,…",
+        type=_shares,
+        help="shares of the accepted lines that may be wrong (0.002,0.005,0.01,0.02,0.05)",
+    )
+    command.add_argument(
+        "--way",
+        choices=["glyph", "strip", "auto"],
+        help="how lines are read (as a rule the way that the model serves)",
+    )
+    command.add_argument(
+        "--report", metavar="DIR", type=Path, help="write accept.json and disputed.csv there"
+    )
+    command.add_argument("--write", action="store_true", help="write the thresholds into the model's card")
+    command.set_defaults(run=_accept)
+
+
+def _add_lines(command: argparse._ActionsContainer, *, required: bool) -> None:
+    command.add_argument(
+        "--lines",
+        metavar="DIR",
+        type=Path,
+        required=required,
+        help="pictures of text lines: labels.csv (file,text,part; digits only) beside images/",
+    )
+    command.add_argument("--part", metavar="NAME", help="only the pictures of this part")
 
 
 def _add_edgetpu(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -185,6 +247,18 @@ def _convert(options: argparse.Namespace) -> int:
 
     formats = find_formats(options.formats)
     run = read_run(options.run_folder)
+    thresholds = Thresholds(options.min_digit_confidence, options.min_line_confidence)
+    if options.strips is not None:
+        from edgedigits_export.strip_convert import export_strip_run
+        from edgedigits_export.strip_data import read_composed
+
+        strips = read_composed(options.strips)
+        made_of_strips = export_strip_run(
+            run, options.out, formats, strips, seed=options.seed, thresholds=thresholds
+        )
+        for made in made_of_strips:
+            _tell(made)
+        return 0
     sample = None
     if any(row.representative for row in formats):
         training = read_mnist("train", options.data)
@@ -202,11 +276,14 @@ def _convert(options: argparse.Namespace) -> int:
             raise
         print(f"{PROGRAM}: accuracies are not measured: {error}", file=sys.stderr)
         test = None
-    thresholds = Thresholds(options.min_digit_confidence, options.min_line_confidence)
     for made in export_run(run, options.out, formats, sample=sample, test=test, thresholds=thresholds):
-        accuracy = "".join(f"  {share:.2%} on {name}" for name, share in made.card.accuracy.items())
-        print(f"{made.path}  {made.size / 1000:.1f} kB{accuracy}", flush=True)
+        _tell(made)
     return 0
+
+
+def _tell(made: Exported) -> None:
+    accuracy = "".join(f"  {share:.2%} on {name}" for name, share in made.card.accuracy.items())
+    print(f"{made.path}  {made.size / 1000:.1f} kB{accuracy}", flush=True)
 
 
 def _formats(_: argparse.Namespace) -> int:
@@ -224,6 +301,12 @@ def _formats(_: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    if _way(options.float_model) == "strip":
+        return _validate_strips(options)
+    if options.strips is not None or options.lines is not None:
+        raise EdgeDigitsError(
+            f"{options.float_model}: a model for glyphs; leave --strips and --lines out, or name another"
+        )
     from edgedigits.files import write_atomically
     from edgedigits_export.cardless import Conventions
     from edgedigits_export.data import read_mnist
@@ -232,7 +315,7 @@ def _validate(options: argparse.Namespace) -> int:
     from edgedigits_export.tables import table
     from edgedigits_export.validate import Scope, validate
 
-    gates = read_gates(options.gates) if options.gates is not None else Gates()
+    gates = read_gates(options.gates, Gates) if options.gates is not None else Gates()
     given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
     gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
     pictures = read_mnist("test", options.data)
@@ -250,6 +333,83 @@ def _validate(options: argparse.Namespace) -> int:
     for failure in validation.failures:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
     return 1 if validation.failures else 0
+
+
+def _way(model: str) -> str:
+    """Return the way of reading that a model serves; one without a card is for glyphs."""
+    from edgedigits.card import CARD_NAME, associated_file, split_bytes
+    from edgedigits.model import read_model
+
+    data = read_model(model)
+    bare = data[4:8] != b"TFL3" or associated_file(data, CARD_NAME, model) is None
+    return "glyph" if bare else split_bytes(data, model)[0].way
+
+
+def _validate_strips(options: argparse.Namespace) -> int:
+    from edgedigits.files import write_atomically
+    from edgedigits_export.errors import DataError
+    from edgedigits_export.junit import strip_junit
+    from edgedigits_export.strip_data import read_composed, read_lines
+    from edgedigits_export.strip_tables import strip_table
+    from edgedigits_export.validate_strips import validate_strips
+
+    if options.html is not None or options.corruptions:
+        raise EdgeDigitsError(
+            f"{options.float_model}: a model for strips has no --html and no --corruptions; leave them out"
+        )
+    gates = read_gates(options.gates, StripGates) if options.gates is not None else StripGates()
+    given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
+    gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
+    sets = []
+    if options.strips is not None:
+        sets.append(read_composed(options.strips).as_set(options.strips.stem))
+    if options.lines is not None:
+        sets.append(read_lines(options.lines, options.part))
+    if not sets:
+        raise DataError(
+            f"{options.float_model}: a model for strips; name strips with --strips FILE.npz or --lines DIR"
+        )
+    validation = validate_strips(
+        options.float_model, options.models, sets, gates, any_format=options.any_format
+    )
+    print(strip_table(validation), end="")
+    if options.json is not None:
+        write_atomically(options.json, validation.as_json().encode())
+    if options.junit is not None:
+        write_atomically(options.junit, strip_junit(validation))
+    for failure in validation.failures:
+        print(f"{PROGRAM}: {failure}", file=sys.stderr)
+    return 1 if validation.failures else 0
+
+
+def _accept(options: argparse.Namespace) -> int:
+    import csv
+    import io
+
+    from edgedigits.files import make_folder, write_atomically
+    from edgedigits_export.accept import MAX_ERRORS, find_points, open_reader, write_points
+    from edgedigits_export.strip_data import labelled_pictures
+    from edgedigits_export.strip_tables import acceptance_table
+
+    served = _way(options.model)
+    reader = open_reader(options.model, served, options.way or served)
+    pictures = labelled_pictures(options.lines, options.part)
+    name = options.lines.resolve().name + (f"-{options.part}" if options.part else "")
+    max_errors = options.max_errors or MAX_ERRORS
+    found = find_points(reader, options.model, options.way or served, pictures, name, max_errors)
+    print(acceptance_table(found), end="")
+    if options.report is not None:
+        make_folder(options.report)
+        write_atomically(options.report / "accept.json", found.as_json().encode())
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(["file", "label", "reading", "confidence"])
+        rows.writerows((d.file, d.label, d.text, f"{d.confidence:.6f}") for d in found.disputed)
+        write_atomically(options.report / "disputed.csv", table.getvalue().encode())
+    if options.write:
+        write_points(Path(options.model), found)
+        print(f"{options.model}: {len(found.points)} operating points in its card")
+    return 0
 
 
 def _edgetpu(options: argparse.Namespace) -> int:
@@ -292,6 +452,13 @@ def _firmware(options: argparse.Namespace) -> int:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _shares(text: str) -> list[float]:
+    shares = [float(part) for part in _names(text)]
+    if not shares or not all(0 < share < 1 for share in shares):
+        raise argparse.ArgumentTypeError(f"{text} is not shares between 0 and 1")
+    return shares
 
 
 def _natural(text: str) -> int:

@@ -68,8 +68,12 @@ def export_run(
 
     Raises `RunError`, `ConversionError`, or `OutputError` where `out` can't be written.
     """
+    if run.way != "glyph":
+        raise RunError(
+            f"{run.path}: a run for strips, which strips are needed to calibrate; name a file with --strips"
+        )
     make_folder(out)
-    network = _Network(run)
+    network = Network(run)
     for format_ in formats:
         if format_.representative and sample is None:
             raise ConversionError(f"{format_.name} needs sample pictures to calibrate with; name the data")
@@ -87,7 +91,7 @@ def export_run(
             seed=run.seed,
             data=run.data,
             representative=sample.origin if format_.representative and sample is not None else {},
-            versions=_versions(),
+            versions=versions(),
             **dataclasses.asdict(thresholds or Thresholds()),
         )
         unmeasured = _open(pack(model, card))
@@ -112,8 +116,8 @@ def _accuracy(model: Model, pictures: Pictures) -> float:
     return round(float(np.mean(guesses == pictures.truth(model.card.labels))), 6)
 
 
-class _Network:
-    """The SavedModel of a run, as the converter sees it."""
+class Network:
+    """The SavedModel of a run, as the converter sees it: pixels in, logits out."""
 
     def __init__(self, run: Run) -> None:
         # Before the import: TensorFlow tells the world about its processor options otherwise.
@@ -123,8 +127,8 @@ class _Network:
 
             self._tf = tf
             try:
-                loaded = tf.saved_model.load(str(run.saved_model))
-                signature = loaded.signatures[SIGNATURE]
+                self._loaded = tf.saved_model.load(str(run.saved_model))
+                signature = self._loaded.signatures[SIGNATURE]
                 (pixels,) = signature.structured_input_signature[1].values()
                 (logits,) = signature.structured_outputs.values()
             except KeyError as error:
@@ -136,15 +140,29 @@ class _Network:
                     f"{run.saved_model}: can't be loaded ({_first_line(error)}); train the run again"
                 ) from error
         self._run = run
-        self.input_shape = tuple(int(n or 0) for n in pixels.shape[1:])
-        if int(np.prod(self.input_shape)) != SIDE * SIDE:
-            shape = "×".join(map(str, self.input_shape))
-            raise RunError(f"{run.saved_model}: takes {shape} where 28×28 pixels are expected; train another")
-        if logits.shape[-1] != len(run.labels):
+        self.input_shape = self._shape(tuple(int(n or 0) for n in pixels.shape[1:]))
+        if logits.shape[-1] != self._outputs():
             raise RunError(
                 f"{run.saved_model}: {logits.shape[-1]} outputs for the {len(run.labels)} labels of "
                 "report.json; train the run again"
             )
+
+    def _shape(self, found: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the exported input, given that of the trained one (0 where it is open)."""
+        if int(np.prod(found)) != SIDE * SIDE:
+            shape = "×".join(map(str, found))
+            raise RunError(
+                f"{self._run.saved_model}: takes {shape} where 28×28 pixels are expected; train another"
+            )
+        return found
+
+    def _outputs(self) -> int:
+        return len(self._run.labels)
+
+    def _converter(self) -> Any:
+        return self._tf.lite.TFLiteConverter.from_saved_model(
+            str(self._run.saved_model), signature_keys=[SIGNATURE]
+        )
 
     def convert(self, format_: Format, sample: Sample | None) -> bytes:
         """Return the TFLite model, without a card."""
@@ -160,9 +178,7 @@ class _Network:
 
     def _with_tensorflow(self, format_: Format, sample: Sample | None) -> bytes:
         tf = self._tf
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            str(self._run.saved_model), signature_keys=[SIGNATURE]
-        )
+        converter = self._converter()
         if format_.quantized:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if format_.weights == "float16":
@@ -196,14 +212,15 @@ class _Network:
             yield [(image.reshape(1, *self.input_shape) / 255).astype(np.float32)]
 
 
-def _versions() -> dict[str, str]:
-    versions: dict[str, str] = {}
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that make a model file."""
+    found: dict[str, str] = {}
     for package in _PACKAGES:
         try:
-            versions[package] = metadata.version(package)
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def _first_line(error: Any) -> str:

@@ -62,7 +62,7 @@ def write_firmware(name_or_path: str, out: Path) -> Firmware:
     _check(model, graph)
     writer = _Writer(model.source, graph)
     writer.walk()
-    crops = read_golden(read_model(name_or_path), model.source).crops
+    crops = read_golden(read_model(name_or_path), model.source).inputs
     inputs = model.tensor(crops).reshape(len(crops), -1)
     outputs = reference_outputs(body, model.tensor(crops)).reshape(len(crops), -1)
     pictures = _pictures(crops, lambda glyphs: reference_outputs(body, model.tensor(glyphs)))

@@ -13,6 +13,7 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from edgedigits.errors import EdgeDigitsError
 
@@ -45,8 +46,25 @@ class Gates:
     """Largest loss of accuracy under any corruption and severity."""
 
 
-def read_gates(path: Path) -> Gates:
-    """Read a gates file. Raises `GatesError` where it can't be read or names no known gate."""
+@dataclass(frozen=True)
+class StripGates:
+    """The same for models for strips, on each set that they are measured on."""
+
+    max_drop: float | None = 0.005
+    """Largest loss of string accuracy, as a share (0.005 is 0.5 point)."""
+    min_agreement: float | None = 0.97
+    """Smallest share of the strips on which it says what the float model says."""
+    max_cer_rise: float | None = 0.002
+    """Largest rise of the character error rate."""
+    max_read_rate_loss: float | None = 0.05
+    """Largest loss of the share that can be accepted with at most 1 % wrong, as a share of all strips."""
+
+
+AnyGates = TypeVar("AnyGates", Gates, StripGates)
+
+
+def read_gates(path: Path, kind: type[AnyGates]) -> AnyGates:
+    """Read a gates file. Raises `GatesError` where it can't be read or names no gate of this kind."""
     try:
         whole = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -54,7 +72,7 @@ def read_gates(path: Path) -> Gates:
         raise GatesError(
             f"{path}: can't read the gates ({reason}); see edgedigits-export validate --help"
         ) from (error)
-    known = {field.name for field in dataclasses.fields(Gates)}
+    known = {field.name for field in dataclasses.fields(kind)}
     table = whole.get("gates")
     if not isinstance(table, dict) or set(whole) != {"gates"}:
         raise GatesError(
@@ -67,4 +85,4 @@ def read_gates(path: Path) -> Gates:
         if value is not False and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise GatesError(f"{path}: {name} must be a number, or false to switch the gate off")
         values[name] = None if value is False else float(value)
-    return Gates(**values)
+    return kind(**values)

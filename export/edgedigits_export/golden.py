@@ -1,4 +1,4 @@
-"""The golden file: a few crops and their outputs, for a device to check itself with."""
+"""The golden file: a few crops or strips and their outputs, for a device to check itself with."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from edgedigits import golden
 from edgedigits.model import SIDE, Model
+from edgedigits.strip_model import StripModel
+from edgedigits.strips import HEIGHT, WINDOW
 from edgedigits_export.data import Pictures
 from edgedigits_export.formats import FORMATS
 from edgedigits_export.kernels import plain_interpreter
 
 SEED = 0
+STRIPS = 2
+"""Golden strips that say something; they are large."""
 
 
 def golden_crops(pictures: Pictures | None) -> NDArray[np.uint8]:
@@ -39,12 +43,37 @@ def golden_files(model: Model, body: bytes, crops: NDArray[np.uint8]) -> dict[st
 
     `body` is the model proper, without its zip.
     """
-    tensor = model.tensor(crops)
+    return _files(golden.CROPS, model, body, crops)
+
+
+def golden_strips(
+    images: NDArray[np.uint8], labels: NDArray[np.integer], numbers: NDArray[np.intp]
+) -> NDArray[np.uint8]:
+    """Return the golden strips, uint8, N×40×`WINDOW`.
+
+    Of the composed strips named by `numbers` those that say the most different things, and one of random
+    blots, which drives the network where writing doesn't.
+    """
+    different = np.array([len(set(labels[k][labels[k] >= 0].tolist())) for k in numbers])
+    chosen = images[numbers[np.argsort(-different, kind="stable")[:STRIPS]]]
+    chosen = np.pad(chosen, ((0, 0), (0, 0), (0, WINDOW - chosen.shape[2])))
+    generator = np.random.default_rng(SEED)
+    blots = 255 * np.kron(generator.integers(0, 2, (1, HEIGHT // 4, WINDOW // 4)), np.ones((1, 4, 4)))
+    return np.concatenate([chosen, blots]).astype(np.uint8)
+
+
+def strip_golden_files(model: StripModel, body: bytes, strips: NDArray[np.uint8]) -> dict[str, bytes]:
+    """Do for strips (uint8, N×40×`WINDOW`) what `golden_files` does for crops."""
+    return _files(golden.STRIPS, model, body, strips)
+
+
+def _files(name: str, model: Model | StripModel, body: bytes, inputs: NDArray[np.uint8]) -> dict[str, bytes]:
+    tensor = model.tensor(inputs)
     fast = np.concatenate([model.invoke(tensor[i : i + 1]) for i in range(len(tensor))])
     plain = reference_outputs(body, tensor).reshape(fast.shape)
     rules = {"tolerance": _tolerance(model, fast)}
     return {
-        golden.CROPS: _npy(crops),
+        name: _npy(inputs),
         golden.XNNPACK: _npy(fast),
         golden.REFERENCE: _npy(plain),
         golden.RULES: json.dumps(rules).encode(),
@@ -64,7 +93,7 @@ def reference_outputs(body: bytes, tensor: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate(results)
 
 
-def _tolerance(model: Model, outputs: NDArray[Any]) -> float:
+def _tolerance(model: Model | StripModel, outputs: NDArray[Any]) -> float:
     """Say how far another board's outputs may lie from these.
 
     A step for integers. For floats that come of integers inside, a step and a bit of theirs, which is the

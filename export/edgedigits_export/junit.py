@@ -6,6 +6,7 @@ import dataclasses
 from xml.etree import ElementTree
 
 from edgedigits_export.validate import Comparison, Validation
+from edgedigits_export.validate_strips import StripValidation
 
 
 def junit(validation: Validation) -> bytes:
@@ -33,3 +34,27 @@ def _measured(comparison: Comparison, gate: str) -> bool:
     if gate in ("min_sqnr", "max_saturated"):
         return bool(comparison.tensors)
     return gate != "max_corrupted_drop" or bool(comparison.corrupted)
+
+
+def strip_junit(validation: StripValidation) -> bytes:
+    """Return the XML file of a validation of models for strips, a test case for each gate on each set."""
+    gates = dataclasses.asdict(validation.gates)
+    suite = ElementTree.Element("testsuite", name="edgedigits-export validate, strips")
+    count = failed = skipped = 0
+    for one in validation.sets:
+        for comparison in one.comparisons:
+            for name, limit in gates.items():
+                place = f"{comparison.model.name} {one.strips}"
+                case = ElementTree.SubElement(suite, "testcase", classname=place, name=name)
+                lines = [failure.line for failure in comparison.failures if failure.gate == name]
+                count += 1
+                if limit is None:
+                    ElementTree.SubElement(case, "skipped", message="off")
+                    skipped += 1
+                elif lines:
+                    ElementTree.SubElement(case, "failure", message=lines[0]).text = "\n".join(lines)
+                    failed += 1
+    suite.attrib.update(tests=str(count), failures=str(failed), skipped=str(skipped), errors="0")
+    ElementTree.indent(suite)
+    whole: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return whole + b"\n"

@@ -2,7 +2,8 @@
 
 recipe.toml   how it was trained
 report.json   labels, temperature, seed, checksums of the data, measured accuracies
-model/        a SavedModel whose signature `logits` takes `pixels` (float32, 0…1) and gives `logits`
+model/        a SavedModel whose signature `logits` takes `pixels` (float32, 0…1) and gives `logits`;
+              that of a run for strips takes `strips`, float32 [n, 40, width, 1], 0…1
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgedigits.card import WAYS, Way
 from edgedigits_export.errors import RunError
 
 
@@ -27,11 +29,14 @@ class Run:
     """The recipe's name; models are called `name-format`."""
     labels: tuple[str, ...]
     temperature: float
+    """1 for a run for strips: theirs is found when they are exported."""
     seed: int | None
     data: Mapping[str, str]
     """MD5 of the uncompressed bytes of each training file."""
     accuracy: float | None
     """On the test part, as the trainer measured it; 0…1."""
+    way: Way = "glyph"
+    """What the network reads: one glyph at a time, or a strip at once."""
 
     @property
     def saved_model(self) -> Path:
@@ -64,7 +69,10 @@ def _run(path: Path, report: Any) -> Run:
     labels = tuple(report["labels"])
     if len(labels) < 2 or not all(isinstance(label, str) and label for label in labels):
         raise ValueError("labels must be at least two texts")
-    temperature = float(report["temperature"])
+    kind = report.get("kind", "glyph")
+    if kind not in WAYS:
+        raise ValueError(f"kind {kind!r} is not one of {', '.join(WAYS)}")
+    temperature = float(report["temperature"]) if kind == "glyph" else 1.0
     if not (temperature > 0 and math.isfinite(temperature)):
         raise ValueError("temperature must be positive")
     name = report["recipe"]
@@ -80,4 +88,5 @@ def _run(path: Path, report: Any) -> Run:
         seed=None if seed is None else int(seed),
         data={str(k): str(v) for k, v in (report.get("data") or {}).get("checksums", {}).items()},
         accuracy=float(test["accuracy"]) if "accuracy" in test else None,
+        way=kind,
     )

@@ -73,3 +73,24 @@ def mcnemar_exact(first: int, second: int) -> float:
         term = term * (count - k) // (k + 1)
         tail += term
     return min(1.0, 2 * tail / 2**count)
+
+
+def upper_bound(hits: int, count: int, level: float = 0.95) -> float:
+    """Return the upper bound of a proportion at a one-sided confidence level; 1 where nothing was counted.
+
+    Source: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case
+    of the binomial", 1934: the largest proportion under which so few hits are not improbable.
+    """
+    if hits >= count:
+        return 1.0
+    logs = [math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) for k in range(hits + 1)]
+
+    def tail(p: float) -> float:
+        hit, miss = math.log(p), math.log1p(-p)
+        return sum(math.exp(log + k * hit + (count - k) * miss) for k, log in enumerate(logs))
+
+    low, high = hits / count, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if tail(middle) > 1 - level else (low, middle)
+    return (low + high) / 2

@@ -14,16 +14,16 @@ def table(validation: Validation) -> str:
         f"{validation.pictures}, {validation.count} pictures; intervals are 95 %; drops in points against "
         f"{validation.baseline.name}, paired (Newcombe 1998, method 10)\n"
         + "".join(f"{note}\n" for note in validation.notes),
-        _columns(_accuracies(validation)),
-        _columns(_confidences(models)),
-        _columns(_classes(models)),
+        columns(_accuracies(validation)),
+        columns(_confidences(models)),
+        columns(_classes(models)),
     ]
     tensors = _tensors(validation)
     if len(tensors) > 1:
-        parts.append(_columns(tensors))
+        parts.append(columns(tensors))
     corrupted = _corrupted(validation)
     if len(corrupted) > 1:
-        parts.append(_columns(corrupted))
+        parts.append(columns(corrupted))
     return "\n".join(parts)
 
 
@@ -110,7 +110,8 @@ def _corrupted(validation: Validation) -> list[list[str]]:
     return rows
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> str:
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns, the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(

@@ -12,7 +12,7 @@ from edgedigits_export.gates import Gates, GatesError, read_gates
 def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
     path = tmp_path / "gates.toml"
     path.write_text("[gates]\nmax_drop = 0.01\nmin_sqnr = false\nmax_saturated = 1\n")
-    assert read_gates(path) == Gates(max_drop=0.01, min_sqnr=None, max_saturated=1.0)
+    assert read_gates(path, Gates) == Gates(max_drop=0.01, min_sqnr=None, max_saturated=1.0)
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_files_that_are_no_good(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "gates.toml"
     path.write_text(text)
     with pytest.raises(GatesError, match=said) as caught:
-        read_gates(path)
+        read_gates(path, Gates)
     assert "\n" not in str(caught.value)
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(GatesError, match="No such file"):
-        read_gates(tmp_path / "none.toml")
+        read_gates(tmp_path / "none.toml", Gates)

@@ -1,0 +1,380 @@
+"""Quantized models for strips beside the float one, on the runtime that ships: are they as good?
+
+What `validate` is for glyphs. A strip is right when its whole text is; characters are counted as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.ctc import best_texts
+from edgedigits.errors import ModelError
+from edgedigits.strip_model import StripModel
+from edgedigits_export.errors import DataError
+from edgedigits_export.formats import FORMATS
+from edgedigits_export.gates import StripGates
+from edgedigits_export.statistics import Interval, mcnemar_exact, paired_interval, wilson_interval
+from edgedigits_export.strip_data import StripSet
+from edgedigits_export.validate import Failure
+
+SCHEMA = 1
+_TEXTS = 10
+"""Best texts whose probabilities are summed where they differ in separators only."""
+_TIMED = 40
+"""Strips that the time is taken on."""
+
+
+@dataclass(frozen=True)
+class LabelFigures:
+    """What became of one character, over all strips."""
+
+    label: str
+    count: int
+    """How often it stands in the true texts."""
+    right: int
+    read_as: tuple[tuple[str, int], ...]
+    """What was read instead, the most frequent first."""
+    deleted: int
+    """How often nothing was read for it."""
+    inserted: int
+    """How often it was read where nothing stands."""
+
+
+@dataclass(frozen=True)
+class StripTiming:
+    """Milliseconds a strip takes on this machine, one thread: network, and network with decoding."""
+
+    network: float
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class StripFigures:
+    """What was measured of one model on one set."""
+
+    name: str
+    source: str
+    format: str
+    size: int
+    """Bytes of the file's model proper, without its card."""
+    exact: float
+    """Share of the strips whose whole text is right."""
+    exact_interval: Interval
+    """95 %, Wilson."""
+    character_error_rate: float
+    """Edit distance (V. I. Levenshtein 1966) over the length of the true texts."""
+    read_rate_at_1_percent: float
+    """Largest share of the strips that can be accepted, by confidence, with at most 1 % of them wrong."""
+    threshold_at_1_percent: float
+    """The confidence from which on they are accepted then; 1 where none may be."""
+    per_label: tuple[LabelFigures, ...]
+    timing: StripTiming | None = None
+
+
+@dataclass(frozen=True)
+class StripChange:
+    """A strip that the two models read differently."""
+
+    strip: str
+    truth: str
+    before: str
+    before_confidence: float
+    after: str
+    after_confidence: float
+
+
+@dataclass(frozen=True)
+class StripComparison:
+    """A model beside the float one, on the same strips."""
+
+    model: StripFigures
+    drop: float
+    """String accuracy of the float model less that of this one; positive where this one is worse."""
+    drop_interval: Interval
+    """95 %, for paired proportions: Newcombe 1998, method 10."""
+    lost: int
+    gained: int
+    mcnemar: float
+    """How probable a difference as large is between models that are equally good; exact, two-sided."""
+    agreement: float
+    """Share of the strips on which both say the same, right or wrong."""
+    agreement_interval: Interval
+    changes: tuple[StripChange, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class SetValidation:
+    """All models on one set."""
+
+    strips: str
+    count: int
+    digits_only: bool
+    """Whether separators were left out of the comparison."""
+    baseline: StripFigures
+    comparisons: tuple[StripComparison, ...]
+
+
+@dataclass(frozen=True)
+class StripValidation:
+    """The float model and every other one beside it, set by set."""
+
+    sets: tuple[SetValidation, ...]
+    gates: StripGates
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Every gate that a model did not pass, a line each."""
+        return tuple(f.line for s in self.sets for c in s.comparisons for f in c.failures)
+
+    def as_json(self) -> str:
+        """Return everything as indented JSON with a final newline."""
+        whole = {"schema": SCHEMA, "way": "strip", "passed": not self.failures, **dataclasses.asdict(self)}
+        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model says of a strip, and its probability, 0…1."""
+
+    text: str
+    confidence: float
+
+
+def validate_strips(
+    baseline: str | os.PathLike[str],
+    others: Sequence[str | os.PathLike[str]],
+    sets: Sequence[StripSet],
+    gates: StripGates | None = None,
+    *,
+    timed: bool = True,
+    any_format: bool = False,
+) -> StripValidation:
+    """Measure the float model `baseline` on each set and compare each of `others` with it.
+
+    Raises `ModelError` where a model can't be opened, reads other labels than the float one, or is not
+    quantized (unless `any_format`), and `DataError` where a set is empty.
+    """
+    gates = gates or StripGates()
+    models = [StripModel(path) for path in (baseline, *others)]
+    for model in models[1:]:
+        _check_comparable(models[0], model, any_format)
+    for strips in sets:
+        if not len(strips):
+            raise DataError(f"{strips.name}: no strips; name a set that has some")
+    return StripValidation(tuple(_validate(models, strips, gates, timed) for strips in sets), gates)
+
+
+def _check_comparable(baseline: StripModel, model: StripModel, any_format: bool) -> None:
+    if model.card.labels != baseline.card.labels:
+        raise ModelError(
+            f"{model.source}: reads {' '.join(model.card.labels)}, and {baseline.source} "
+            f"{' '.join(baseline.card.labels)}; compare models with the same labels"
+        )
+    format_ = FORMATS.get(model.card.format)
+    if format_ is not None and not format_.quantized and not any_format:
+        raise ModelError(
+            f"{model.source}: {format_.name} where a quantized model is expected; "
+            "name the float model first, then the quantized ones, or compare with --any-format"
+        )
+
+
+def read_strip(model: StripModel, image: NDArray[np.uint8], digits_only: bool) -> Reading:
+    """Read one strip, uint8 40×W; with `digits_only`, texts that differ in separators only are one."""
+    labels = model.card.labels
+    texts = best_texts(model.log_probabilities(image), _TEXTS if digits_only else 1)
+    told: dict[str, float] = {}
+    for hypothesis in texts:
+        said = (labels[k] for k in hypothesis.text)
+        text = "".join(label for label in said if label.isdigit() or not digits_only)
+        told[text] = told.get(text, 0.0) + hypothesis.probability
+    best = max(told, key=lambda text: told[text])
+    return Reading(best, min(1.0, told[best]))
+
+
+def _validate(
+    models: Sequence[StripModel], strips: StripSet, gates: StripGates, timed: bool
+) -> SetValidation:
+    read = [[read_strip(m, strip.image, strips.digits_only) for strip in strips.strips] for m in models]
+    timings = _time(models, strips) if timed else [None] * len(models)
+    truth = [strip.text for strip in strips.strips]
+    figures = [
+        _figures(model, said, truth, timing)
+        for model, said, timing in zip(models, read, timings, strict=True)
+    ]
+    comparisons = []
+    for measured, said in zip(figures[1:], read[1:], strict=True):
+        comparison = _compare(measured, read[0], said, strips)
+        failures = tuple(_failures(strips.name, figures[0], comparison, gates))
+        comparisons.append(dataclasses.replace(comparison, failures=failures))
+    return SetValidation(strips.name, len(strips), strips.digits_only, figures[0], tuple(comparisons))
+
+
+def _figures(
+    model: StripModel, said: Sequence[Reading], truth: Sequence[str], timing: StripTiming | None
+) -> StripFigures:
+    right = np.array([reading.text == text for reading, text in zip(said, truth, strict=True)])
+    per_label, errors = _characters(said, truth)
+    confidence = np.array([reading.confidence for reading in said])
+    rate, threshold = most_accepted(confidence, right, 0.01)
+    return StripFigures(
+        name=model.card.name,
+        source=model.source,
+        format=model.card.format,
+        size=model.card.model_size,
+        exact=float(right.mean()),
+        exact_interval=wilson_interval(int(right.sum()), len(right)),
+        character_error_rate=errors / max(1, sum(map(len, truth))),
+        read_rate_at_1_percent=rate / len(right),
+        threshold_at_1_percent=threshold,
+        per_label=per_label,
+        timing=timing,
+    )
+
+
+def most_accepted(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float
+) -> tuple[int, float]:
+    """Return how many readings can be accepted with at most `max_error` of them wrong, and from where on.
+
+    The second is the least confidence of those accepted; 1 where there are none. A threshold can't part
+    readings of the same confidence.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ranked = confidence[order]
+    wrong = np.cumsum(~right[order])
+    count = np.arange(1, len(order) + 1)
+    ends = np.append(ranked[1:] != ranked[:-1], True)
+    allowed = np.flatnonzero(ends & (wrong <= max_error * count + 1e-9))
+    if not len(allowed):
+        return 0, 1.0
+    return int(count[allowed[-1]]), float(ranked[allowed[-1]])
+
+
+def alignment(read: str, truth: str) -> list[tuple[str, str]]:
+    """Return pairs (true, read) of characters along the least edits; "" where one has nothing."""
+    costs = np.zeros((len(truth) + 1, len(read) + 1), int)
+    costs[:, 0], costs[0] = np.arange(len(truth) + 1), np.arange(len(read) + 1)
+    for i, a in enumerate(truth, 1):
+        for j, b in enumerate(read, 1):
+            costs[i, j] = min(costs[i - 1, j] + 1, costs[i, j - 1] + 1, costs[i - 1, j - 1] + (a != b))
+    pairs = []
+    i, j = len(truth), len(read)
+    while i or j:
+        if i and j and costs[i, j] == costs[i - 1, j - 1] + (truth[i - 1] != read[j - 1]):
+            i, j = i - 1, j - 1
+            pairs.append((truth[i], read[j]))
+        elif i and costs[i, j] == costs[i - 1, j] + 1:
+            i -= 1
+            pairs.append((truth[i], ""))
+        else:
+            j -= 1
+            pairs.append(("", read[j]))
+    return pairs[::-1]
+
+
+def _characters(said: Sequence[Reading], truth: Sequence[str]) -> tuple[tuple[LabelFigures, ...], int]:
+    """Return the figures of every character that occurs, and the number of edits."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for reading, text in zip(said, truth, strict=True):
+        if reading.text == text:
+            pairs.update(zip(text, text, strict=True))
+        else:
+            pairs.update(alignment(reading.text, text))
+    labels = sorted({a for pair in pairs for a in pair if a})
+    figures = []
+    for label in labels:
+        others = [(b, n) for (a, b), n in pairs.items() if a == label and b not in ("", label)]
+        figures.append(
+            LabelFigures(
+                label=label,
+                count=sum(n for (a, _), n in pairs.items() if a == label),
+                right=pairs[label, label],
+                read_as=tuple(sorted(others, key=lambda item: (-item[1], item[0]))),
+                deleted=pairs[label, ""],
+                inserted=pairs["", label],
+            )
+        )
+    return tuple(figures), sum(n for (a, b), n in pairs.items() if a != b)
+
+
+def _compare(
+    model: StripFigures, before: Sequence[Reading], after: Sequence[Reading], strips: StripSet
+) -> StripComparison:
+    both = first = second = neither = same = 0
+    changes = []
+    for strip, old, new in zip(strips.strips, before, after, strict=True):
+        was, is_ = old.text == strip.text, new.text == strip.text
+        both, first = both + (was and is_), first + (was and not is_)
+        second, neither = second + (is_ and not was), neither + (not was and not is_)
+        same += old.text == new.text
+        if old.text != new.text:
+            changes.append(
+                StripChange(strip.name, strip.text, old.text, old.confidence, new.text, new.confidence)
+            )
+    count = len(strips)
+    return StripComparison(
+        model=model,
+        drop=(first - second) / count,
+        drop_interval=paired_interval(both, first, second, neither),
+        lost=first,
+        gained=second,
+        mcnemar=mcnemar_exact(first, second),
+        agreement=same / count,
+        agreement_interval=wilson_interval(same, count),
+        changes=tuple(changes),
+        failures=(),
+    )
+
+
+def _failures(strips: str, base: StripFigures, c: StripComparison, gates: StripGates) -> list[Failure]:
+    failures = []
+    slack = 1e-9  # as in `validate`
+
+    def gate(name: str, value: float, what: str, *, least: bool = False) -> None:
+        limit: float | None = getattr(gates, name)
+        if limit is not None and ((value < limit - slack) if least else (value > limit + slack)):
+            line = f"{c.model.name}, {strips}: {what}, {'less' if least else 'more'} than {limit:g}"
+            failures.append(Failure(name, line))
+
+    share = f"{base.exact:.2%} to {c.model.exact:.2%}"
+    gate("max_drop", c.drop, f"string accuracy drops by {c.drop:.4f} ({share})")
+    gate("min_agreement", c.agreement, f"agrees with {base.name} on {c.agreement:.4f}", least=True)
+    rise = c.model.character_error_rate - base.character_error_rate
+    gate("max_cer_rise", rise, f"character error rate rises by {rise:.4f}")
+    loss = base.read_rate_at_1_percent - c.model.read_rate_at_1_percent
+    gate("max_read_rate_loss", loss, f"read rate at 1 % wrong falls by {loss:.4f}")
+    return failures
+
+
+def _time(models: Sequence[StripModel], strips: StripSet) -> list[StripTiming]:
+    """Time the models in turns, so that whatever else the machine does meets them all alike."""
+    networks: list[list[float]] = [[] for _ in models]
+    wholes: list[list[float]] = [[] for _ in models]
+    for strip in strips.strips[:_TIMED]:
+        for model, network, whole in zip(models, networks, wholes, strict=True):
+            model.log_probabilities(strip.image)  # what the model before left in the caches is no fault of it
+            started = time.perf_counter()
+            model.log_probabilities(strip.image)
+            network.append(1000 * (time.perf_counter() - started))
+            started = time.perf_counter()
+            read_strip(model, strip.image, strips.digits_only)
+            whole.append(1000 * (time.perf_counter() - started))
+    return [
+        StripTiming(
+            network=round(float(np.median(network)), 3),
+            p50=round(float(np.median(whole)), 3),
+            p99=round(float(np.percentile(whole, 99)), 3),
+        )
+        for network, whole in zip(networks, wholes, strict=True)
+    ]
