@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 SETUP = "tests/system/setup.sh"
-"""What a test that skips for want of a program or an emulated board names, for --require-system to know it."""
+"""What a test names that skips for want of a program or an emulated board; --require-system looks for it."""
 
 _missed: Counter[str] = Counter()
 

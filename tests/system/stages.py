@@ -56,6 +56,8 @@ def main(picture: str) -> None:
     frame = decode(picture)
     for name in models():
         of_model(name, frame)
+    for name in models("strip"):
+        of_strip_model(name)
     reader = Reader(DEFAULT_MODEL)
     reader.read(frame.image, frame.size)
     set_marks(reader)
@@ -64,11 +66,11 @@ def main(picture: str) -> None:
     mark(REST)
 
 
-def models() -> list[str]:
-    """Return the shipped models that are full-integer int8."""
-    from edgedigits.model import shipped_models
+def models(way: Any = "glyph") -> list[str]:
+    """Return the shipped models for a way of reading that are full-integer int8."""
+    from edgedigits.runtime import shipped_models
 
-    return [name for name in shipped_models() if name.endswith("-int8")]
+    return [name for name in shipped_models(way) if name.endswith("-int8")]
 
 
 def decode(picture: str) -> Any:
@@ -95,6 +97,17 @@ def of_model(name: str, frame: Any) -> None:
     warmed(f"{name}, 1 digit", WARM, lambda: ask(digits[:1]))
     warmed(f"{name}, 32 digits", 1, lambda: ask(digits))
     warmed(f"read, {name}", 1, lambda: reader.read(frame.image, frame.size))
+
+
+def of_strip_model(name: str) -> None:
+    """Open a model for strips, and ask it about one window."""
+    import numpy as np
+
+    from edgedigits.strip_model import StripModel
+
+    model = warmed(f"open {name}", 1, lambda: StripModel(name))
+    window = np.zeros((model.height, model.width), np.uint8)
+    warmed(f"{name}, {model.width} pixels of a strip", 1, lambda: model.log_probabilities(window))
 
 
 def warmed(label: str, times: int, call: Callable[[], Any]) -> Any:

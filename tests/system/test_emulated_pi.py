@@ -89,6 +89,16 @@ def test_64_bit_computes_and_reads_as_this_machine_does(
             # Sums come in another order there, and round otherwise.
             largest = np.abs(expected_outputs[name]).max()
             np.testing.assert_allclose(outputs[name], expected_outputs[name], rtol=0, atol=1e-5 * largest)
+    assert found["files"].keys() == {
+        file.relative_to(on_board.MODELS).as_posix() for file in on_board.MODELS.rglob("*.tflite")
+    }
+    for name, xnnpack in found["files"].items():
+        assert xnnpack is True, f"{name}: {xnnpack}"
+        if outputs[name].dtype.kind != "f":
+            assert np.array_equal(outputs[name], expected_outputs[name]), name
+        else:
+            largest = np.abs(expected_outputs[name]).max()
+            np.testing.assert_allclose(outputs[name], expected_outputs[name], rtol=0, atol=1e-5 * largest)
     assert found["read"] == expected["read"] == 0
     assert found["texts"] == expected["texts"]
     assert sum(map(len, found["texts"].values())) >= len(found["texts"])
@@ -107,4 +117,5 @@ def test_32_bit_reads_as_this_machine_does(here: Found, there: Callable[[pi.Syst
         assert model["runtime"] == "tflite_runtime", name
         assert not model["exact_expected"]
         assert model["passed"], model["golden"]
+    assert not [said for said in found["files"].values() if isinstance(said, str)]
     assert found["texts"] == expected["texts"]
