@@ -21,7 +21,7 @@ from edgedigits.ctc import best_texts
 from edgedigits.files import make_folder, write_atomically
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, STEP, WINDOW
-from edgedigits_export.calibrate import COUNT, Sample
+from edgedigits_export.calibrate import COUNT, FEWEST, Sample
 from edgedigits_export.convert import SIGNATURE, Exported, Network, Thresholds, versions
 from edgedigits_export.errors import DataError, RunError
 from edgedigits_export.formats import FORMATS, Format
@@ -103,16 +103,17 @@ def export_strip_run(
         yield Exported(path, format_, read_card(path), len(packed))
 
 
-def draw_strips(strips: Composed, seed: int = 0, count: int = COUNT) -> tuple[Sample, NDArray[np.intp]]:
-    """Draw `count` strips to calibrate with; return them, uint8 N×40×`WINDOW`, and the others' numbers.
+def draw_strips(strips: Composed, seed: int = 0) -> tuple[Sample, NDArray[np.intp]]:
+    """Draw half of the strips, at most `COUNT`, to calibrate with; return them and the others' numbers.
 
-    Raises `DataError` where fewer than twice as many are there.
+    The first are uint8, N×40×`WINDOW`. Raises `DataError` where too few are there.
     """
-    if len(strips) < 2 * count:
+    if len(strips) < 2 * FEWEST:
         raise DataError(
-            f"{len(strips)} strips, where {count} are drawn for calibration and as many measured on; make "
-            f"{2 * count} or more with edgedigits-train strip --held-out FILE.npz --count N"
+            f"{len(strips)} strips, half of them to calibrate with and half to measure on, where "
+            f"{2 * FEWEST} are the fewest; give edgedigits-train strip --held-out a larger --count"
         )
+    count = min(COUNT, len(strips) // 2)
     drawn = np.random.default_rng(seed).choice(len(strips), count, replace=False)
     origin = {
         "source": "composed strips",

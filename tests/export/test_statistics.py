@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgedigits_export.statistics import paired_interval, wilson_interval
+from edgedigits_export.statistics import paired_interval, upper_bound, wilson_interval
 
 
 def test_wilson_as_published() -> None:
@@ -42,3 +42,13 @@ def test_paired_covers_as_often_as_it_says() -> None:
     tables = generator.multinomial(2000, shares, 4000)
     covered = sum(low <= 0.01 <= high for low, high in (paired_interval(*map(int, t)) for t in tables))
     assert 0.94 <= covered / len(tables) <= 0.965
+
+
+def test_the_upper_bound_is_where_so_few_hits_become_improbable() -> None:
+    """With no hit it is 1 − 0.05^(1/n); with some, the binomial's lower tail there is 5 %."""
+    for count in (1, 59, 400):
+        assert upper_bound(0, count) == pytest.approx(1 - 0.05 ** (1 / count))
+    assert upper_bound(3, 3) == upper_bound(0, 0) == 1.0
+    bound = upper_bound(4, 400)
+    draws = np.random.default_rng(0).binomial(400, bound, 200_000)
+    assert np.mean(draws <= 4) == pytest.approx(0.05, abs=0.002)

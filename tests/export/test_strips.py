@@ -1,0 +1,279 @@
+"""Networks for strips: converted, checked on a board, validated, and bad input refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from tests.export.strips_making import LABELS, write_strip_run, write_strips
+
+from edgedigits import golden
+from edgedigits.card import BLANK, split_model
+from edgedigits.cli import main as edge
+from edgedigits.errors import ModelError
+from edgedigits.model import Model
+from edgedigits.strip_model import StripModel
+from edgedigits.strips import HEIGHT, WINDOW
+from edgedigits_export.cli import main
+from edgedigits_export.convert import export_run
+from edgedigits_export.edgetpu import check_edgetpu
+from edgedigits_export.errors import DataError, RunError
+from edgedigits_export.formats import FORMATS, find_formats
+from edgedigits_export.gates import StripGates
+from edgedigits_export.likelihood import fit_temperature, negative_log_likelihoods
+from edgedigits_export.pack import pack
+from edgedigits_export.run import read_run
+from edgedigits_export.strip_convert import MEASURED, draw_strips, export_strip_run
+from edgedigits_export.strip_data import read_composed, read_lines
+from edgedigits_export.validate_strips import alignment, most_accepted, read_strip, validate_strips
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_strip_run(tmp_path_factory.mktemp("runs") / "bars")
+
+
+@pytest.fixture(scope="module")
+def strips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_strips(tmp_path_factory.mktemp("strips") / "strips.npz")
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path, strips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The network in every format there is."""
+    out = tmp_path_factory.mktemp("exported")
+    made = export_strip_run(read_run(run), out, find_formats(["all"]), read_composed(strips))
+    return {one.format.name: one.path for one in made}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_reads_strips(exported: dict[str, Path], name: str) -> None:
+    model, row = StripModel(exported[name]), FORMATS[name]
+    card = model.card
+    assert (card.way, card.labels, card.output) == ("strip", (*LABELS, BLANK), "logits")
+    assert (card.name, card.format, card.input_shape) == (f"bars-{name}", name, (HEIGHT, WINDOW, 1))
+    assert (model.input_dtype.name, model.output_dtype.name) == (row.input_dtype, row.output_dtype)
+    assert bool(card.representative) == row.representative
+    clear = np.zeros((HEIGHT, 60), np.uint8)
+    for place, label in enumerate((4, 2, 10, 2)):
+        clear[2 * label : 2 * label + 2, 4 + 8 * place : 8 + 8 * place] = 255
+    assert read_strip(model, clear, digits_only=False).text == "42.2"
+    assert card.accuracy[MEASURED] > 0.8
+    assert golden.check(model).passed
+
+
+def test_the_card_pins_what_it_was_calibrated_with(exported: dict[str, Path], strips: Path) -> None:
+    composed = read_composed(strips)
+    sample, rest = draw_strips(composed, seed=0)
+    origin = StripModel(exported["int8"]).card.representative
+    assert origin == sample.origin
+    assert origin["md5"] == composed.md5
+    assert len(rest) == len(composed) - origin["count"]
+    assert draw_strips(composed, seed=1)[0].origin["indices_sha256"] != origin["indices_sha256"]
+
+
+def test_the_same_run_and_strips_give_the_same_bytes(
+    run: Path, strips: Path, exported: dict[str, Path], tmp_path: Path
+) -> None:
+    assert (
+        main(["convert", str(run), "--strips", str(strips), "--formats", "int8", "--out", str(tmp_path)]) == 0
+    )
+    assert (tmp_path / "bars-int8.tflite").read_bytes() == exported["int8"].read_bytes()
+
+
+def test_the_integer_network_fits_an_edge_tpu(exported: dict[str, Path]) -> None:
+    readiness = check_edgetpu(str(exported["int8"]))
+    assert readiness.ready, readiness
+    assert not check_edgetpu(str(exported["float32"])).ready
+
+
+def test_a_board_checks_itself(exported: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    edge(["doctor", "--model", str(exported["int8"])])
+    assert "bars-int8: all 3 golden outputs are exact" in capsys.readouterr().out
+
+
+def test_a_network_that_computes_otherwise_is_told(exported: dict[str, Path]) -> None:
+    model = StripModel(exported["int8"])
+    expected = golden.read_golden(exported["int8"].read_bytes(), "bars")
+    outputs = expected.xnnpack.copy()
+    outputs[0, 5] = np.roll(outputs[0, 5], 1)
+    result = golden.compare(model, expected, outputs)
+    assert not result.passed
+    assert result.labels >= 1
+
+
+def test_another_networks_golden_file_is_refused(exported: dict[str, Path], tmp_path: Path) -> None:
+    card, body = split_model(exported["int8"])
+    path = tmp_path / "none.tflite"
+    path.write_bytes(pack(body, card))
+    with pytest.raises(ModelError, match="no golden file"):
+        golden.check(StripModel(path))
+
+
+def test_likelihoods_are_those_of_all_ways_of_saying_a_text() -> None:
+    """Against the sum over every path, spelt out."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (4, 4, 3))
+    labels = np.array([[0, 1], [1, 1], [0, -1], [-1, -1]])
+    found = negative_log_likelihoods(logits, labels, 1.5)
+    for row, text, value in zip(logits, labels, found, strict=True):
+        p = np.exp(row / 1.5) / np.exp(row / 1.5).sum(axis=1, keepdims=True)
+        total = 0.0
+        for path in np.ndindex(3, 3, 3, 3):
+            said = [k for i, k in enumerate(path) if k != 2 and (i == 0 or path[i - 1] != k)]
+            if said == [k for k in text if k >= 0]:
+                total += float(np.prod(p[range(4), path]))
+        assert value == pytest.approx(-np.log(total))
+    too_long = negative_log_likelihoods(logits, np.array([[1, 1, 1]] * 4))
+    assert np.isinf(too_long).all()
+
+
+def test_the_temperature_undoes_a_wrong_scale(exported: dict[str, Path], strips: Path) -> None:
+    """Logits that are twice too large get twice the temperature."""
+    composed = read_composed(strips)
+    model = StripModel(exported["float32"])
+    images = np.pad(composed.images, ((0, 0), (0, 0), (0, WINDOW - composed.images.shape[2])))
+    logits = model.invoke(model.tensor(images))
+    once, twice = fit_temperature(logits, composed.labels), fit_temperature(2 * logits, composed.labels)
+    assert twice == pytest.approx(2 * once, rel=0.02)
+    assert model.card.temperature == pytest.approx(once, rel=0.2)
+
+
+def test_int8_passes_the_gates_and_wrong_models_do_not(
+    exported: dict[str, Path], strips: Path, tmp_path: Path
+) -> None:
+    composed = read_composed(strips).as_set("strips")
+    good = validate_strips(exported["float32"], [exported["int8"]], [composed], timed=False)
+    assert good.failures == ()
+    (one,) = good.sets
+    assert one.baseline.exact > 0.8
+    low, high = one.baseline.exact_interval
+    assert low < one.baseline.exact < high
+    card, body = split_model(exported["int8"])
+    swapped = (*card.labels[1:-1], card.labels[0], BLANK)
+    for changes in ({"labels": swapped}, {"temperature": 40.0}):
+        path = tmp_path / "bad.tflite"
+        path.write_bytes(pack(body, dataclasses.replace(card, **changes)))
+        gates = StripGates()
+        if "labels" in changes:
+            with pytest.raises(ModelError, match="same labels"):
+                validate_strips(exported["float32"], [path], [composed], gates, timed=False)
+        else:
+            assert validate_strips(exported["float32"], [path], [composed], gates, timed=False).failures
+
+
+def test_weights_of_another_run_fail(exported: dict[str, Path], strips: Path, tmp_path: Path) -> None:
+    other = read_run(write_strip_run(tmp_path / "other", shifted=1))
+    (made,) = export_strip_run(other, tmp_path / "out", find_formats(["int8"]), read_composed(strips))
+    composed = read_composed(strips).as_set("strips")
+    validation = validate_strips(exported["float32"], [made.path], [composed], timed=False)
+    failed = {failure.gate for failure in validation.sets[0].comparisons[0].failures}
+    assert {"max_drop", "min_agreement", "max_cer_rise"} <= failed
+    figures = {f.label: f for f in validation.sets[0].comparisons[0].model.per_label}
+    assert figures["3"].read_as[0][0] == "2"
+
+
+def test_the_command_says_it_all(
+    exported: dict[str, Path], strips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [str(exported["float32"]), str(exported["int8"])]
+    gates = tmp_path / "gates.toml"
+    gates.write_text("[gates]\nmin_agreement = 1.0\nmax_drop = false\n")
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit")}
+    given = ["--json", str(files["json"]), "--junit", str(files["junit"])]
+    assert main(["validate", *models, "--strips", str(strips), *given]) == 0
+    said = capsys.readouterr().out
+    assert "160 strips, digits and separators compared" in said
+    assert "bars-int8" in said
+    whole = json.loads(files["json"].read_text())
+    assert whole["passed"]
+    assert whole["sets"][0]["baseline"]["timing"]["p50"] > 0
+    suite = ElementTree.parse(files["junit"]).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("4", "0")
+    status = main(["validate", *models, "--strips", str(strips), "--gates", str(gates)])
+    assert status == int(whole["sets"][0]["comparisons"][0]["agreement"] < 1)
+
+
+def test_edits_are_put_to_their_characters() -> None:
+    assert alignment("1723", "123") == [("1", "1"), ("", "7"), ("2", "2"), ("3", "3")]
+    assert alignment("13", "123") == [("1", "1"), ("2", ""), ("3", "3")]
+    assert alignment("143", "123") == [("1", "1"), ("2", "4"), ("3", "3")]
+
+
+def test_a_threshold_parts_no_readings_of_the_same_confidence() -> None:
+    confidence = np.array([0.9, 0.9, 0.8, 0.7])
+    right = np.array([True, False, True, True])
+    assert most_accepted(confidence, right, 0.3) == (4, 0.7)
+    assert most_accepted(confidence, right, 0.2) == (0, 1.0)
+    assert most_accepted(confidence, np.array([True, True, False, True]), 0.0) == (2, 0.9)
+
+
+def test_runs_and_strips_that_do_not_fit_are_refused(
+    run: Path, strips: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    composed = read_composed(strips)
+    with pytest.raises(RunError, match="--strips"):
+        next(export_run(read_run(run), tmp_path, find_formats(["float32"])))
+    with pytest.raises(RunError, match="a run for glyphs"):
+        next(export_strip_run(read_run(tiny_run), tmp_path, find_formats(["float32"]), composed))
+    few = dataclasses.replace(composed, images=composed.images[:50], labels=composed.labels[:50])
+    with pytest.raises(DataError, match="50 strips"):
+        next(export_strip_run(read_run(run), tmp_path, find_formats(["int8"]), few))
+    others = dataclasses.replace(composed, alphabet=tuple("0123456789"))
+    with pytest.raises(DataError, match="the strips say"):
+        next(export_strip_run(read_run(run), tmp_path, find_formats(["int8"]), others))
+    assert main(["validate", "paper-float32", "paper-int8", "--strips", str(strips)]) == 1
+    assert "a model for glyphs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"images": np.zeros((3, 30, 50), np.uint8)}, "N×40×W"),
+        ({"labels": np.full((3, 4), 99, np.int32)}, "out of range"),
+        ({"labels": np.zeros((2, 4), np.int32)}, "don't fit"),
+        ({"about": np.array("{")}, "can't read the strips"),
+        ({"about": np.array(json.dumps({"seed": 0}))}, "labels"),
+    ],
+)
+def test_damaged_files_of_strips_are_refused(
+    tmp_path: Path, change: dict[str, np.ndarray], words: str
+) -> None:
+    whole = {
+        "images": np.zeros((3, 40, 50), np.uint8),
+        "labels": np.zeros((3, 4), np.int32),
+        "about": np.array(json.dumps({"labels": list(LABELS)})),
+    }
+    path = tmp_path / "strips.npz"
+    np.savez(path, **(whole | change))
+    with pytest.raises(DataError, match=words):
+        read_composed(path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DataError, match="--held-out"):
+        read_composed(path)
+    with pytest.raises(DataError, match="No such file"):
+        read_composed(tmp_path / "none.npz")
+
+
+def test_models_for_glyphs_are_not_strips(exported: dict[str, Path]) -> None:
+    with pytest.raises(ModelError, match="for the strip way"):
+        Model(exported["int8"])
+    with pytest.raises(ModelError, match="for glyphs"):
+        StripModel("paper-int8")
+
+
+def test_folders_without_labels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"labels\.csv"):
+        read_lines(tmp_path)
+    (tmp_path / "labels.csv").write_text("name\na\n")
+    with pytest.raises(DataError, match="file and text"):
+        read_lines(tmp_path)
+    (tmp_path / "labels.csv").write_text("file,text,part\na.png,12,tune\n")
+    with pytest.raises(DataError, match="its parts are tune"):
+        read_lines(tmp_path, "test")
+    with pytest.raises(DataError, match=r"a\.png"):
+        read_lines(tmp_path, "tune")
