@@ -22,7 +22,7 @@ IMPORTS = {
 STAGES = {
     "find_ink": "ink",
     "find_lines": "glyphs",
-    "normalize": "normalize",
+    "normalize_all": "normalize",
     "best_readings": "lattice",
     "decode_digit": "decode",
     "decode_line": "decode",
