@@ -1,0 +1,92 @@
+"""Prefix beam search against the definition: every way through a few steps, added up."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from edgedigits.ctc import Constraint, best_texts, spans
+
+STEPS, LABELS = 6, 3  # two characters and the blank: 729 ways
+
+
+def answers(seed: int, steps: int = STEPS, labels: int = LABELS) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(0, 1.5, (steps, labels))
+    return values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+
+
+def text_of(way: tuple[int, ...], blank: int) -> tuple[int, ...]:
+    return tuple(label for label, _ in itertools.groupby(way) if label != blank)
+
+
+def all_texts(log_probabilities: np.ndarray) -> dict[tuple[int, ...], float]:
+    steps, labels = log_probabilities.shape
+    found: dict[tuple[int, ...], float] = {}
+    for way in itertools.product(range(labels), repeat=steps):
+        text = text_of(way, labels - 1)
+        found[text] = found.get(text, 0.0) + float(np.exp(log_probabilities[np.arange(steps), way].sum()))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_best_texts_have_the_probability_of_all_their_ways(seed: int) -> None:
+    rows = answers(seed)
+    expected = sorted(all_texts(rows).items(), key=lambda item: -item[1])[:5]
+    found = best_texts(rows, 5, beam=1000)
+    assert [h.text for h in found] == [text for text, _ in expected]
+    np.testing.assert_allclose([h.probability for h in found], [p for _, p in expected], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_narrow_beam_finds_the_best_text_of_sure_answers(seed: int) -> None:
+    rows = answers(seed, 12, 5) * 3
+    rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
+    assert best_texts(rows)[0].text == best_texts(rows, beam=100_000)[0].text
+
+
+def test_the_same_character_twice_needs_a_blank_between() -> None:
+    sure = np.log(np.full((4, 3), 0.001))
+    for step, label in enumerate((0, 0, 2, 0)):
+        sure[step, label] = np.log(0.998)
+    assert best_texts(sure)[0].text == (0, 0)
+    sure[2] = sure[1]
+    assert best_texts(sure)[0].text == (0,)
+
+
+def test_nothing_but_blanks_is_the_empty_text() -> None:
+    blank = np.log(np.tile([0.001, 0.001, 0.998], (40, 1)))
+    best = best_texts(blank)[0]
+    assert best.text == ()
+    assert best.probability == pytest.approx(0.998**40, rel=1e-6)
+
+
+def test_a_constraint_is_part_of_the_search() -> None:
+    rows = answers(3)
+    two = Constraint(lambda prefix, _: len(prefix) < 2, lambda prefix: len(prefix) == 2)
+    expected = {text: p for text, p in all_texts(rows).items() if len(text) == 2}
+    found = best_texts(rows, 9, two, beam=1000)
+    assert {h.text: pytest.approx(h.probability) for h in found} == expected
+    nothing = Constraint(lambda prefix, _: False, lambda prefix: bool(prefix))
+    assert best_texts(rows, 5, nothing) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_spans_are_those_of_the_likeliest_way(seed: int) -> None:
+    rows = answers(seed)
+    text = best_texts(rows, 3)[-1].text
+    ways = [w for w in itertools.product(range(LABELS), repeat=STEPS) if text_of(w, LABELS - 1) == text]
+    best = max(ways, key=lambda way: rows[np.arange(STEPS), way].sum())
+    expected, step = [], 0
+    for label, run in itertools.groupby(best):
+        length = len(list(run))
+        if label != LABELS - 1:
+            expected.append((step, step + length))
+        step += length
+    assert spans(rows, text) == expected
+
+
+def test_a_text_that_is_too_long_has_no_spans() -> None:
+    with pytest.raises(ValueError, match="4 characters don't fit into 6 steps"):
+        spans(answers(0), (1, 1, 1, 1))

@@ -1,0 +1,211 @@
+"""The strip network: composed strings, CTC's loss, and a run that goes on where it stopped."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from edgedigits.strips import HEIGHT
+from edgedigits_train.cli import main
+from edgedigits_train.data import DataSet, load_mnist
+from edgedigits_train.recipe import RecipeError
+from edgedigits_train.run import RunError
+from edgedigits_train.strip import run
+from edgedigits_train.strip.compose import LABELS, Composer, Digits
+from edgedigits_train.strip.recipe import SECTIONS, Composition, StripRecipe, load_strip_recipe
+
+SMALL = """
+[data]
+set = "mnist"
+validation = 297
+
+[network]
+filters = [4, 4, 8, 8, 8]
+along = [8]
+
+[training]
+steps = 60
+batch = 4
+widths = [64, 96]
+checkpoint = 20
+
+[optimizer]
+kind = "adam"
+rate = 0.003
+
+[averaging]
+decay = 0.9
+"""
+
+
+@pytest.fixture(scope="module")
+def data(small_mnist: Path) -> DataSet:
+    return load_mnist(small_mnist)
+
+
+@pytest.fixture(scope="module")
+def digits(data: DataSet) -> Digits:
+    return Digits.of_pictures(data.train_images[:300], data.train_labels[:300])
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> StripRecipe:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return load_strip_recipe(str(path))
+
+
+# --- strings ------------------------------------------------------------------------------------------
+
+
+def strips(digits: Digits, settings: Composition, count: int, seed: int = 0) -> list[tuple[np.ndarray, str]]:
+    composer, random = Composer(digits, settings), np.random.default_rng(seed)
+    made = [composer.strip(128, random) for _ in range(count)]
+    return [(image, "".join(LABELS[label] for label in text)) for image, text in made]
+
+
+def test_a_strip_is_a_function_of_the_generator(digits: Digits) -> None:
+    one, again = (strips(digits, Composition(), 20) for _ in range(2))
+    other = strips(digits, Composition(), 20, seed=1)
+    assert all(np.array_equal(a, b) and s == t for (a, s), (b, t) in zip(one, again, strict=True))
+    assert [text for _, text in one] != [text for _, text in other]
+
+
+def test_strips_have_the_networks_height_and_ink(digits: Digits) -> None:
+    for image, text in strips(digits, Composition(empty=0.0), 60):
+        assert image.shape == (HEIGHT, 128)
+        assert image.dtype == np.uint8
+        assert image.max() > 200
+        assert any(character.isdigit() for character in text)
+
+
+def test_settings_do_what_they_say(digits: Digits) -> None:
+    plain = Composition(separators=0.0, empty=0.0)
+    assert all(text.isdigit() for _, text in strips(digits, plain, 60))
+    with_signs = "".join(text for _, text in strips(digits, Composition(separators=1.0), 100))
+    assert set(".,-") <= set(with_signs)
+    assert all(text == "" for _, text in strips(digits, Composition(empty=1.0), 30))
+
+
+def columns_without_ink(image: np.ndarray) -> int:
+    """Count the gaps between the first and the last ink of a strip on plain paper."""
+    inked = np.flatnonzero((image > 128).any(axis=0))
+    return int((np.diff(inked) > 1).sum())
+
+
+def test_digits_touch_more_often_where_they_should(digits: Digits) -> None:
+    clean = {"background": 0.0, "rules": 0.0, "clutter": 0.0, "empty": 0.0, "separators": 0.0}
+    gaps = []
+    for touching in (0.0, 1.0):
+        made = strips(digits, Composition(touching=touching, **clean), 80)
+        gaps.append(sum(columns_without_ink(image) for image, _ in made) / sum(len(t) for _, t in made))
+    assert gaps[0] > 1.5 * gaps[1]
+
+
+# --- the loss and what is measured --------------------------------------------------------------------
+
+
+def test_the_loss_is_that_of_all_ways_to_stretch_a_text() -> None:
+    logits = np.random.default_rng(0).normal(0, 1, (3, 5, 4)).astype(np.float32)
+    labels = np.array([[0, 2, -1], [1, 1, -1], [-1, -1, -1]], np.int32)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    expected = []
+    for row, text in zip(probabilities, labels, strict=True):
+        wanted = tuple(text[text >= 0])
+        total = 0.0
+        for way in itertools.product(range(4), repeat=5):
+            if tuple(k for k, _ in itertools.groupby(way) if k != 3) == wanted:
+                total += float(np.prod(row[np.arange(5), way]))
+        expected.append(-np.log(total))
+    found = run.ctc_losses(tf.constant(logits), tf.constant(labels)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_errors_are_counted_in_characters_and_strips() -> None:
+    said = run.Strips(
+        np.zeros((3, 1, 1), np.uint8), np.array([[1, 2, 3], [4, -1, -1], [-1, -1, -1]], np.int32)
+    )
+    assert run.errors([[1, 2, 3], [4], []], said) == (0.0, 1.0)
+    assert run.errors([[1, 3], [4, 4], []], said) == (0.5, pytest.approx(1 / 3))
+
+
+# --- runs ---------------------------------------------------------------------------------------------
+
+
+class KilledError(Exception):
+    """The end of a process, as far as a run is concerned."""
+
+
+def test_a_run_killed_and_started_again_ends_with_the_same_weights(
+    data: DataSet, recipe: StripRecipe, tmp_path: Path
+) -> None:
+    def kill(row: run.Stretch) -> None:
+        if row.step == 40:
+            raise KilledError
+
+    run.run(recipe, data, tmp_path / "whole", 0)
+    with pytest.raises(KilledError):
+        run.run(recipe, data, tmp_path / "killed", 0, on_checkpoint=kill)
+    steps: list[int] = []
+    report = run.run(recipe, data, tmp_path / "killed", 0, on_checkpoint=lambda row: steps.append(row.step))
+    assert steps == [60]
+    assert report["labels"] == list(LABELS)
+    answers = []
+    for name in ("whole", "killed"):
+        loaded = tf.saved_model.load(str(tmp_path / name / "model"))
+        strip = tf.random.stateless_uniform((2, HEIGHT, 64, 1), (0, 0))
+        answers.append(loaded.signatures["logits"](strips=strip)["logits"].numpy())
+    assert answers[0].shape == (2, 1, 32, len(LABELS) + 1)
+    np.testing.assert_array_equal(*answers)
+    assert not list((tmp_path / "killed").glob("checkpoint*"))
+    with pytest.raises(RunError, match="finished run"):
+        run.run(recipe, data, tmp_path / "killed", 0)
+
+
+def test_the_command_trains_a_run_folder(
+    small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    out = tmp_path / "run"
+    arguments = ["strip", str(path), "--data", str(small_mnist.parent), "--out", str(out), "--steps", "20"]
+    assert main(arguments) == 0
+    assert "step 20/20" in capsys.readouterr().out
+    report = json.loads((out / "report.json").read_text())
+    assert report["kind"] == "strip"
+    assert {"recipe.toml", "history.csv", "environment.json", "model"} <= {f.name for f in out.iterdir()}
+
+
+def test_the_published_recipe_spells_out_what_it_reads() -> None:
+    recipe = load_strip_recipe("strip")
+    assert all(f"[{section}]" in recipe.to_toml() for section in SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("steps = 0", r"line 11: \[training\] steps = 0: must be at least 1"),
+        ("stepz = 60", r"line 11: \[training\] stepz: no such setting \(did you mean steps\?\)"),
+        ('steps = "many"', r"line 11: \[training\] steps = \"many\": must be a whole number"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_line(wrong: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(SMALL.replace("steps = 60", wrong).lstrip("\n"))
+    with pytest.raises(RecipeError, match=said.replace("line 11", "line 10")):
+        load_strip_recipe(str(path))
+
+
+def test_steps_that_are_no_whole_blocks_are_refused_before_training(
+    data: DataSet, recipe: StripRecipe, small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "small.toml"
+    out = tmp_path / "run"
+    arguments = ["strip", str(path), "--data", str(small_mnist.parent), "--out", str(out), "--steps", "50"]
+    assert main(arguments) == 1
+    assert "steps and checkpoint must be multiples of 20" in capsys.readouterr().err
