@@ -348,15 +348,14 @@ def _way(model: str) -> str:
 def _validate_strips(options: argparse.Namespace) -> int:
     from edgedigits.files import write_atomically
     from edgedigits_export.errors import DataError
+    from edgedigits_export.html import strip_html
     from edgedigits_export.junit import strip_junit
     from edgedigits_export.strip_data import read_composed, read_lines
     from edgedigits_export.strip_tables import strip_table
     from edgedigits_export.validate_strips import validate_strips
 
-    if options.html is not None or options.corruptions:
-        raise EdgeDigitsError(
-            f"{options.float_model}: a model for strips has no --html and no --corruptions; leave them out"
-        )
+    if options.corruptions:
+        raise EdgeDigitsError(f"{options.float_model}: a model for strips; leave --corruptions out")
     gates = read_gates(options.gates, StripGates) if options.gates is not None else StripGates()
     given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
     gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
@@ -375,6 +374,8 @@ def _validate_strips(options: argparse.Namespace) -> int:
     print(strip_table(validation), end="")
     if options.json is not None:
         write_atomically(options.json, validation.as_json().encode())
+    if options.html is not None:
+        write_atomically(options.html, strip_html(validation, sets).encode())
     if options.junit is not None:
         write_atomically(options.junit, strip_junit(validation))
     for failure in validation.failures:

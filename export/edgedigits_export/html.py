@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from html import escape
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from edgedigits_export.data import Pictures
+from edgedigits_export.strip_data import StripSet
+from edgedigits_export.strip_tables import strip_table
 from edgedigits_export.tables import table
 from edgedigits_export.validate import Comparison, ModelFigures, Validation
+from edgedigits_export.validate_strips import StripComparison, StripValidation
 
 SHOWN = 200
 """At most so many pictures that are read otherwise are shown for a model; the text says how many are."""
@@ -25,6 +30,7 @@ pre { font-size: 12.5px; overflow-x: auto; background: #f6f6f6; padding: 1em }
 figure { margin: 0 } figcaption { font-size: 13px; color: #555; max-width: 26em }
 .flips { display: flex; flex-wrap: wrap; gap: .6em } .flips figcaption { font-size: 11px; line-height: 1.25 }
 .flips img { width: 84px; height: 84px; image-rendering: pixelated }
+.flips img.strip { width: auto }
 .passed { color: #006d4a } .failed { color: #b00020 } svg text { font: 11px system-ui, sans-serif }
 """
 
@@ -32,15 +38,7 @@ figure { margin: 0 } figcaption { font-size: 13px; color: #555; max-width: 26em 
 def html(validation: Validation, pictures: Pictures) -> str:
     """Return the page; `pictures` are those that were validated on."""
     models = [validation.baseline, *(c.model for c in validation.comparisons)]
-    failures = validation.failures
-    verdict = (
-        "<ul class='failed'>" + "".join(f"<li>{escape(line)}</li>" for line in failures) + "</ul>"
-        if failures
-        else "<p class='passed'>Every gate is passed.</p>"
-    )
     sections = [
-        f"<h1>{escape(validation.baseline.name)} and its quantized models</h1>",
-        verdict,
         f"<pre>{escape(table(validation))}</pre>",
         "<div class='plots'>",
         _reliability(models),
@@ -49,10 +47,27 @@ def html(validation: Validation, pictures: Pictures) -> str:
         "</div>",
         *(_flips(c, pictures) for c in validation.comparisons),
     ]
-    body = "\n".join(sections)
+    return _page(validation.baseline.name, validation.failures, sections)
+
+
+def strip_html(validation: StripValidation, sets: Sequence[StripSet]) -> str:
+    """Return the page of a validation of models for strips; `sets` are those that were validated on."""
+    sections = [f"<pre>{escape(strip_table(validation))}</pre>"]
+    for measured, strips in zip(validation.sets, sets, strict=True):
+        sections += [_changes(comparison, strips) for comparison in measured.comparisons]
+    return _page(validation.sets[0].baseline.name, validation.failures, sections)
+
+
+def _page(name: str, failures: Sequence[str], sections: Sequence[str]) -> str:
+    verdict = (
+        "<ul class='failed'>" + "".join(f"<li>{escape(line)}</li>" for line in failures) + "</ul>"
+        if failures
+        else "<p class='passed'>Every gate is passed.</p>"
+    )
+    body = "\n".join([f"<h1>{escape(name)} and its quantized models</h1>", verdict, *sections])
     return (
         "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
-        f"<title>{escape(validation.baseline.name)}: validation</title><style>{_STYLE}</style></head>\n"
+        f"<title>{escape(name)}: validation</title><style>{_STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
 
@@ -140,10 +155,33 @@ def _flips(comparison: Comparison, pictures: Pictures) -> str:
     more = f"<p>The first {SHOWN} are shown.</p>" if len(flips) > SHOWN else ""
     figures = []
     for flip in flips[:SHOWN]:
-        png = cv2.imencode(".png", 255 - pictures.images[flip.picture])[1].tobytes()
-        source = "data:image/png;base64," + base64.b64encode(png).decode()
+        source = _source(pictures.images[flip.picture])
         before = f"{escape(flip.before)} {flip.before_confidence:.2f}"
         after = f"{escape(flip.after)} {flip.after_confidence:.2f}"
         caption = f"{flip.picture}: is {escape(flip.truth)}<br>{before} → {after}"
         figures.append(f"<figure><img alt='' src='{source}'><figcaption>{caption}</figcaption></figure>")
     return f"{head}{more}<div class='flips'>{''.join(figures)}</div>"
+
+
+def _changes(comparison: StripComparison, strips: StripSet) -> str:
+    changes = comparison.changes
+    images = {strip.name: strip.image for strip in strips.strips}
+    head = f"<h2>{escape(comparison.model.name)}, {escape(strips.name)}: {len(changes)} read otherwise</h2>"
+    more = f"<p>The first {SHOWN} are shown.</p>" if len(changes) > SHOWN else ""
+    figures = []
+    for change in changes[:SHOWN]:
+        before = f"{escape(change.before) or 'nothing'} {change.before_confidence:.2f}"
+        after = f"{escape(change.after) or 'nothing'} {change.after_confidence:.2f}"
+        truth = escape(change.truth) or "nothing"
+        caption = f"{escape(change.strip)}: is {truth}<br>{before} → {after}"
+        source = _source(images[change.strip])
+        figures.append(
+            f"<figure><img class='strip' alt='' src='{source}'><figcaption>{caption}</figcaption></figure>"
+        )
+    return f"{head}{more}<div class='flips'>{''.join(figures)}</div>"
+
+
+def _source(image: NDArray[np.uint8]) -> str:
+    """Return a picture, ink bright, as a data URL, ink dark."""
+    png = cv2.imencode(".png", 255 - image)[1].tobytes()
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -183,8 +183,8 @@ def test_the_command_says_it_all(
     models = [str(exported["float32"]), str(exported["int8"])]
     gates = tmp_path / "gates.toml"
     gates.write_text("[gates]\nmin_agreement = 1.0\nmax_drop = false\n")
-    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit")}
-    given = ["--json", str(files["json"]), "--junit", str(files["junit"])]
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit", "html")}
+    given = ["--html", str(files["html"]), "--json", str(files["json"]), "--junit", str(files["junit"])]
     assert main(["validate", *models, "--strips", str(strips), *given]) == 0
     said = capsys.readouterr().out
     assert "160 strips, digits and separators compared" in said
@@ -192,6 +192,9 @@ def test_the_command_says_it_all(
     whole = json.loads(files["json"].read_text())
     assert whole["passed"]
     assert whole["sets"][0]["baseline"]["timing"]["p50"] > 0
+    page = files["html"].read_text()
+    assert "Every gate is passed" in page
+    assert page.count("<figure>") == len(whole["sets"][0]["comparisons"][0]["changes"])
     suite = ElementTree.parse(files["junit"]).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("4", "0")
     status = main(["validate", *models, "--strips", str(strips), "--gates", str(gates)])
@@ -228,6 +231,14 @@ def test_runs_and_strips_that_do_not_fit_are_refused(
         next(export_strip_run(read_run(run), tmp_path, find_formats(["int8"]), others))
     assert main(["validate", "paper-float32", "paper-int8", "--strips", str(strips)]) == 1
     assert "a model for glyphs" in capsys.readouterr().err
+
+
+def test_models_for_strips_want_strips(exported: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    models = [str(exported["float32"]), str(exported["int8"])]
+    assert main(["validate", *models]) == 1
+    assert "--strips FILE.npz or --lines DIR" in capsys.readouterr().err
+    assert main(["validate", *models, "--corruptions"]) == 1
+    assert "leave --corruptions out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""Strips of digits that are not trained on, in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgedigits.strips import HEIGHT
+from edgedigits_train.cli import main
+from edgedigits_train.strip.compose import LABELS
+
+RECIPE = """
+[data]
+set = "mnist"
+validation = 297
+
+[network]
+filters = [4, 4, 8, 8, 8]
+along = [8]
+
+[training]
+steps = 60
+batch = 4
+widths = [64, 96]
+
+[optimizer]
+kind = "adam"
+rate = 0.003
+"""
+
+
+def test_the_seed_says_which_strips(
+    small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE)
+
+    def written(name: str, seed: int) -> Path:
+        path = tmp_path / name
+        given = ["--data", str(small_mnist.parent), "--seed", str(seed), "--count", "12"]
+        assert main(["strip", str(recipe), *given, "--held-out", str(path)]) == 0
+        return path
+
+    first, again, other = written("a.npz", 1), written("b.npz", 1), written("c.npz", 2)
+    assert "12 strips, seed 1" in capsys.readouterr().out
+    assert first.read_bytes() == again.read_bytes()
+    with np.load(first) as file, np.load(other) as differs:
+        images, labels, about = file["images"], file["labels"], json.loads(str(file["about"]))
+        assert (images.dtype, images.shape) == (np.uint8, (12, HEIGHT, 96))
+        assert (labels.dtype, len(labels)) == (np.int32, 12)
+        assert labels.min() >= -1
+        assert labels.max() < len(LABELS)
+        assert (about["seed"], about["labels"]) == (1, list(LABELS))
+        assert len(about["checksums"]) == 4
+        assert not np.array_equal(images, differs["images"])
+
+
+def test_no_strips_are_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["strip", "--held-out", str(tmp_path / "a.npz"), "--count", "0"])
+    assert "--count 0 is below 1" in capsys.readouterr().err
