@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.system import instructions
 
+from edgedigits.reader import DEFAULT_MODEL
+
 GROWTH = 1.10
 """So many times the committed count at most; counts repeat to within a thousandth."""
 
@@ -41,7 +43,7 @@ def test_the_counts_are_of_what_they_say(counts: instructions.Counts) -> None:
     assert many[a76] < many[a72] < 32 * 101_632
     assert one[a72] < many[a72] < 32 * one[a72]
     parts = sum(numbers[a72] for stage, numbers in counts.items() if stage.startswith("of a read: "))
-    assert parts == pytest.approx(counts["read, compact-int8"][a72], rel=0.05)
+    assert parts == pytest.approx(counts[f"read, {DEFAULT_MODEL}"][a72], rel=0.05)
     assert counts["cold start to first reading"][a72] > counts["import NumPy"][a72]
 
 
