@@ -141,7 +141,7 @@ class Composer:
             unsteady=unsteady,
             joined=0.5 * random.random() if random.random() < 0.3 * settings.touching / 0.6 else 0.0,
             stretch=float(np.exp(random.normal(0.05, 0.18))),
-            forms=settings.forms * (4 * random.random() if random.random() < 0.4 else 0.35),
+            forms=settings.forms * (2.6 * random.random() if random.random() < 0.6 else 0.25),
             habits=tuple(int(habit) for habit in random.integers(0, 1 << 16, 10)),
             printed=random.random() < 0.2,
         )
@@ -151,7 +151,8 @@ class Composer:
         room = width / (hand.height * hand.stretch * (0.62 + max(hand.gap, -0.1)))
         most = max(1, min(6 if random.random() < 0.65 else 14, int(room)))
         least = max(1, min(most, int(room * random.uniform(0.4, 0.95))))
-        text = self._text(int(random.integers(least, most + 1)), random)
+        count = int(random.integers(least, most + 1))
+        text = self._text(count if random.random() < 0.92 else int(random.integers(1, 3)), random)
         sheet, end = self._written(text, hand, random)
         ink = self._bent(sheet[:, : end + 24], hand, random)
         return self._cut(ink, width, random), text
@@ -432,7 +433,7 @@ class Composer:
 
 _AROUND = 5
 """Pixels around a glyph in which its distances are kept."""
-_OTHERWISE = {1: 2.5, 5: 1.3, 7: 1.5}
+_OTHERWISE = {1: 1.6, 2: 1.2, 4: 1.2, 7: 1.5, 9: 1.6}
 """How much more often than others a digit is of `forms`: MNIST's writers are Americans."""
 _SIGN_SHARES = (0.4, 0.22, 0.2, 0.08, 0.03, 0.07)
 
@@ -479,13 +480,14 @@ def _sign(sign: str, base: float, hand: _Hand, random: np.random.Generator) -> t
         lines = [[at(0, random.normal(0, 0.03)), at(0.5 * wide, random.normal(0, 0.04)), at(wide, 0)]]
         top = random.uniform(-0.65, -0.25) if random.random() < 0.85 else random.uniform(-0.2, 0.0)
     elif sign == "=":
-        wide = random.uniform(0.25, 0.5)
-        apart = random.uniform(0.15, 0.3)
+        wide = random.uniform(0.25, 0.6)
+        apart, tilt = random.uniform(0.15, 0.32), random.uniform(-0.22, 0.06)
+        shift = random.normal(0, 0.08)
         lines = [
-            [at(0, 0), at(wide, random.normal(-0.03, 0.03))],
-            [at(0, apart), at(wide, apart + random.normal(-0.03, 0.03))],
+            [at(0, 0), at(0.5 * wide, 0.5 * tilt + random.normal(0, 0.03)), at(wide, tilt)],
+            [at(shift, apart), at(wide + shift, apart + tilt + random.normal(0, 0.05))],
         ]
-        top = random.uniform(-0.75, -0.35)
+        top = random.uniform(-0.85, -0.35)
     elif sign == "/":
         wide = random.uniform(0.4, 0.75)
         lines = [[at(wide, 0), at(0, random.uniform(1.1, 1.4))]]
