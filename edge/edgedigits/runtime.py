@@ -11,15 +11,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgedigits.card import WAYS, Way
 from edgedigits.errors import ModelError
 from edgedigits.quiet import quiet
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 DELEGATES = {"edgetpu": "libedgetpu.so.1"}
 """Names of delegates, and the shared libraries that they stand for."""

@@ -82,8 +82,8 @@ class Composer:
 
         What is narrower than `width` has paper (0) at its right.
         """
-        settings = self.settings
-        if random.random() < settings.empty:
+        text: list[int]
+        if random.random() < self.settings.empty:
             ink, text = self._no_digits(width, random), []
         else:
             ink, text = self._writing(width, random)
@@ -286,14 +286,12 @@ class Composer:
         rows = y + slope * (x - width / 2) + waves[..., 1]
         away = cv2.remap(sheet, columns, rows, cv2.INTER_LINEAR, borderValue=_FAR)
         if random.random() < 0.5:
-            knots = random.normal(0, 0.18 * hand.width * random.random(), (3, max(3, grown // 8)))
-            away += cv2.resize(knots.astype(np.float32), (grown, height), interpolation=cv2.INTER_LINEAR)
-        ink = np.clip(0.5 - away, 0, 1)
+            pressure = random.normal(0, 0.18 * hand.width * random.random(), (3, max(3, grown // 8)))
+            away = away + _spread(pressure, (grown, height))
+        ink = np.asarray(np.clip(0.5 - away, 0, 1), np.float32)
         if random.random() < 0.2:  # the pen gives less ink here and there
-            knots = random.uniform(1 - 0.8 * random.random(), 1.4, (3, max(3, grown // 10)))
-            ink *= np.clip(
-                cv2.resize(knots.astype(np.float32), (grown, height), interpolation=cv2.INTER_LINEAR), 0.3, 1
-            )
+            flow = random.uniform(1 - 0.8 * random.random(), 1.4, (3, max(3, grown // 10)))
+            ink *= np.clip(_spread(flow, (grown, height)), 0.3, 1)
         return ink
 
     def _cut(self, ink: Canvas, width: int, random: np.random.Generator) -> Canvas:
@@ -416,15 +414,15 @@ class Composer:
             edge = random.uniform(0, width)
             soft = np.clip((np.arange(width, dtype=np.float32) - edge) / random.uniform(2, 12), -0.5, 0.5)
             light = light * (1 - random.uniform(0.1, 0.35) * (0.5 + soft[None, :]))
-        grey = paper * light * (1 - np.clip(dark, 0, 0.9)) * (1 - contrast * ink)
+        seen = np.asarray(paper * light * (1 - np.clip(dark, 0, 0.9)) * (1 - contrast * ink))
         blur = random.uniform(0, 1.0)
         if blur > 0.25:
-            grey = cv2.GaussianBlur(grey, (5, 5), blur)
+            seen = np.asarray(cv2.GaussianBlur(seen, (5, 5), blur))
         noise = random.uniform(0, 1) ** 2 * 0.05 * paper
-        grain = random.standard_normal(grey.shape, dtype=np.float32)
+        grain = random.standard_normal(seen.shape, dtype=np.float32)
         if random.random() < 0.4:
-            grain = 2.0 * cv2.GaussianBlur(grain, (3, 3), 0.8)
-        grey = np.clip(np.rint(grey + noise * grain), 0, 255).astype(np.uint8)
+            grain = np.asarray(2.0 * cv2.GaussianBlur(grain, (3, 3), 0.8), np.float32)
+        grey = np.clip(np.rint(seen + noise * grain), 0, 255).astype(np.uint8)
         if random.random() < 0.15:
             _, code = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 90))])
             grey = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
@@ -442,7 +440,14 @@ def _reach(contour: npt.NDArray[np.float32], rows: int) -> npt.NDArray[np.float3
     """Return the largest value within so many rows above and below."""
     if rows < 1:
         return contour
-    return cv2.dilate(contour[:, None], np.ones((2 * rows + 1, 1), np.uint8))[:, 0]
+    high = cv2.dilate(contour[:, None], np.ones((2 * rows + 1, 1), np.uint8))
+    return np.asarray(high, np.float32)[:, 0]
+
+
+def _spread(knots: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return a few values spread evenly over a sheet of this width and height, straight between them."""
+    wide = cv2.resize(knots.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide, np.float32)
 
 
 def _drawn(lines: list[npt.NDArray[np.float64]], size: tuple[int, int], width: float) -> Glyph:
