@@ -270,9 +270,16 @@ class Run:
 
 
 def _reader(arguments: argparse.Namespace) -> Reader:
-    from edgedigits.reader import Reader
+    from edgedigits.reader import DEFAULT_WAY, Reader
 
-    return Reader(arguments.model, min_line_confidence=arguments.min_confidence, delegate=arguments.delegate)
+    return Reader(
+        arguments.model,
+        min_line_confidence=arguments.min_confidence,
+        delegate=arguments.delegate,
+        way=arguments.way or DEFAULT_WAY,
+        strip_model=arguments.strip_model,
+        max_error=arguments.max_error,
+    )
 
 
 def _form_reader(arguments: argparse.Namespace) -> FormReader | None:
@@ -389,6 +396,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write a sheet per picture to this folder that shows every stage of reading it",
     )
     live.add_delegate(read)
+    live.add_way(read)
 
     live.add(commands, _common, _positive, _seconds)
     doctor.add(commands)

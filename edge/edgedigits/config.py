@@ -73,6 +73,13 @@ class GeneralSettings:
     """Name of a shipped model or path of a .tflite file; empty: the default one."""
     delegate: str = ""
     """Accelerator that runs the network: edgetpu, or a TFLite delegate's shared library; empty: the CPU."""
+    way: Literal["", "auto", "glyph", "strip"] = ""
+    """How lines are read: glyph by glyph, each as one strip, or as it suits the line; empty: auto."""
+    strip_model: str = ""
+    """Model for the strip way, as for `model`."""
+    max_error: float = 0.0
+    """Lines are accepted as the models promise at most this share of them to be wrong; 0: by confidence
+    alone. 0…0.5."""
     min_confidence: float = -1.0
     """Lines are accepted from this confidence on; negative: what the model says. -1…1."""
     every: float = 0.0

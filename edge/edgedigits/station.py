@@ -18,7 +18,7 @@ from edgedigits.journal import Journal, default_path
 from edgedigits.live import Live
 from edgedigits.page import Page
 from edgedigits.pictures import KeptPictures
-from edgedigits.reader import DEFAULT_MODEL, Reader
+from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, Reader
 from edgedigits.reconnect import Reconnecting
 from edgedigits.settings import SettingsError
 from edgedigits.sinks import CsvFile, JsonLinesFile, Sink
@@ -95,7 +95,12 @@ def open_reader(general: GeneralSettings) -> Reader:
     """Return the reader that settings describe; raises `ModelError`."""
     minimum = general.min_confidence if general.min_confidence >= 0 else None
     return Reader(
-        general.model or DEFAULT_MODEL, min_line_confidence=minimum, delegate=general.delegate or None
+        general.model or DEFAULT_MODEL,
+        min_line_confidence=minimum,
+        delegate=general.delegate or None,
+        way=general.way or DEFAULT_WAY,
+        strip_model=general.strip_model or None,
+        max_error=general.max_error or None,
     )
 
 

@@ -63,6 +63,7 @@ def add(
     )
     common(live, ("table", "jsonl"))
     add_delegate(live)
+    add_way(live)
     live.set_defaults(model=None, perform=perform)
 
 
@@ -90,6 +91,34 @@ def add_delegate(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_way(parser: argparse.ArgumentParser) -> None:
+    """Add what says how lines are read, and how sure a reading must be."""
+    parser.add_argument(
+        "--way",
+        choices=("auto", "glyph", "strip"),
+        help="read lines glyph by glyph, each as one strip, or as it suits the line (auto)",
+    )
+    parser.add_argument(
+        "--strip-model", metavar="NAME|FILE", help="model for the strip way (default: strip-int8)"
+    )
+    parser.add_argument(
+        "--max-error",
+        type=_share,
+        metavar="E",
+        help="accept as many lines as the model promises at most this share of to be wrong, as in 0.01",
+    )
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share between 0 and 1")
+    return value
+
+
 def load(arguments: argparse.Namespace) -> LiveConfig:
     """Return the configuration that the arguments name, with what they change; raises `SettingsError`."""
     from edgedigits.config import OutputSettings, load_config
@@ -102,8 +131,9 @@ def load(arguments: argparse.Namespace) -> LiveConfig:
         general["model"] = arguments.model
     if arguments.min_confidence is not None:
         general["min_confidence"] = arguments.min_confidence
-    if arguments.delegate is not None:
-        general["delegate"] = arguments.delegate
+    for option in ("delegate", "way", "strip_model", "max_error"):
+        if getattr(arguments, option) is not None:
+            general[option] = getattr(arguments, option)
     if getattr(arguments, "every", None) is not None:
         general["every"] = arguments.every
     tables = dict(config.tables)

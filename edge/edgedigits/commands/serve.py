@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.commands.live import SOURCES, add_config, add_delegate, load
+from edgedigits.commands.live import SOURCES, add_config, add_delegate, add_way, load
 from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def add(commands: Any, probability: Callable[[str], float]) -> None:
         help="accept a line from this confidence on, 0 to 1",
     )
     add_delegate(serve)
+    add_way(serve)
     serve.add_argument(
         "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
     )
