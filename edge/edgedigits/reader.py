@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
-from edgedigits.decode import RejectRule, Separator, decode_digit, decode_line, is_character
+from edgedigits.decode import (
+    RejectRule,
+    Separator,
+    decode_digit,
+    decode_line,
+    is_character,
+    is_drawing,
+    weigh_surroundings,
+)
 from edgedigits.errors import ModelError, PictureError
 from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
 from edgedigits.hypotheses import Asked, LineHypotheses
@@ -118,7 +126,7 @@ class Reader:
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
-        lines = self._lines(hypotheses, image, ink, across, size)
+        lines = weigh_surroundings(self._lines(hypotheses, image, ink, across, size), self.rule)
         return Page(lines, size, (time.perf_counter() - started) * 1000)
 
     def _hypotheses(self, text_lines: list[TextLine]) -> list[LineHypotheses]:
@@ -203,9 +211,11 @@ class Reader:
         digits, separators = [], []
         for arc in best.arcs:
             if arc.separator is None:
-                probabilities = hypotheses.asked[arc.row].probabilities
-                assert probabilities is not None
-                digits.append(decode_digit(probabilities, labels, _scaled(arc.box, across, size), self.rule))
+                asked = hypotheses.asked[arc.row]
+                assert asked.probabilities is not None
+                box = _scaled(arc.box, across, size)
+                drawn = is_drawing(asked.ink)
+                digits.append(decode_digit(asked.probabilities, labels, box, self.rule, drawn))
             elif arc.separator:
                 separators.append(Separator(arc.separator, _scaled(arc.box, across, size)))
         for mark in hypotheses.line.marks:

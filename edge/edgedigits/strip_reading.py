@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.ctc import Constraint, Hypothesis, best_texts, spans
+from edgedigits.ctc import Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule
 from edgedigits.page import REJECTED, Box, Digit, Line
 from edgedigits.strip_model import StripModel
@@ -108,12 +108,14 @@ class StripReader:
         self,
         grey: NDArray[np.uint8],
         region: Region,
-        constraint: Constraint | None = None,
+        count: tuple[int, int] | None = None,
     ) -> Line | None:
         """Read a strip of a picture (uint8, H×W, dark ink on light); None where it says no digit.
 
-        Boxes are in pixels of the picture. `constraint` says what the text may be.
+        Boxes are in pixels of the picture. With `count`, only texts of so many digits, fewest and most, are
+        looked for; their probability is still that among all texts.
         """
+        constraint = None if count is None else self._of_count(*count)
         strip, back = _cut_out(grey, region, self.settings.longest)
         answers = self.model.log_probabilities(strip)
         hypotheses = best_texts(answers, 2 * self.settings.readings, constraint)
@@ -143,6 +145,17 @@ class StripReader:
             box=(left, top, right - left, bottom - top),
             digits=tuple(digits),
             readings=tuple(readings[: self.settings.readings]),
+        )
+
+    def _of_count(self, fewest: int, most: int) -> Constraint:
+        """Return what keeps the search to texts of so many digits; separators stand where they like."""
+
+        def digits(prefix: Prefix) -> int:
+            return sum(self._is_digit[label] for label in prefix)
+
+        return Constraint(
+            lambda prefix, label: not self._is_digit[label] or digits(prefix) < most,
+            lambda prefix: digits(prefix) >= fewest,
         )
 
     def _text(self, hypothesis: Hypothesis) -> str:
