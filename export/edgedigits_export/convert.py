@@ -21,6 +21,7 @@ from edgedigits.card import Card
 from edgedigits.files import make_folder, write_atomically
 from edgedigits.model import SIDE, Model
 from edgedigits.quiet import quiet
+from edgedigits_export.bias import correct_bias
 from edgedigits_export.calibrate import Sample
 from edgedigits_export.data import Pictures
 from edgedigits_export.errors import ConversionError, RunError
@@ -169,7 +170,11 @@ class Network:
         make = self._with_quantizer if format_.maker == "quantizer" else self._with_tensorflow
         try:
             with quiet():
-                return make(format_, sample)
+                model = make(format_, sample)
+                if format_.activations != "int8" or sample is None or self._run.way != "glyph":
+                    return model
+                plain = self._with_tensorflow(FORMATS["float32"], None)
+            return correct_bias(plain, model, sample.images, str(self._run.path))
         except Exception as error:  # as above
             raise ConversionError(
                 f"{self._run.path}: can't be made {format_.name} ({_first_line(error)}); "
