@@ -1,13 +1,18 @@
 """Glyphs and their probabilities → the reading of a line; the reject rule.
 
 Pure functions: nothing here knows of a model file or a picture.
+
+The network judges a glyph by itself. That it stands among much that is no digit, as on a printed page, a
+photograph or a page of specks, or is itself a drawing in many pieces, is for the rules here to weigh.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,13 +47,18 @@ def is_character(label: str) -> bool:
 
 
 def decode_digit(
-    probabilities: NDArray[np.floating], labels: Sequence[str], box: Box, rule: RejectRule
+    probabilities: NDArray[np.floating],
+    labels: Sequence[str],
+    box: Box,
+    rule: RejectRule,
+    drawn: bool = False,
 ) -> Digit:
     """Read one glyph.
 
     `probabilities`: calibrated, one per label, summing to 1. Ties go to the label that stands first. A
-    glyph is rejected when no character reaches the rule's threshold or when the class "not a digit" is the
-    most probable; its best guess then leads the alternatives.
+    glyph is rejected when no character reaches the rule's threshold, when the class "not a digit" is the
+    most probable or when it is known to be `drawn` and not written; its best guess then leads the
+    alternatives.
     """
     ranked = [
         (labels[k], float(probabilities[k]))
@@ -58,7 +68,7 @@ def decode_digit(
     label, confidence = ranked[0]
     further = [guess for guess in ranked[1 : rule.alternatives + 1] if guess[1] >= rule.least_alternative]
     refused = not is_character(labels[int(np.argmax(probabilities))])
-    if refused or confidence < rule.min_digit_confidence:
+    if refused or drawn or confidence < rule.min_digit_confidence:
         return Digit(REJECTED, confidence, box, ((label, confidence), *further[: rule.alternatives - 1]))
     return Digit(label, confidence, box, tuple(further))
 
@@ -93,6 +103,70 @@ def decode_line(
         box=_around([digit.box for digit in digits]),
         digits=tuple(digits),
         readings=tuple(readings) or ((text, confidence),),
+    )
+
+
+_PIECES = 4
+_PIECE_SHARE = 0.03
+_APART_SHARE = 0.25
+_LEGIBLE = 40
+
+
+def is_drawing(ink: NDArray[np.uint8]) -> bool:
+    """Return whether a glyph is in too many pieces for a digit: a face is a 0 with eyes, nose and mouth.
+
+    `ink` is uint8, H×W, 0 paper. A digit is one stroke or two, and what a poor pen or the paper's pattern parts
+    from it is little; in a drawing four pieces or more hold 3 % of the ink each, and a quarter of it lies
+    outside the largest. Less than 40 pixels high that is not to be told.
+    """
+    if ink.shape[0] < _LEGIBLE:
+        return False
+    count, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0).view(np.uint8))
+    if count <= _PIECES:
+        return False
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    whole = int(areas.sum())
+    return (
+        int(np.count_nonzero(areas >= _PIECE_SHARE * whole)) >= _PIECES
+        and whole - int(areas.max()) >= _APART_SHARE * whole
+    )
+
+
+_REACH = 6.0
+_MOST_REFUSED = 12.0
+
+
+def weigh_surroundings(lines: Sequence[Line], rule: RejectRule) -> tuple[Line, ...]:
+    """Return lines with their confidences lowered where they stand among what is no digit.
+
+    What surrounds a line tells how likely a digit is there before the network is asked: with n digits of its
+    own and r rejected glyphs within 6 heights of it, the odds of the line are multiplied by (n / (n + r))³.
+    (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the cube is for what stands
+    around a digit being of one kind.) A glyph smaller than the line's counts by the share of its area, and r
+    is never more than 12: a long number, surely read, is accepted in the midst of print.
+    """
+    rejected = np.array([d.box for line in lines for d in line.digits if d.rejected], np.float64)
+    if not len(rejected):
+        return tuple(lines)
+    return tuple(_weighed(line, rejected, rule) if line.accepted else line for line in lines)
+
+
+def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Line:
+    left, top, width, height = line.box
+    tall = float(np.median([digit.box[3] for digit in line.digits]))
+    x, y, w, h = rejected.T
+    apart_x = np.maximum(x - (left + width), left - (x + w))
+    apart_y = np.maximum(y - (top + height), top - (y + h))
+    near = np.maximum(apart_x, apart_y) <= _REACH * tall
+    if not near.any():
+        return line
+    refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
+    count = len(line.digits)
+    odds = (count / (count + refused)) ** 3
+    right = line.confidence * odds
+    confidence = right / (right + 1.0 - line.confidence)
+    return dataclasses.replace(
+        line, confidence=confidence, accepted=line.accepted and confidence >= rule.min_line_confidence
     )
 
 

@@ -105,11 +105,17 @@ class Reader:
             self._strips = self._open_strips()
         return self._strips
 
-    def read(self, image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> Page:
+    def read(
+        self,
+        image: NDArray[np.uint8],
+        size: tuple[int, int] | None = None,
+        count: tuple[int, int] | None = None,
+    ) -> Page:
         """Read a picture.
 
         `image` is uint8, H×W grey or H×W×3 BGR, upright. Where it is a reduced copy of a larger picture,
-        `size` is that picture's width and height in pixels, and the boxes are in its pixels.
+        `size` is that picture's width and height in pixels, and the boxes are in its pixels. `count` tells
+        the fewest and the most digits of a line, where they are known: strips are searched for no others.
 
         Raises `PictureError` for an array of another kind.
 
@@ -126,7 +132,7 @@ class Reader:
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
-        lines = weigh_surroundings(self._lines(hypotheses, image, ink, across, size), self.rule)
+        lines = weigh_surroundings(self._lines(hypotheses, image, ink, across, size, count), self.rule)
         return Page(lines, size, (time.perf_counter() - started) * 1000)
 
     def _hypotheses(self, text_lines: list[TextLine]) -> list[LineHypotheses]:
@@ -143,6 +149,7 @@ class Reader:
         ink: Ink,
         across: tuple[float, float],
         size: tuple[int, int],
+        count: tuple[int, int] | None,
     ) -> tuple[Line, ...]:
         """Read lines, each in the way that suits it, and leave out those that say nothing."""
         if self.way != "strip":
@@ -151,7 +158,7 @@ class Reader:
         within: set[int] = set()
         if self.way == "strip" or (self.way == "auto" and self._strips_serve):
             doubted = [k for k, each in enumerate(hypotheses) if self.way == "strip" or each.in_doubt]
-            of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size)
+            of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, count)
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
         of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
@@ -170,6 +177,7 @@ class Reader:
         image: NDArray[np.uint8],
         ink: Ink,
         size: tuple[int, int],
+        count: tuple[int, int] | None,
     ) -> tuple[dict[int, Line], set[int]]:
         """Read chosen lines as strips; return them, and the other lines that lie within their strips."""
         if not chosen:
@@ -186,7 +194,7 @@ class Reader:
             if k in within:
                 continue
             region = region_of(boxes[k], (width, height))
-            line = self.strips.read(grey, region)
+            line = self.strips.read(grey, region, count)
             if line is None:
                 continue
             lines[k] = line if to_page == (1.0, 1.0) else _line_scaled(line, to_page, size)
