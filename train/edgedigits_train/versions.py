@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edgedigits.normalize import SIZE
 from edgedigits_train import augment, junk
 from edgedigits_train.recipe import Augmentation
+from edgedigits_train.workers import pool
 
 CHUNK = 500
 """Pictures drawn with one random generator."""
@@ -53,8 +51,7 @@ class Versions:
         self._fields: list[augment.Fields] = []
         self._drawn: dict[int, Pictures] = {}
         workers = processes or os.cpu_count() or 1
-        # Spawned: a process forked from one in which TensorFlow's threads run may stand still for ever.
-        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone)
+        self._pool = pool(workers)
 
     def __enter__(self) -> Self:
         return self
@@ -115,10 +112,6 @@ class Versions:
             seed = (self.seed, number, place, 0x6E6F)
             chosen = np.random.default_rng((*seed, 1)).integers(len(self.images), size=2 * CHUNK)
             yield self.images[chosen], self.labels[chosen], self.negatives, count, self.settings, seed
-
-
-def _alone() -> None:
-    cv2.setNumThreads(1)
 
 
 def _chunks(array: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.generic]]:

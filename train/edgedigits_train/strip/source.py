@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +21,7 @@ from edgedigits_train.data import DataSet
 from edgedigits_train.recipe import RecipeError
 from edgedigits_train.strip.compose import Composer, Digits
 from edgedigits_train.strip.recipe import Composition, StripRecipe
+from edgedigits_train.workers import pool
 
 BLOCK = 20
 """Batches that are composed, and learnt from, at once."""
@@ -94,10 +93,7 @@ class Source:
     ) -> None:
         self.widths, self.size, self.seed = widths, size, seed
         workers = processes or max(1, (os.cpu_count() or 1) // 2)
-        # Spawned: a process forked from one in which TensorFlow's threads run may stand still for ever.
-        self._pool = ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=_prepare, initargs=(digits, settings)
-        )
+        self._pool = pool(workers, _prepare, digits, settings)
         self._blocks: dict[int, Future[Strips]] = {}
 
     def __enter__(self) -> Self:
@@ -133,7 +129,6 @@ _composer: Composer
 
 def _prepare(digits: Digits, settings: Composition) -> None:
     global _composer  # a process of the pool has one
-    cv2.setNumThreads(1)
     _composer = Composer(digits, settings)
 
 
