@@ -115,9 +115,9 @@ _LEGIBLE = 40
 def is_drawing(ink: NDArray[np.uint8]) -> bool:
     """Return whether a glyph is in too many pieces for a digit: a face is a 0 with eyes, nose and mouth.
 
-    `ink` is uint8, H×W, 0 paper. A digit is one stroke or two, and what a poor pen or the paper's pattern parts
-    from it is little; in a drawing four pieces or more hold 3 % of the ink each, and a quarter of it lies
-    outside the largest. Less than 40 pixels high that is not to be told.
+    `ink` is uint8, H×W, 0 paper. A digit is one stroke or two, and what a poor pen or the paper's pattern
+    parts from it is little; in a drawing four pieces or more hold 3 % of the ink each, and a quarter of it
+    lies outside the largest. Less than 40 pixels high that is not to be told.
     """
     if ink.shape[0] < _LEGIBLE:
         return False
@@ -164,7 +164,7 @@ def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Lin
     count = len(line.digits)
     odds = (count / (count + refused)) ** 3
     right = line.confidence * odds
-    confidence = right / (right + 1.0 - line.confidence)
+    confidence = right / (right + (1.0 - line.confidence))
     return dataclasses.replace(
         line, confidence=confidence, accepted=line.accepted and confidence >= rule.min_line_confidence
     )

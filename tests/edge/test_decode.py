@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from edgedigits.decode import RejectRule, Separator, decode_digit, decode_line
-from edgedigits.page import Digit
+from edgedigits.decode import (
+    RejectRule,
+    Separator,
+    decode_digit,
+    decode_line,
+    is_drawing,
+    weigh_surroundings,
+)
+from edgedigits.page import REJECTED, Digit, Line
 
 DIGITS = tuple("0123456789")
 RULE = RejectRule(min_digit_confidence=0.5, min_line_confidence=0.6)
@@ -64,3 +72,58 @@ def test_one_rejected_digit_refuses_the_line() -> None:
 def test_a_line_needs_digits() -> None:
     with pytest.raises(ValueError, match="at least one"):
         decode_line([], [], RULE)
+
+
+def line_at(text: str, x: int, confidence: float) -> Line:
+    digits = [
+        Digit(c, 0.4 if c == REJECTED else confidence ** (1 / len(text)), (x + 30 * k, 100, 20, 40))
+        for k, c in enumerate(text)
+    ]
+    return decode_line(digits, [], RULE)
+
+
+def test_a_lone_digit_among_what_is_no_digit_is_doubted_and_far_away_it_is_not() -> None:
+    for x, doubted in ((60, True), (900, False)):
+        digit, junk = weigh_surroundings([line_at("1", x, 0.97), line_at("???", 100, 0.1)], RULE)
+        assert digit.accepted != doubted
+        assert (digit.confidence < 0.97) == doubted
+        assert junk == line_at("???", 100, 0.1)
+
+
+def test_a_long_number_surely_read_stands_up_to_print_around_it() -> None:
+    lines = [line_at("04821", 100, 0.997), line_at("?" * 40, 280, 0.1)]
+    long, _ = weigh_surroundings(lines, RULE)
+    assert long.accepted
+    assert 0.6 < long.confidence < 0.997
+    short, _ = weigh_surroundings([line_at("0", 220, 0.997), lines[1]], RULE)
+    assert not short.accepted
+
+
+def test_surroundings_never_raise_a_confidence_and_specks_count_little() -> None:
+    digit = line_at("7", 100, 0.9)
+    speck = Line("?", "?", 0.1, False, (140, 130, 3, 3), (Digit(REJECTED, 0.1, (140, 130, 3, 3)),))
+    weighed, _ = weigh_surroundings([digit, speck], RULE)
+    assert digit.confidence - 0.02 < weighed.confidence < digit.confidence
+    assert weigh_surroundings([digit], RULE) == (digit,)
+    for confidence in (0.0, 1.0):
+        rule = RejectRule(0.0, 0.0)
+        certain = Line("1", "1", confidence, True, (100, 100, 20, 40), digit.digits)
+        assert weigh_surroundings([certain, speck], rule)[0].confidence == confidence
+
+
+def test_what_is_in_many_pieces_is_a_drawing() -> None:
+    ring = np.zeros((120, 100), np.uint8)
+    cv2.ellipse(ring, (50, 60), (40, 50), 0, 0, 360, 255, 4)
+    assert not is_drawing(ring)
+    face = ring.copy()
+    for x in (35, 65):
+        cv2.ellipse(face, (x, 45), (9, 6), 0, 0, 360, 255, 3)
+    cv2.line(face, (50, 50), (46, 70), 255, 4)
+    cv2.ellipse(face, (50, 80), (18, 10), 0, 20, 160, 255, 4)
+    assert is_drawing(face)
+    # A 5 with its flag apart and dirt around it is a digit.
+    five = np.zeros((120, 100), np.uint8)
+    cv2.ellipse(five, (50, 80), (30, 30), 0, -120, 140, 255, 5)
+    cv2.line(five, (40, 20), (80, 20), 255, 5)
+    five[::20, ::20] = 255
+    assert not is_drawing(five)
