@@ -103,3 +103,13 @@ def test_a_light_sheet_on_a_dark_desk_is_not_the_ink(desk: int) -> None:
     image[120:330, 170:480] = write(paper(210, 310), "3817", (20, 120))
     assert find_ink(image).polarity == "dark"
     assert find_ink(255 - image).polarity == "light"
+
+
+def test_long_rules_are_found_whatever_their_length() -> None:
+    sheet = np.zeros((300, 401), np.uint8)
+    sheet[100:102, 3:390] = 1
+    sheet[200:202, 3:200] = 1  # shorter than nine tenths of the picture's height
+    lifted = lift_rules(sheet)
+    assert not lifted[100:102].any()
+    np.testing.assert_array_equal(lifted[200:202], sheet[200:202])
+    assert sheet[100:102].any()  # what was given is left alone

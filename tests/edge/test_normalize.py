@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgedigits.normalize import BOX, SIZE, ink_box, normalize
+from edgedigits.normalize import BOX, SIZE, ink_box, normalize, normalize_all
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,16 @@ def test_ink_is_never_cut_off() -> None:
     flag[:, 0:1] = 30
     crop = normalize(flag)
     assert ink_box(crop)[3] == BOX
+
+
+def test_glyphs_do_not_influence_each_other() -> None:
+    rng = np.random.default_rng(0)
+    faint = np.pad(rng.integers(1, 40, (5, 30), dtype=np.uint8), 7)
+    inks = [rng.integers(0, 256, (40, 23), dtype=np.uint8), np.zeros((9, 4), np.uint8), faint]
+    together = normalize_all(inks)
+    assert together.shape == (3, SIZE, SIZE)
+    np.testing.assert_array_equal(together, [normalize(ink) for ink in inks])
+    assert normalize_all([]).shape == (0, SIZE, SIZE)
 
 
 def test_nothing_gives_nothing() -> None:
