@@ -125,7 +125,7 @@ class Composer:
 
     def _hand(self, random: np.random.Generator) -> _Hand:
         settings = self.settings
-        height = HEIGHT * random.uniform(0.46, 0.92)
+        height = HEIGHT * random.uniform(0.5, 1.0)
         kind = random.random()
         if kind >= settings.touching:
             gap, unsteady = random.uniform(0.1, 0.5), 0.08
@@ -300,7 +300,7 @@ class Composer:
         if not w or not h:
             return np.zeros((HEIGHT, width), np.float32)
         ink = ink[y : y + h, x : x + w]
-        inside = (HEIGHT - 1) * random.uniform(0.72, 1.0), width * random.uniform(0.8, 1.0) - 2
+        inside = HEIGHT * random.uniform(0.72, 1.03), width * random.uniform(0.85, 1.0) - 2
         factor = min(1.0, inside[0] / h, inside[1] / w)
         if factor < 1:
             ink = np.asarray(
@@ -316,7 +316,7 @@ class Composer:
         if random.random() < 0.1:
             right += int(random.uniform(0, 2) * HEIGHT)
         left = min(left, width - w) if w < width else 0
-        top = int(random.integers(0, HEIGHT - h + 1))
+        top = int(random.integers(min(0, HEIGHT - h), max(0, HEIGHT - h) + 1))
         if random.random() < 0.12:  # the edge runs through the writing
             top += int(random.choice([-1, 1]) * random.uniform(0, 0.12) * h)
         result = np.zeros((HEIGHT, max(8, min(width, left + w + max(0, right)))), np.float32)
