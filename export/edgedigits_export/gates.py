@@ -52,7 +52,7 @@ class StripGates:
 
     max_drop: float | None = 0.005
     """Largest loss of string accuracy, as a share (0.005 is 0.5 point)."""
-    min_agreement: float | None = 0.97
+    min_agreement: float | None = 0.95
     """Smallest share of the strips on which it says what the float model says."""
     max_cer_rise: float | None = 0.002
     """Largest rise of the character error rate."""

@@ -14,6 +14,7 @@ import pytest
 from edgedigits import golden
 from edgedigits.errors import ModelError
 from edgedigits.model import Model, read_model, shipped_models
+from edgedigits.strip_model import StripModel
 
 
 def with_entries(name: str, path: Path, changes: dict[str, bytes | None]) -> Path:
@@ -44,6 +45,15 @@ def test_this_machine_computes_what_the_host_computed(name: str) -> None:
     assert result.passed, str(result)
     assert result.count >= 10
     assert name in str(result)
+    if result.exact_expected:
+        assert result.exact
+
+
+@pytest.mark.parametrize("name", shipped_models("strip"))
+def test_this_machine_computes_the_same_along_strips(name: str) -> None:
+    result = golden.check(StripModel(name))
+    assert result.passed, str(result)
+    assert result.count >= 3
     if result.exact_expected:
         assert result.exact
 
