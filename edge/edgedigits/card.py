@@ -57,6 +57,9 @@ class OperatingPoint:
     lines: int
     data: str
     """Name of the data and its part."""
+    way: Literal["auto", "glyph", "strip"] = "glyph"
+    """How the lines were read. Where the card is of a model for strips, "auto" was with the default model
+    for glyphs."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from edgedigits.card import CARD_NAME, LABELS_NAME, OperatingPoint, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.files import write_atomically
 from edgedigits.model import read_model
-from edgedigits.reader import Reader
+from edgedigits.reader import Reader, ReadingWay
 from edgedigits_export.errors import DataError
 from edgedigits_export.pack import pack
 from edgedigits_export.statistics import upper_bound
@@ -68,7 +68,7 @@ class Acceptance:
     """What was found."""
 
     model: str
-    way: str
+    way: ReadingWay
     data: str
     pictures: int
     lines: int
@@ -85,7 +85,7 @@ class Acceptance:
         return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
-def open_reader(model: str, served: str, way: str) -> Reader:
+def open_reader(model: str, served: str, way: ReadingWay) -> Reader:
     """Return a reader that reads lines with a model in a way: "glyph", "strip" or "auto".
 
     `served` is the way of the model's card. Raises `ModelError` where the model can't serve `way`.
@@ -102,7 +102,7 @@ def open_reader(model: str, served: str, way: str) -> Reader:
 def find_points(
     reader: Reader,
     name: str,
-    way: str,
+    way: ReadingWay,
     pictures: Sequence[LabelledPicture],
     data: str,
     max_errors: Sequence[float] = MAX_ERRORS,
@@ -122,7 +122,8 @@ def find_points(
     lines_labelled = sum(len(picture.lines) for picture in pictures)
     candidates = [line for line in read if line.acceptable]
     points = tuple(
-        _point(candidates, lines_labelled, data, max_error) for max_error in sorted(max_errors, reverse=True)
+        _point(candidates, lines_labelled, data, way, max_error)
+        for max_error in sorted(max_errors, reverse=True)
     )
     least = points[0].point.min_line_confidence
     disputed = [line for line in candidates if not line.right and line.confidence >= least]
@@ -153,7 +154,7 @@ def _judged(picture: LabelledPicture, read: Sequence[tuple[str, float, bool]]) -
     ]
 
 
-def _point(read: Sequence[ReadLine], lines: int, data: str, max_error: float) -> Point:
+def _point(read: Sequence[ReadLine], lines: int, data: str, way: ReadingWay, max_error: float) -> Point:
     confidence = np.array([line.confidence for line in read], np.float64)
     right = np.array([line.right for line in read], np.bool_)
     accepted, threshold = most_accepted(confidence, right, max_error)
@@ -165,6 +166,7 @@ def _point(read: Sequence[ReadLine], lines: int, data: str, max_error: float) ->
         wrong=wrong,
         lines=lines,
         data=data,
+        way=way,
     )
     return Point(point, wrong / accepted if accepted else 0.0, upper_bound(wrong, accepted))
 
@@ -182,8 +184,13 @@ def with_points(data: bytes, points: Sequence[OperatingPoint], source: str) -> b
 
 
 def write_points(path: Path, acceptance: Acceptance) -> None:
-    """Write the points into a model's card, in place; raises `ModelError` or `OutputError`."""
+    """Write the points into a model's card, in place, beside those of other ways.
+
+    Raises `ModelError` or `OutputError`.
+    """
     if not path.is_file():
         raise ModelError(f"{path}: --write needs a model's file; copy the shipped model and name the copy")
-    points = [row.point for row in acceptance.points]
-    write_atomically(path, with_points(read_model(path), points, str(path)))
+    data = read_model(path)
+    others = [p for p in split_bytes(data, str(path))[0].operating_points if p.way != acceptance.way]
+    points = [*others, *(row.point for row in acceptance.points)]
+    write_atomically(path, with_points(data, points, str(path)))

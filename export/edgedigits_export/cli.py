@@ -20,6 +20,8 @@ from edgedigits_export.formats import FORMATS, TARGETS
 from edgedigits_export.gates import Gates, StripGates, read_gates
 
 if TYPE_CHECKING:
+    from edgedigits.card import Way
+    from edgedigits.reader import ReadingWay
     from edgedigits_export.convert import Exported
 
 PROGRAM = "edgedigits-export"
@@ -335,7 +337,7 @@ def _validate(options: argparse.Namespace) -> int:
     return 1 if validation.failures else 0
 
 
-def _way(model: str) -> str:
+def _way(model: str) -> Way:
     """Return the way of reading that a model serves; one without a card is for glyphs."""
     from edgedigits.card import CARD_NAME, associated_file, split_bytes
     from edgedigits.model import read_model
@@ -393,11 +395,12 @@ def _accept(options: argparse.Namespace) -> int:
     from edgedigits_export.strip_tables import acceptance_table
 
     served = _way(options.model)
-    reader = open_reader(options.model, served, options.way or served)
+    way: ReadingWay = options.way or served
+    reader = open_reader(options.model, served, way)
     pictures = labelled_pictures(options.lines, options.part)
     name = options.lines.resolve().name + (f"-{options.part}" if options.part else "")
     max_errors = options.max_errors or MAX_ERRORS
-    found = find_points(reader, options.model, options.way or served, pictures, name, max_errors)
+    found = find_points(reader, options.model, way, pictures, name, max_errors)
     print(acceptance_table(found), end="")
     if options.report is not None:
         make_folder(options.report)
