@@ -132,7 +132,7 @@ def load(arguments: argparse.Namespace) -> LiveConfig:
     if arguments.min_confidence is not None:
         general["min_confidence"] = arguments.min_confidence
     for option in ("delegate", "way", "strip_model", "max_error"):
-        if getattr(arguments, option) is not None:
+        if getattr(arguments, option, None) is not None:
             general[option] = getattr(arguments, option)
     if getattr(arguments, "every", None) is not None:
         general["every"] = arguments.every
