@@ -136,9 +136,9 @@ def test_an_entry_is_missing(tmp_path: Path, entry: str) -> None:
     [
         (golden.CROPS, b"no array", "can't be used"),
         (golden.CROPS, npy(np.zeros((3, 28, 28))), "inputs are of another shape"),
-        (golden.CROPS, npy(np.zeros((3, 28, 28), np.uint8)), "don't fit its crops"),
+        (golden.CROPS, npy(np.zeros((3, 28, 28), np.uint8)), "don't fit its inputs"),
         (golden.CROPS, npy(np.array([{}], dtype=object)), "can't be used"),
-        (golden.XNNPACK, npy(np.zeros(3)), "don't fit its crops"),
+        (golden.XNNPACK, npy(np.zeros(3)), "don't fit its inputs"),
         (golden.RULES, b"{}", "can't be used"),
         (golden.RULES, b'{"tolerance": NaN}', "tolerance"),
     ],

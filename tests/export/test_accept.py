@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.card import split_model
+from edgedigits.card import OperatingPoint, split_model
 from edgedigits.errors import ModelError
 from edgedigits.model import read_model
 from edgedigits_export.accept import NEVER, ReadLine, _judged, _point, find_points, open_reader, with_points
@@ -72,7 +72,7 @@ def test_the_card_gets_the_points_and_all_else_stays(
     changed, same = split_model(path)
     assert same == body
     (point,) = changed.operating_points
-    assert (point.max_error, point.lines, point.data) == (0.2, COUNT, lines.name)
+    assert (point.max_error, point.lines, point.data, point.way) == (0.2, COUNT, lines.name, "glyph")
     assert changed.model_sha256 == card.model_sha256
     assert changed.accuracy == card.accuracy
     with zipfile.ZipFile(path) as archive:
@@ -95,6 +95,27 @@ def test_the_card_gets_the_points_and_all_else_stays(
     assert accepted == point.accepted
 
 
+def test_points_of_other_ways_stay(lines: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    other = OperatingPoint(0.01, 0.9, accepted=5, wrong=0, lines=9, data="elsewhere", way="auto")
+    path.write_bytes(with_points(read_model(MODEL), [other], MODEL))
+    arguments = [
+        "accept",
+        str(path),
+        "--lines",
+        str(lines),
+        "--part",
+        "test",
+        "--max-errors",
+        "0.2",
+        "--write",
+    ]
+    assert main(arguments) == 0
+    points = split_model(path)[0].operating_points
+    assert other in points
+    assert [point.way for point in points] == ["auto", "glyph"]
+
+
 def test_only_the_part_is_read(lines: Path) -> None:
     assert len(labelled_pictures(lines, "test")) == COUNT - 8
     strips = read_lines(lines, "test")
@@ -113,7 +134,7 @@ def test_lines_are_put_beside_their_labels() -> None:
 
 def test_where_no_threshold_keeps_the_promise_nothing_is_accepted() -> None:
     wrong = [ReadLine("a.png", "1", "7", 0.99, True), ReadLine("b.png", "2", "2", 0.5, True)]
-    row = _point(wrong, 2, "lines", 0.1)
+    row = _point(wrong, 2, "lines", "glyph", 0.1)
     assert (row.point.accepted, row.point.wrong, row.point.min_line_confidence) == (0, 0, NEVER)
     assert row.error_bound == 1.0
 
