@@ -26,6 +26,7 @@ from edgedigits.lattice import Arc, Reading, best_readings
 from edgedigits.normalize import SIZE, normalize, normalize_all
 from edgedigits.page import Page
 from edgedigits.reader import Reader
+from edgedigits.sheet import find_sheet
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -85,13 +86,16 @@ def stages(
     image: Picture, page: Page, reader: Reader, settings: ExplainSettings = ExplainSettings()
 ) -> list[Stage]:
     """Return the stages of reading a picture, in their order; see `explain`."""
-    ink = find_ink(image, reader._ink)
+    sheet = find_sheet(image, reader._sheet)
+    level = image if sheet is None else sheet.picture
+    ink = find_ink(level, reader._ink)
     lines = find_lines(ink, reader._glyphs)
     hypotheses = _classified(lines, reader)
     height, width = image.shape[:2]
     accepted = sum(line.accepted for line in page.lines)
     shown = [
         Stage(f"picture, {page.size[0]} x {page.size[1]}, looked at as {width} x {height}", _bgr(image)),
+        *([] if sheet is None else [Stage("the sheet on the desk, flattened", _bgr(sheet.picture))]),
         Stage(
             f"flattened: contrast with the paper; {ink.polarity} ink", _bgr(255 - ink.contrast)
         ),

@@ -7,6 +7,7 @@ import functools
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
 from edgedigits.runtime import read_model
+from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import StripReader, region_of
 
@@ -58,7 +60,8 @@ class Reader:
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
     `max_error` (0…1) takes those that keep the promise that at most this share of the accepted lines is
     wrong, as it was on the lines named in the cards. `threads` is the number of CPU threads a call of a
-    network may use, `delegate` what `Model` takes. A `Reader` serves one thread at a time; open one for each.
+    network may use, `delegate` what `Model` takes. `ink`, `glyphs` and `sheet` are the stages'
+    settings. A `Reader` serves one thread at a time; open one for each.
 
     Raises `ModelError` for a model that can't be used, or that promises nothing as strict as `max_error`, and
     `ValueError` for a threshold outside 0…1 or an unknown way.
@@ -77,6 +80,7 @@ class Reader:
         max_error: float | None = None,
         ink: InkSettings = InkSettings(),
         glyphs: GlyphSettings = GlyphSettings(),
+        sheet: SheetSettings = SheetSettings(),
     ) -> None:
         if way not in READING_WAYS:
             raise ValueError(f"unknown way {way!r}; choose one of {', '.join(READING_WAYS)}")
@@ -86,7 +90,7 @@ class Reader:
         self.model = Model(model, threads=threads, delegate=delegate)
         thresholds = _Thresholds(min_digit_confidence, min_line_confidence, max_error)
         self.rule = thresholds.of(self.model.card, self.model.source)
-        self._ink, self._glyphs = ink, glyphs
+        self._ink, self._glyphs, self._sheet = ink, glyphs, sheet
         labels = self.model.card.labels
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
         self._can_doubt = len(self._characters) < len(labels)
@@ -128,12 +132,27 @@ class Reader:
         _check_image(image)
         height, width = image.shape[:2]
         size = (width, height) if size is None else size
+        sheet = find_sheet(image, self._sheet)
+        if sheet is None:
+            lines = self._read_level(image, size, count)
+        else:
+            across = size[0] / width, size[1] / height
+            own = sheet.picture.shape[1], sheet.picture.shape[0]
+            lines = tuple(
+                _placed(line, lambda box: sheet.to_picture(box, across, size))
+                for line in self._read_level(sheet.picture, own, count)
+            )
+        return Page(lines, size, (time.perf_counter() - started) * 1000)
+
+    def _read_level(
+        self, image: NDArray[np.uint8], size: tuple[int, int], count: tuple[int, int] | None
+    ) -> tuple[Line, ...]:
+        """Read a picture as it is."""
         ink = find_ink(image, self._ink)
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
-        lines = weigh_surroundings(self._lines(hypotheses, image, ink, across, size, count), self.rule)
-        return Page(lines, size, (time.perf_counter() - started) * 1000)
+        return weigh_surroundings(self._lines(hypotheses, image, ink, across, size, count), self.rule)
 
     def _hypotheses(self, text_lines: list[TextLine]) -> list[LineHypotheses]:
         """Ask the network twice: about every glyph as it is, then about the parts of those in doubt."""
@@ -197,7 +216,9 @@ class Reader:
             line = self.strips.read(grey, region, count)
             if line is None:
                 continue
-            lines[k] = line if to_page == (1.0, 1.0) else _line_scaled(line, to_page, size)
+            lines[k] = (
+                line if to_page == (1.0, 1.0) else _placed(line, lambda box: _scaled(box, to_page, size))
+            )
             within |= {j for j in range(len(boxes)) if j != k and j not in lines and region.holds(boxes[j])}
         return lines, within
 
@@ -270,9 +291,10 @@ def _better(one: Line | None, other: Line | None) -> Line | None:
     return one if one.confidence > other.confidence else other
 
 
-def _line_scaled(line: Line, across: tuple[float, float], size: tuple[int, int]) -> Line:
-    digits = tuple(dataclasses.replace(d, box=_scaled(d.box, across, size)) for d in line.digits)
-    return dataclasses.replace(line, digits=digits, box=_scaled(line.box, across, size))
+def _placed(line: Line, place: Callable[[Box], Box]) -> Line:
+    """Return a line with its boxes where `place` puts them."""
+    digits = tuple(dataclasses.replace(digit, box=place(digit.box)) for digit in line.digits)
+    return dataclasses.replace(line, digits=digits, box=place(line.box))
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Registration:
         """Take fractions of the page (…×2) to pixels of the picture."""
         points = np.asarray(points, np.float64)
         flat = points.reshape(-1, 2)
-        return _project(self.matrix, flat + _basis(flat, len(self.bend)) @ self.bend).reshape(points.shape)
+        return project(self.matrix, flat + _basis(flat, len(self.bend)) @ self.bend).reshape(points.shape)
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ class _Registrar:
         matrix = homography(own, seen_at)
         # Each mark must be where the others say: one that has been stuck elsewhere, or is of another form,
         # leaves a misfit of the order of the marks' own side.
-        misfit = np.linalg.norm(_project(matrix, own) - seen_at, axis=1).reshape(-1, 4).max(axis=1)
+        misfit = np.linalg.norm(project(matrix, own) - seen_at, axis=1).reshape(-1, 4).max(axis=1)
         sides = np.array([np.linalg.norm(c[1] - c[0]) for _, c in ours])
         if (misfit > 0.15 * sides + 1.5).any():
             raise RegistrationError(
@@ -322,7 +322,7 @@ class _Registrar:
         matrix, inside = first
         found = self._prove(matrix, "reference", _turned_by(matrix), certain=True)
         second = _match(there, here.without(inside), self.settings, self.ratio)
-        if second is not None and not _within(_project(second[0], np.array([[0.5, 0.5]]))[0], found.corners):
+        if second is not None and not _within(project(second[0], np.array([[0.5, 0.5]]))[0], found.corners):
             raise RegistrationError(f"2 pages of form '{self.form.name}'; photograph one at a time")
         return found
 
@@ -330,7 +330,7 @@ class _Registrar:
 
     def _prove(self, matrix: Floats, by: str, turned: int, certain: bool = False) -> Registration:
         """Return the registration that a homography leads to; raises `RegistrationError` if it is none."""
-        corners = _project(matrix, _UNIT)
+        corners = project(matrix, _UNIT)
         if not _plausible(corners):
             raise RegistrationError(
                 "what was found has no shape a page can have; hold the camera above the page"
@@ -359,7 +359,7 @@ class _Registrar:
         boxes = np.array([field.box for field in self.form.fields])
         edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
         low, high = edges.min(axis=0), edges.max(axis=0)
-        fields = _project(matrix, np.array([low, [high[0], low[1]], high, [low[0], high[1]]]))
+        fields = project(matrix, np.array([low, [high[0], low[1]], high, [low[0], high[1]]]))
         slack = 0.01 * max(self.width, self.height)
         limit = np.array([self.width, self.height]) + slack
         if (fields < -slack).any() or (fields > limit).any():
@@ -540,7 +540,7 @@ def flattened(
 ) -> tuple[Grey, float]:
     """Return the flattened page (`size` and a margin), and its pixels per pixel of the picture."""
     w, h = size
-    corners = _project(matrix, _UNIT)
+    corners = project(matrix, _UNIT)
     native = max(np.linalg.norm(corners[(k + 1) % 4] - corners[k]) / (w, h, w, h)[k] for k in range(4))
     if native > 1.5:
         # What would be skipped in sampling is averaged first.
@@ -568,7 +568,7 @@ def page_map(
     )
     points = np.column_stack([u.ravel(), v.ravel()])
     # Pixel centres: coordinate 0.5 of the page's raster is pixel 0.
-    where = _project(matrix, points + _basis(points, len(bend)) @ bend) - 0.5
+    where = project(matrix, points + _basis(points, len(bend)) @ bend) - 0.5
     xs, ys = (where[:, k].reshape(u.shape).astype(np.float32) for k in (0, 1))
     full = _upsampling(columns, rows, w + 2 * margin, h + 2 * margin, step)
     return tuple(cv2.remap(a, *full, cv2.INTER_LINEAR) for a in (xs, ys))  # type: ignore[return-value]
@@ -859,7 +859,7 @@ def _match(
     spread = cv2.contourArea(cv2.convexHull(fitting.astype(np.float32)))
     if spread < 0.12:
         return None  # a letterhead alone, as on every form of the house
-    corners = _project(matrix, _UNIT)
+    corners = project(matrix, _UNIT)
     if not _plausible(corners):
         return None
     inside = np.array([_within(p, corners) for p in picture.places], bool)
@@ -867,7 +867,7 @@ def _match(
 
 
 def _turned_by(matrix: Floats) -> int:
-    corners = _project(matrix, _UNIT)
+    corners = project(matrix, _UNIT)
     angle = np.degrees(np.arctan2(*(corners[1] - corners[0])[::-1]))
     return int(round(angle / 90) * 90) % 360
 
@@ -882,7 +882,7 @@ def homography(own: Floats, seen: Floats) -> Floats:
     return np.asarray(matrix, np.float64)
 
 
-def _project(matrix: Floats, points: Floats) -> Floats:
+def project(matrix: Floats, points: Floats) -> Floats:
     lifted = np.column_stack([points, np.ones(len(points))]) @ matrix.T
     depth = lifted[:, 2:]
     with np.errstate(divide="ignore", invalid="ignore"):

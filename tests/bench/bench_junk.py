@@ -34,13 +34,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     reader = Reader(options.model)
-    kinds = {
-        name: (make(seed) for seed in range(options.first, options.first + options.count))
-        for name, make in KINDS.items()
-    }
+    seeds = range(options.first, options.first + options.count)
+    kinds = {name: map(make, seeds) for name, make in KINDS.items()}
     data = os.environ.get("EDGEDIGITS_DATA")
     if data:
-        kinds["clothes"] = (image for image in clothes(Path(data) / "negatives", options.count))
+        kinds["clothes"] = iter(clothes(Path(data) / "negatives", options.count))
     print(f"{options.model}, {options.count} pictures of each kind")
     print(f"{'kind':<12}{'lines':>7}{'accepted':>10}{'2 or more':>11}{'pictures':>10}{'CPU ms':>8}  read")
     results = {}

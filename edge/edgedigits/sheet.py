@@ -1,0 +1,150 @@
+"""A sheet of paper on a darker desk: found, and flattened where it is seen at an angle.
+
+Lines of writing are looked for level and digits upright; a camera held at an angle makes neither. The
+sheet's edges tell how it was held. Only a sheet that is beyond doubt is believed in; any other picture is
+read as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.register import RegistrationSettings, homography, project, sheet_quads
+
+Box = tuple[int, int, int, int]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SheetSettings:
+    """When a sheet is believed in and flattened."""
+
+    search: bool = True
+    """Whether a sheet is looked for at all."""
+    working_side: int = 400
+    """It is looked for in a copy of at most so many pixels a side. ≥ 100."""
+    least_share: float = 0.15
+    """It covers at least this part of the picture. 0…1."""
+    least_contrast: float = 1.3
+    """It is so many times as bright as the desk, along each of its sides."""
+    least_angle: float = 4.0
+    """It is flattened if one of its sides or corners is off the level or the square by so many degrees."""
+    longest_side: int = 2000
+    """Pixels of the flattened sheet's longer side at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A flattened sheet: its picture, uint8, H×W or H×W×3.
+
+    `matrix` (3×3) takes its pixels to those of the picture it was found in.
+    """
+
+    picture: NDArray[np.uint8]
+    matrix: Floats
+
+    def to_picture(self, box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
+        """Return the box, in pixels of a page of `size` (width, height), that holds a box of the sheet.
+
+        `across` are the page's pixels per pixel of the picture the sheet was found in.
+        """
+        x, y, w, h = box
+        corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], np.float64)
+        seen = project(self.matrix, corners) * across
+        left, top = np.clip(np.floor(seen.min(axis=0)).astype(int), 0, np.array(size) - 1)
+        right, bottom = np.minimum(np.ceil(seen.max(axis=0)).astype(int), size)
+        return int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top))
+
+
+def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings()) -> Sheet | None:
+    """Return the sheet of a picture (uint8, H×W grey or H×W×3 BGR), flattened.
+
+    None where it needs no flattening, and where there is no sheet that lies whole on a darker desk.
+    """
+    height, width = image.shape[:2]
+    if not settings.search or min(height, width) < 100 or not _may_lie_on_a_desk(image, settings):
+        return None
+    scale = min(1.0, settings.working_side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    grey = small if small.ndim == 2 else np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+    registration = RegistrationSettings(working_side=settings.working_side, least_area=settings.least_share)
+    for quad in sheet_quads(grey, registration):
+        if _is_sheet(grey, quad, settings):
+            corners = quad * (width / size[0], height / size[1])
+            return _flattened(image, corners, settings) if _off(corners) > settings.least_angle else None
+    return None
+
+
+def _may_lie_on_a_desk(image: NDArray[np.uint8], settings: SheetSettings) -> bool:
+    """Return whether the picture is darker around than inside, which costs next to nothing to know."""
+    step = max(1, min(image.shape[:2]) // 48)
+    thumb = image[::step, ::step]
+    grey = thumb if thumb.ndim == 2 else thumb[..., 1]
+    around = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    inside = grey[len(grey) // 4 : -(len(grey) // 4), grey.shape[1] // 4 : -(grey.shape[1] // 4)]
+    return bool(np.percentile(inside, 75) >= settings.least_contrast * np.percentile(around, 75))
+
+
+def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings) -> bool:
+    """Return whether four corners are a sheet: whole, as a camera may see one, and brighter on every side."""
+    height, width = grey.shape
+    x, y = quad.T
+    if x.min() < 1 or y.min() < 1 or x.max() > width - 2 or y.max() > height - 2:
+        return False
+    sides = np.roll(quad, -1, axis=0) - quad
+    lengths = np.linalg.norm(sides, axis=1)
+    following = np.roll(sides, -1, axis=0)
+    sines = (sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]) / (lengths * np.roll(lengths, -1))
+    opposite = lengths[[0, 1]] / lengths[[2, 3]]
+    if not ((sines > 0.7).all() and (opposite > 0.5).all() and (opposite < 2).all()):
+        return False
+    middle = quad.mean(axis=0)
+    for k in range(4):
+        along = quad[k] + np.linspace(0.1, 0.9, 24)[:, None] * sides[k]
+        outward = along - middle
+        outward *= 0.02 * (width + height) / 2 / np.linalg.norm(outward, axis=1, keepdims=True)
+        light, dark = (_sampled(grey, along + sign * outward) for sign in (-1, 1))
+        if np.median(light) < settings.least_contrast * np.median(dark):
+            return False
+        if np.mean(light > 1.1 * dark) < 0.9:
+            return False
+    return True
+
+
+def _sampled(grey: NDArray[np.uint8], points: Floats) -> NDArray[np.float64]:
+    x, y = np.rint(points).astype(int).T
+    height, width = grey.shape
+    return grey[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float64)
+
+
+def _off(corners: Floats) -> float:
+    """Return by how many degrees a side is off the level or a corner off the square, whichever is most."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    angles = np.degrees(np.arctan2(sides[:, 1], sides[:, 0])) - np.array([0, 90, 180, 270])
+    return float(np.abs((angles + 180) % 360 - 180).max())
+
+
+def _flattened(image: NDArray[np.uint8], corners: Floats, settings: SheetSettings) -> Sheet:
+    top, right, bottom, left = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    width, height = max(top, bottom), max(left, right)
+    scale = min(1.0, settings.longest_side / max(width, height))
+    if scale < 1:  # averaged first: the warp takes only what lies next to a point
+        image = np.asarray(
+            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    size = (round(width * scale), round(height * scale))
+    own = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float64)
+    matrix = homography(own, corners * scale)
+    picture = cv2.warpPerspective(
+        image,
+        matrix,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return Sheet(np.asarray(picture, np.uint8), np.diag([1 / scale, 1 / scale, 1.0]) @ matrix)

@@ -1,0 +1,148 @@
+"""A sheet on a desk is found and flattened, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.edge.drawing import paper, write
+from tests.edge.junk import KINDS
+
+from edgedigits import Reader
+from edgedigits.explain import stages
+from edgedigits.sheet import SheetSettings, find_sheet
+
+LINES = ("2478", "9035", "6142")
+
+
+def sheet() -> np.ndarray:
+    image = paper(600, 850)
+    for k, text in enumerate(LINES):
+        write(image, text, (150, 170 + 160 * k), size=2.6, thickness=6, spacing=45)
+    return image
+
+
+def on_desk(
+    page: np.ndarray, tilt: tuple[float, float], turn: float, light: float = 60
+) -> tuple[np.ndarray, np.ndarray]:
+    """Photograph a sheet on a dark desk, tilted and turned by degrees: 1280×960, and the matrix."""
+    height, width = page.shape[:2]
+    a, b, c = np.radians([*tilt, turn])
+    about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    flat = np.column_stack([corners - (width / 2, height / 2), np.zeros(4)])
+    x, y, z = about_z @ about_x @ about_y @ flat.T
+    seen = np.column_stack([x, y]) / (z[:, None] + 2 * width) * 1.9 * width + (640, 480)
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), seen.astype(np.float32))
+    desk = np.random.default_rng(0).normal(light, 6, (960, 1280, 3)).clip(0, 255).astype(np.uint8)
+    cv2.warpPerspective(
+        page, matrix, (1280, 960), desk, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+    )
+    return cv2.GaussianBlur(desk, (3, 3), 0), matrix
+
+
+@pytest.fixture(scope="module")
+def reading() -> Reader:
+    return Reader()
+
+
+@pytest.mark.parametrize(
+    ("tilt", "turn"), [((30, 0), 0), ((0, -30), 8), ((25, 25), -12), ((-35, 10), 15), ((0, 0), 20)]
+)
+def test_a_sheet_at_an_angle_is_read_like_a_level_one(
+    reading: Reader, tilt: tuple[float, float], turn: float
+) -> None:
+    image, matrix = on_desk(sheet(), tilt, turn)
+    level = reading.read(sheet())
+    page = reading.read(image)
+    assert [line.text for line in page.lines] == [line.text for line in level.lines] == list(LINES)
+    assert page.size == (1280, 960)
+    for line, flat in zip(page.lines, level.lines, strict=True):
+        for digit, own in zip(line.digits, flat.digits, strict=True):
+            x, y, w, h = own.box
+            middle = np.array([[[x + w / 2, y + h / 2]]], np.float32)
+            at = cv2.perspectiveTransform(middle, matrix).ravel()
+            left, top, wide, high = digit.box
+            assert np.hypot(left + wide / 2 - at[0], top + high / 2 - at[1]) < 8
+
+
+def test_what_it_is_for(reading: Reader) -> None:
+    """The same pictures, as they are, are read worse."""
+    as_is = Reader(sheet=SheetSettings(search=False))
+    right = {"flattened": 0, "as it is": 0}
+    for turn in (-20, -12, 12, 20):
+        image, _ = on_desk(sheet(), (25, -20), turn)
+        for name, reader in (("flattened", reading), ("as it is", as_is)):
+            found = [line.text for line in reader.read(image).lines]
+            right[name] += sum(text in found for text in LINES)
+    assert right["flattened"] == 12
+    assert right["as it is"] < 10
+
+
+def test_boxes_are_in_pixels_of_the_full_picture(reading: Reader) -> None:
+    image, _ = on_desk(sheet(), (25, 20), 10)
+    whole = reading.read(image)
+    half = reading.read(
+        np.asarray(cv2.resize(image, (640, 480), interpolation=cv2.INTER_AREA), np.uint8), (1280, 960)
+    )
+    assert half.size == whole.size
+    for a, b in zip(whole.lines, half.lines, strict=True):
+        np.testing.assert_allclose(a.box, b.box, atol=10)
+
+
+def test_a_large_picture_gives_a_bounded_sheet() -> None:
+    image, _ = on_desk(sheet(), (25, 20), 10)
+    large = cv2.resize(image, (5120, 3840), interpolation=cv2.INTER_LINEAR)
+    found = find_sheet(np.asarray(large, np.uint8))
+    assert found is not None
+    assert max(found.picture.shape) == 2000
+    x, y, w, h = found.to_picture(
+        (0, 0, found.picture.shape[1], found.picture.shape[0]), (1, 1), (5120, 3840)
+    )
+    light = cv2.boundingRect((large[..., 0] > 150).astype(np.uint8))
+    np.testing.assert_allclose((x, y, w, h), light, atol=30)
+
+
+@pytest.mark.parametrize(
+    ("tilt", "turn", "light", "away"),
+    [
+        ((0, 0), 0, 60, 0),  # level: nothing to do
+        ((0, 0), 2, 60, 0),
+        ((25, 20), 10, 200, 0),  # a desk nearly as light as the sheet
+        ((25, 20), 10, 60, 400),  # cut off by the picture's edge
+    ],
+)
+def test_other_pictures_are_left_as_they_are(
+    tilt: tuple[float, float], turn: float, light: float, away: int
+) -> None:
+    image, _ = on_desk(sheet(), tilt, turn, light)
+    assert find_sheet(np.ascontiguousarray(image[:, away:])) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "photograph"])
+def test_no_junk_is_a_sheet(kind: str) -> None:
+    assert all(find_sheet(KINDS[kind](seed)) is None for seed in range(4))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (99, 4000), (4000, 101), (100, 100, 3)])
+def test_pictures_of_any_shape_are_taken(shape: tuple[int, ...]) -> None:
+    assert find_sheet(np.zeros(shape, np.uint8)) is None
+    assert find_sheet(np.random.default_rng(0).integers(0, 256, shape, np.uint8)) is None
+
+
+def test_real_sheets_that_fill_the_picture_are_left_alone(data_set: Callable[[str], Path]) -> None:
+    for path in sorted((data_set("pages") / "images").iterdir()):
+        image = cv2.imread(str(path))
+        assert image is not None
+        assert find_sheet(np.asarray(image, np.uint8)) is None
+
+
+def test_the_flattened_sheet_is_among_what_is_explained(reading: Reader) -> None:
+    image, _ = on_desk(sheet(), (25, 20), 10)
+    captions = [stage.caption for stage in stages(image, reading.read(image), reading)]
+    assert "the sheet on the desk, flattened" in captions
