@@ -106,6 +106,47 @@ def decode_line(
     )
 
 
+_UNHEARD = 0.01
+"""What is thought of a text that a reader does not list among its best."""
+
+
+def combine_readings(
+    one: Sequence[tuple[str, float]], other: Sequence[tuple[str, float]]
+) -> list[tuple[str, float]]:
+    """Return the readings of two readers of the same line as those of both, best first.
+
+    The probability of a text is in proportion to the product of what the two hold of it, as if they were
+    independent; a text that neither lists keeps a share. Where they agree, that makes both surer.
+    """
+    first, second = dict(one), dict(other)
+    joint = {
+        text: max(first.get(text, 0.0), _UNHEARD) * max(second.get(text, 0.0), _UNHEARD)
+        for text in (*first, *second)
+    }
+    whole = sum(joint.values()) + _UNHEARD**2
+    return sorted(((text, p / whole) for text, p in joint.items()), key=lambda item: -item[1])
+
+
+def combine_lines(one: Line | None, other: Line | None, rule: RejectRule) -> Line | None:
+    """Return a line that was read in two ways as one; None where neither found anything.
+
+    Digits and boxes are those of the way whose best reading is the best of both together.
+    """
+    if one is None or other is None:
+        return one or other
+    readings = combine_readings(one.readings, other.readings)
+    text, confidence = readings[0]
+    saying = [line for line in (one, other) if line.readings[0][0] == text]
+    if not saying:
+        # Both had it second. Neither line's digits would be those of the text.
+        return max(one, other, key=lambda line: line.confidence)
+    best = min(saying, key=lambda line: sum(digit.rejected for digit in line.digits))
+    accepted = confidence >= rule.min_line_confidence and not any(digit.rejected for digit in best.digits)
+    return dataclasses.replace(
+        best, confidence=confidence, accepted=accepted, readings=tuple(readings[: len(best.readings)])
+    )
+
+
 _PIECES = 4
 _PIECE_SHARE = 0.03
 _APART_SHARE = 0.25

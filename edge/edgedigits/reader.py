@@ -18,6 +18,7 @@ from edgedigits.card import Card, split_bytes
 from edgedigits.decode import (
     RejectRule,
     Separator,
+    combine_lines,
     decode_digit,
     decode_line,
     is_character,
@@ -57,11 +58,14 @@ class Reader:
     "strip" each, or "auto", which takes the strip way where glyphs touch, overlap or are in doubt. (A model
     for strips given as `model` is one for `strip_model`, and reads everything.)
 
+    A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
+    agree on.
+
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
     `max_error` (0…1) takes those that keep the promise that at most this share of the accepted lines is
-    wrong, as it was on the lines named in the cards. `threads` is the number of CPU threads a call of a
-    network may use, `delegate` what `Model` takes. `ink`, `glyphs` and `sheet` are the stages'
-    settings. A `Reader` serves one thread at a time; open one for each.
+    wrong, as it was on the lines named in the cards, and makes the reader thorough. `threads` is the number
+    of CPU threads a call of a network may use, `delegate` what `Model` takes. `ink`, `glyphs` and `sheet` are
+    the stages' settings. A `Reader` serves one thread at a time; open one for each.
 
     Raises `ModelError` for a model that can't be used, or that promises nothing as strict as `max_error`, and
     `ValueError` for a threshold outside 0…1 or an unknown way.
@@ -78,6 +82,7 @@ class Reader:
         way: ReadingWay = DEFAULT_WAY,
         strip_model: str | os.PathLike[str] | None = None,
         max_error: float | None = None,
+        thorough: bool = False,
         ink: InkSettings = InkSettings(),
         glyphs: GlyphSettings = GlyphSettings(),
         sheet: SheetSettings = SheetSettings(),
@@ -87,20 +92,31 @@ class Reader:
         if strip_model is None and _card_of(model).way == "strip":
             model, strip_model, way = DEFAULT_MODEL, model, "strip"
         self.way = way
+        self._thorough = thorough or max_error is not None
         self.model = Model(model, threads=threads, delegate=delegate)
         thresholds = _Thresholds(min_digit_confidence, min_line_confidence, max_error)
-        self.rule = thresholds.of(self.model.card, self.model.source)
         self._ink, self._glyphs, self._sheet = ink, glyphs, sheet
         labels = self.model.card.labels
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
         self._can_doubt = len(self._characters) < len(labels)
         self._strips: StripReader | None = None
         self._open_strips = functools.partial(
-            _open_strips, strip_model or DEFAULT_STRIP_MODEL, threads, delegate, thresholds
+            _open_strips, strip_model or DEFAULT_STRIP_MODEL, threads, delegate, thresholds, way
         )
         # What is asked for is opened now, and errors come at once; what may never be needed is not.
-        if strip_model is not None or way == "strip":
+        if strip_model is not None or way == "strip" or (way == "auto" and max_error is not None):
             self._strips = self._open_strips()
+        if way == "glyph" or self._strips is None:
+            self.rule = thresholds.of(self.model.card, self.model.source, "glyph")
+        else:
+            # One promise for all lines, however each of them is read: the strip model's card makes it.
+            own = thresholds.of(self.model.card, self.model.source, None)
+            line = self._strips.rule.min_line_confidence if max_error is not None else own.min_line_confidence
+            self.rule = dataclasses.replace(own, min_line_confidence=line)
+
+    @property
+    def _all_strips(self) -> bool:
+        return self.way == "strip" or self._thorough
 
     @property
     def strips(self) -> StripReader:
@@ -176,12 +192,12 @@ class Reader:
         of_strips: dict[int, Line] = {}
         within: set[int] = set()
         if self.way == "strip" or (self.way == "auto" and self._strips_serve):
-            doubted = [k for k, each in enumerate(hypotheses) if self.way == "strip" or each.in_doubt]
+            doubted = [k for k, each in enumerate(hypotheses) if self._all_strips or each.in_doubt]
             of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, count)
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
         of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
-        lines = (_better(of_glyphs.get(k), of_strips.get(k)) for k in range(len(hypotheses)))
+        lines = (combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses)))
         return tuple(line for line in lines if line is not None)
 
     @functools.cached_property
@@ -284,13 +300,6 @@ def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box
     return left, top, right - left, bottom - top
 
 
-def _better(one: Line | None, other: Line | None) -> Line | None:
-    """Return the line that is more probably right; calibrated probabilities can be compared."""
-    if one is None or other is None:
-        return one or other
-    return one if one.confidence > other.confidence else other
-
-
 def _placed(line: Line, place: Callable[[Box], Box]) -> Line:
     """Return a line with its boxes where `place` puts them."""
     digits = tuple(dataclasses.replace(digit, box=place(digit.box)) for digit in line.digits)
@@ -305,18 +314,22 @@ class _Thresholds:
     min_line_confidence: float | None
     max_error: float | None
 
-    def of(self, card: Card, source: str) -> RejectRule:
-        """Return the rule for a model; raises as `Reader` does."""
+    def of(self, card: Card, source: str, way: str | None) -> RejectRule:
+        """Return the rule for a model and a way of reading; None: `max_error` is another model's business.
+
+        Raises as `Reader` does.
+        """
         line = card.min_line_confidence
-        if self.max_error is not None:
+        if self.max_error is not None and way is not None:
             if not 0 < self.max_error < 1:
                 raise ValueError(f"a share of errors lies between 0 and 1, not at {self.max_error}")
-            points = [point for point in card.operating_points if point.max_error <= self.max_error]
+            known = [point for point in card.operating_points if point.way == way]
+            points = [point for point in known if point.max_error <= self.max_error]
             if not points:
-                known = ", ".join(f"{point.max_error:g}" for point in card.operating_points)
+                promised = ", ".join(f"{point.max_error:g}" for point in known)
                 raise ModelError(
                     f"{source}: promises no share of errors as low as {self.max_error:g} "
-                    f"({known or 'none at all'}); allow more, or find one with edgedigits-export accept"
+                    f"({promised or 'none at all'}); allow more, or find one with edgedigits-export accept"
                 )
             line = min(1.0, max(points, key=lambda point: point.max_error).min_line_confidence)
         return RejectRule(
@@ -334,6 +347,7 @@ def _open_strips(
     threads: int,
     delegate: str | os.PathLike[str] | None,
     thresholds: _Thresholds,
+    way: str,
 ) -> StripReader:
     opened = StripModel(model, threads=threads, delegate=delegate)
-    return StripReader(opened, thresholds.of(opened.card, opened.source))
+    return StripReader(opened, thresholds.of(opened.card, opened.source, way))

@@ -34,10 +34,8 @@ class StripSettings:
     """What lies so near to the picture's own edge is taken along: the picture is the strip."""
     level: float = 0.05
     """A line that slopes by more than this (height by length) is turned level."""
-    longest: int = 4000
-    """Longest strip in pixels of the network; the rest of a longer line is not read."""
-    least: float = 0.5
-    """A reading in which a character is less probable than this is not one. 0…1."""
+    longest: int = 30_000
+    """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 5
 
 
@@ -116,7 +114,9 @@ class StripReader:
         looked for; their probability is still that among all texts.
         """
         constraint = None if count is None else self._of_count(*count)
-        strip, back = _cut_out(grey, region, self.settings.longest)
+        if region.width * HEIGHT > self.settings.longest * region.height:
+            return None
+        strip, back = _cut_out(grey, region)
         answers = self.model.log_probabilities(strip)
         hypotheses = best_texts(answers, 2 * self.settings.readings, constraint)
         readings = self._digits(hypotheses)
@@ -210,10 +210,9 @@ class _Back:
         return left, top, max(1, right - left), max(1, bottom - top)
 
 
-def _cut_out(grey: NDArray[np.uint8], region: Region, longest: int) -> tuple[NDArray[np.uint8], _Back]:
+def _cut_out(grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back]:
     """Return a region as the network takes it, and the way back to the picture."""
     (x, y), width, height = region.middle, region.width, region.height
-    width = min(width, longest * height / HEIGHT)
     if region.angle == 0.0:
         left, top = max(0, round(x - region.width / 2)), max(0, round(y - height / 2))
         piece = grey[top : max(top + 1, round(y + height / 2)), left : max(left + 1, round(left + width))]

@@ -95,8 +95,8 @@ def open_reader(model: str, served: str, way: ReadingWay) -> Reader:
             f"{model}: a model for the {served} way of reading; give --way {served}, or name another model"
         )
     if served == "strip":
-        return Reader(strip_model=model, way="auto" if way == "auto" else "strip")
-    return Reader(model, way="auto" if way == "auto" else "glyph")
+        return Reader(strip_model=model, way="auto" if way == "auto" else "strip", thorough=True)
+    return Reader(model, way="auto" if way == "auto" else "glyph", thorough=True)
 
 
 def find_points(
