@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits import Page, Reader
-from edgedigits.reader import DEFAULT_MODEL
+from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
 
 Picture = tuple[NDArray[np.uint8], list[str]]
 
@@ -128,6 +128,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("EDGEDIGITS_DATA"), metavar="DIR")
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE")
+    parser.add_argument("--way", default=DEFAULT_WAY, choices=READING_WAYS)
+    parser.add_argument("--thorough", action="store_true", help="on the way auto: every line in both ways")
+    parser.add_argument("--strip-model", metavar="NAME|FILE")
     parser.add_argument("--part", default="tune", choices=["tune", "devtest"], help="of the cheques")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth single digit")
     parser.add_argument(
@@ -141,9 +144,11 @@ def main() -> int:
     if options.data is None:
         parser.error("name the folder of the data sets with --data or EDGEDIGITS_DATA")
     cv2.setNumThreads(1)
-    reader = Reader(options.model)
+    reader = Reader(
+        options.model, way=options.way, strip_model=options.strip_model, thorough=options.thorough
+    )
     results = {}
-    print(f"{options.model}, one thread")
+    print(f"{options.model}, way {options.way}{', thorough' if options.thorough else ''}, one thread")
     print(f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'at 1 %':>8}{'ms':>8}{'floors':>8}")
     for name in options.sets:
         one_line = name != "pages"
@@ -158,7 +163,9 @@ def main() -> int:
             f"{figures['accepted_at_1_percent']:>8.3f}{figures['ms']:>8.2f}{figures['floors']:>8.1f}"
         )
     if options.json:
-        options.json.write_text(json.dumps({"model": options.model, "sets": results}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"model": options.model, "way": options.way, "sets": results}, indent=1) + "\n"
+        )
     return 0
 
 
