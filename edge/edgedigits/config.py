@@ -77,6 +77,8 @@ class GeneralSettings:
     """How lines are read: glyph by glyph, each as one strip, or as it suits the line; empty: auto."""
     strip_model: str = ""
     """Model for the strip way, as for `model`."""
+    max_strips: int = 8
+    """On the way auto, at most so many lines of a frame, the largest, are read as strips. 1…1,000."""
     max_error: float = 0.0
     """Lines are accepted as the models promise at most this share of them to be wrong; 0: by confidence
     alone. 0…0.5."""

@@ -59,7 +59,7 @@ class Reader:
     for strips given as `model` is one for `strip_model`, and reads everything.)
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
-    agree on.
+    agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips.
 
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
     `max_error` (0…1) takes those that keep the promise that at most this share of the accepted lines is
@@ -83,6 +83,7 @@ class Reader:
         strip_model: str | os.PathLike[str] | None = None,
         max_error: float | None = None,
         thorough: bool = False,
+        max_strips: int = 100,
         ink: InkSettings = InkSettings(),
         glyphs: GlyphSettings = GlyphSettings(),
         sheet: SheetSettings = SheetSettings(),
@@ -93,6 +94,7 @@ class Reader:
             model, strip_model, way = DEFAULT_MODEL, model, "strip"
         self.way = way
         self._thorough = thorough or max_error is not None
+        self._max_strips = max_strips
         self.model = Model(model, threads=threads, delegate=delegate)
         thresholds = _Thresholds(min_digit_confidence, min_line_confidence, max_error)
         self._ink, self._glyphs, self._sheet = ink, glyphs, sheet
@@ -225,9 +227,11 @@ class Reader:
         boxes = [[_scaled(g.box, to_image, (width, height)) for g in each.line.glyphs] for each in hypotheses]
         lines: dict[int, Line] = {}
         within: set[int] = set()
+        asked = 0
         for k in sorted(chosen, key=lambda k: -sum(box[2] * box[3] for box in boxes[k])):
-            if k in within:
+            if k in within or (self.way == "auto" and asked == self._max_strips):
                 continue
+            asked += 1
             region = region_of(boxes[k], (width, height))
             line = self.strips.read(grey, region, count)
             if line is None:

@@ -67,7 +67,9 @@ def open_station(
         stack.callback(journal.close)
         deliveries = [Delivery(sink, journal, config["delivery"]) for sink in sinks]
         pictures = KeptPictures(config["pictures"]) if config["pictures"].folder else None
-        source = Reconnecting(general.source, every=general.every, stop=stop, settings=config["capture"])
+        source = Reconnecting(
+            general.source, every=general.every, stop=stop, settings=config["capture"], memory=journal
+        )
 
         def close_source() -> None:
             if not source.close():
@@ -101,6 +103,7 @@ def open_reader(general: GeneralSettings) -> Reader:
         way=general.way or DEFAULT_WAY,
         strip_model=general.strip_model or None,
         max_error=general.max_error or None,
+        max_strips=general.max_strips,
     )
 
 
