@@ -150,7 +150,7 @@ def combine_lines(one: Line | None, other: Line | None, rule: RejectRule) -> Lin
 _PIECES = 4
 _PIECE_SHARE = 0.03
 _APART_SHARE = 0.25
-_LEGIBLE = 40
+_LEGIBLE = 64
 
 
 def is_drawing(ink: NDArray[np.uint8]) -> bool:
@@ -158,7 +158,7 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
 
     `ink` is uint8, H×W, 0 paper. A digit is one stroke or two, and what a poor pen or the paper's pattern
     parts from it is little; in a drawing four pieces or more hold 3 % of the ink each, and a quarter of it
-    lies outside the largest. Less than 40 pixels high that is not to be told.
+    lies outside the largest. Less than 64 pixels high that is not to be told.
     """
     if ink.shape[0] < _LEGIBLE:
         return False
