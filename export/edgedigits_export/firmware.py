@@ -27,8 +27,10 @@ from edgedigits.normalize import normalize
 from edgedigits_export.errors import ConversionError
 from edgedigits_export.golden import reference_outputs
 from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
+from edgedigits_export.lookup import LOOKED_UP, lookup_table
 
-_KINDS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE")
+_POOLS = ("MAX_POOL_2D", "AVERAGE_POOL_2D")
+_KINDS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", *_POOLS, "RESHAPE", *LOOKED_UP)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def write_firmware(name_or_path: str, out: Path) -> Firmware:
     card, body = split_bytes(read_model(name_or_path), model.source)
     graph = read_graph(body, model.source)
     _check(model, graph)
-    writer = _Writer(model.source, graph)
+    writer = _Writer(model.source, graph, body)
     writer.walk()
     crops = read_golden(read_model(name_or_path), model.source).inputs
     inputs = model.tensor(crops).reshape(len(crops), -1)
@@ -111,6 +113,8 @@ class _Writer:
 
     source: str
     graph: Graph
+    body: bytes
+    """The model proper, which the graph is of."""
     tables: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     kernels: set[str] = field(default_factory=set)
@@ -127,20 +131,23 @@ class _Writer:
         return sum(self.sizes) + self.patch
 
     def walk(self) -> None:
-        self.aliases[self.graph.inputs[0]] = "input"
-        last = self.graph.outputs[0]
+        before, last = self.graph.inputs[0], self.graph.outputs[0]
+        self.aliases[before] = "input"
         turn = 0
         for number, operation in enumerate(self.graph.operations):
             source, target = operation.inputs[0], operation.outputs[0]
-            if source not in self.aliases:
+            if source != before:  # what an earlier one gave may be written over by now
                 raise ConversionError(
                     f"{self.source}: its operations don't follow one another; choose another"
                 )
+            before = target
             if operation.kind == "RESHAPE":
                 self.aliases[target] = self.aliases[source]
                 continue
             if target == last:
                 self.aliases[target] = "output"
+            elif operation.kind in LOOKED_UP and self.aliases[source] != "input":
+                self.aliases[target] = self.aliases[source]  # value by value it can work in place
             else:
                 size = _padded(math.prod(self.graph.tensors[target].shape))
                 self.sizes[turn] = max(self.sizes[turn], size)
@@ -156,7 +163,13 @@ class _Writer:
         given, made = (self.graph.tensors[i] for i in (operation.inputs[0], operation.outputs[0]))
         low, high = _activation(self.source, operation, made)
         arguments = [self.aliases[given.index], self.aliases[made.index]]
-        if operation.kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
+        if operation.kind in LOOKED_UP:
+            self.kernels.add("lookup")
+            table = self._table(number, "int8_t", "results", lookup_table(self.body, number, self.source))
+            arguments += [table, str(math.prod(made.shape))]
+            self.calls.append(f"model_lookup({', '.join(arguments)});")
+            return
+        if operation.kind in _POOLS:
             self.kernels |= {"window", "pool"}
             mean = int(operation.kind == "AVERAGE_POOL_2D")
             kernel = (operation.options["filterHeight"], operation.options["filterWidth"])
@@ -269,10 +282,10 @@ class _Writer:
         return name
 
     def source_code(self, card: Card) -> str:
-        order = ("window", "dense", "convolution", "depthwise", "pool")
+        order = ("window", "dense", "convolution", "depthwise", "pool", "lookup")
         scaled = self.kernels & {"dense", "depthwise"}
-        common = _resource("common.c")
-        if not scaled:  # only pooling: the multiplication would be a function that nothing uses
+        common = _resource("common.c") if scaled or "pool" in self.kernels else ""
+        if common and not scaled:  # only pooling: the multiplication would be a function that nothing uses
             common = common[common.index("static int8_t model_clamped") :]
         kernels = [common, *(_resource(f"{k}.c") for k in order if k in self.kernels)]
         memory = [

@@ -124,18 +124,31 @@ def deep(tf: Any, x: Any, w: Callable[..., Any]) -> Any:
     return x @ w(5, 10) + w(10)
 
 
+def sigmoids(tf: Any, x: Any, w: Callable[..., Any]) -> Any:
+    x = tf.nn.sigmoid(tf.reshape(x, [-1, 784]) @ w(784, 30) + w(30))
+    x = tf.nn.tanh(x @ w(30, 21) + w(21))
+    return tf.nn.sigmoid(x @ w(21, 10) + w(10))
+
+
+def curved(tf: Any, x: Any, w: Callable[..., Any]) -> Any:
+    x = tf.nn.sigmoid(x)
+    x = tf.nn.sigmoid(tf.nn.conv2d(x, w(5, 5, 1, 4), 3, "SAME") + w(4))
+    x = tf.nn.max_pool2d(tf.nn.relu(x), 2, 2, "SAME")
+    return tf.nn.tanh(tf.reshape(x, [-1, 100]) @ w(100, 10))
+
+
 @needs_compiler
-@pytest.mark.parametrize("network", [strided, depthwise, pooled, deep])
+@pytest.mark.parametrize("network", [strided, depthwise, pooled, deep, sigmoids, curved])
 def test_other_networks_are_exact(
     tmp_path: Path, test_pictures: Pictures, network: Callable[..., Any]
 ) -> None:
-    """Strides, dilation, both paddings, depthwise, pointwise, both poolings, odd widths, ReLU, ReLU6."""
+    """Strides, dilation, paddings, depthwise, pointwise, poolings, odd widths, ReLUs, sigmoid, tanh."""
     run = write_network(tmp_path / "run", network)
     sample = draw_sample(test_pictures, count=100)
     (made,) = export_run(read_run(run), tmp_path / "out", find_formats(["int8"]), sample=sample)
     write_firmware(str(made.path), tmp_path / "c")
     model = Model(made.path)
-    inputs = inputs_for(model, test_pictures.images[:100], 100)
+    inputs = inputs_for(model, test_pictures.images[:500], 500)
     wanted = expected(model, inputs)
     assert len(np.unique(wanted, axis=0)) > 20  # a network that always says the same would prove nothing
     assert np.array_equal(outputs_of(tmp_path / "c", inputs), wanted)
@@ -228,15 +241,44 @@ def test_models_that_there_is_no_c_for(
 
 
 def test_an_operation_that_there_is_no_c_for(tmp_path: Path, small_set: Path) -> None:
-    def logistic(tf: Any, x: Any, w: Callable[..., Any]) -> Any:
-        return tf.nn.sigmoid(tf.reshape(x, [-1, 784]) @ w(784, 8)) @ w(8, 10)
+    def divided(tf: Any, x: Any, w: Callable[..., Any]) -> Any:
+        return tf.nn.softmax(tf.reshape(x, [-1, 784]) @ w(784, 8)) @ w(8, 10)
 
-    run = write_network(tmp_path / "run", logistic)
+    run = write_network(tmp_path / "run", divided)
     sample = draw_sample(read_mnist("train", small_set), count=50)
     (made,) = export_run(read_run(run), tmp_path / "out", find_formats(["int8"]), sample=sample)
-    with pytest.raises(ConversionError, match="no C for its operation LOGISTIC"):
+    with pytest.raises(ConversionError, match="no C for its operation SOFTMAX"):
         write_firmware(str(made.path), tmp_path / "c")
     assert not (tmp_path / "c").exists()
+
+
+def test_operations_that_do_not_follow_one_another() -> None:
+    """The second layer takes the input again; what the first gave would be lost."""
+    body = split_bytes(read_model("paper-int8"), "x")[1]
+
+    def fork(model: Any) -> None:
+        graph = model.subgraphs[0]
+        graph.operators[1].inputs = [graph.inputs[0], *graph.operators[1].inputs[1:]]
+
+    spoilt = edited(body, fork)
+    with pytest.raises(ConversionError, match="don't follow one another"):
+        _Writer("x", read_graph(spoilt, "x"), spoilt).walk()
+
+
+def test_a_sigmoid_whose_scale_no_kernel_takes() -> None:
+    body = split_bytes(read_model("paper-int8"), "x")[1]
+
+    def sigmoid(model: Any) -> None:
+        graph = model.subgraphs[0]
+        model.operatorCodes[graph.operators[1].opcodeIndex].builtinCode = 14
+        model.operatorCodes[graph.operators[1].opcodeIndex].deprecatedBuiltinCode = 14
+        graph.operators = graph.operators[1:]
+        graph.operators[0].inputs = [graph.inputs[0]]
+        graph.operators[0].builtinOptions, graph.operators[0].builtinOptionsType = None, 0
+
+    spoilt = edited(body, sigmoid)
+    with pytest.raises(ConversionError, match=r"operation 0 is refused by TFLite .*; export"):
+        _Writer("x", read_graph(spoilt, "x"), spoilt).walk()
 
 
 def test_weights_that_are_not_symmetric(tmp_path: Path) -> None:
@@ -246,5 +288,6 @@ def test_weights_that_are_not_symmetric(tmp_path: Path) -> None:
         tensor = model.subgraphs[0].tensors[model.subgraphs[0].operators[1].inputs[1]]
         tensor.quantization.zeroPoint = [3] * 10
 
+    spoilt = edited(body, shift)
     with pytest.raises(ConversionError, match="not symmetric int8"):
-        _Writer("x", read_graph(edited(body, shift), "x")).walk()
+        _Writer("x", read_graph(spoilt, "x"), spoilt).walk()
