@@ -32,6 +32,9 @@ class StripSettings:
     """Paper to the left and the right of it."""
     edge: float = 0.35
     """What lies so near to the picture's own edge is taken along: the picture is the strip."""
+    fills: float = 0.5
+    """A line as high as this part of the picture is all there is in it: the strip is as wide as the picture,
+    so that what the glyphs were too faint for is read, too."""
     level: float = 0.05
     """A line that slopes by more than this (height by length) is turned level."""
     longest: int = 30_000
@@ -78,6 +81,8 @@ def region_of(
         top = 0.0 if top < settings.edge * tall else top
         end = size[0] if size[0] - end < settings.edge * tall else end
         low = size[1] if size[1] - low < settings.edge * tall else low
+        if low - top >= settings.fills * size[1]:
+            left, end = 0.0, size[0]
         return Region(((left + end) / 2, (top + low) / 2), end - left, low - top)
     angle = math.atan(slope)
     cos, sin = math.cos(angle), math.sin(angle)
