@@ -178,7 +178,7 @@ _MOST_REFUSED = 12.0
 
 
 def weigh_surroundings(lines: Sequence[Line], rule: RejectRule) -> tuple[Line, ...]:
-    """Return lines with their confidences lowered where they stand among what is no digit.
+    """Return lines with their confidences lowered where they stand among what is no digit, or are bars.
 
     What surrounds a line tells how likely a digit is there before the network is asked: with n digits of its
     own and r rejected glyphs within 6 heights of it, the odds of the line are multiplied by (n / (n + r))³.
@@ -186,10 +186,33 @@ def weigh_surroundings(lines: Sequence[Line], rule: RejectRule) -> tuple[Line, .
     around a digit being of one kind.) A glyph smaller than the line's counts by the share of its area, and r
     is never more than 12: a long number, surely read, is accepted in the midst of print.
     """
+    lines = tuple(
+        _with_odds(line, _BARS, rule) if line.accepted and _are_bars(line) else line for line in lines
+    )
     rejected = np.array([d.box for line in lines for d in line.digits if d.rejected], np.float64)
     if not len(rejected):
-        return tuple(lines)
+        return lines
     return tuple(_weighed(line, rejected, rule) if line.accepted else line for line in lines)
+
+
+_BARS = 1e-4
+
+
+def _are_bars(line: Line) -> bool:
+    """Return whether a line is a barcode: six 1s or more, as even in height as no hand writes them."""
+    if len(line.digits) < 6 or line.text.strip("1"):
+        return False
+    heights = [digit.box[3] for digit in line.digits]
+    return max(heights) - min(heights) <= 1 + 0.02 * max(heights)
+
+
+def _with_odds(line: Line, odds: float, rule: RejectRule) -> Line:
+    """Return a line whose odds of being right are multiplied by `odds` (0…1)."""
+    right = line.confidence * odds
+    confidence = right / (right + (1.0 - line.confidence)) if line.confidence < 1 else 1.0
+    return dataclasses.replace(
+        line, confidence=confidence, accepted=line.accepted and confidence >= rule.min_line_confidence
+    )
 
 
 def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Line:
@@ -203,12 +226,7 @@ def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Lin
         return line
     refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
     count = len(line.digits)
-    odds = (count / (count + refused)) ** 3
-    right = line.confidence * odds
-    confidence = right / (right + (1.0 - line.confidence))
-    return dataclasses.replace(
-        line, confidence=confidence, accepted=line.accepted and confidence >= rule.min_line_confidence
-    )
+    return _with_odds(line, (count / (count + refused)) ** 3, rule)
 
 
 def _around(boxes: Sequence[Box]) -> Box:

@@ -127,3 +127,15 @@ def test_what_is_in_many_pieces_is_a_drawing() -> None:
     cv2.line(five, (40, 20), (80, 20), 255, 5)
     five[::20, ::20] = 255
     assert not is_drawing(five)
+
+
+def test_a_barcode_is_no_row_of_ones() -> None:
+    bars = line_at("1" * 20, 100, 0.99)
+    assert not weigh_surroundings([bars], RULE)[0].accepted
+    digits = [
+        Digit("1", 0.999, (100 + 30 * k, 100, 8, height)) for k, height in enumerate([40, 43, 38, 41, 44, 40])
+    ]
+    written = decode_line(digits, [], RULE)
+    assert weigh_surroundings([written], RULE) == (written,)
+    short = line_at("1111", 100, 0.99)
+    assert weigh_surroundings([short], RULE) == (short,)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.edge.drawing import write
-from tests.edge.junk import KINDS, clothes, drawn_face, printed
+from tests.edge.junk import KINDS, barcode, clothes, drawn_face, printed
 
 from edgedigits import Line, Reader
 
@@ -46,9 +46,9 @@ def test_there_is_no_number(reading: Reader, kind: str) -> None:
 
 
 def test_clothes_are_no_digits(reading: Reader, data_set: Callable[[str], Path]) -> None:
-    """40 pictures of clothes, not among those trained on: at most 4 are taken for one (trousers for 11)."""
+    """40 pictures of clothes, not among those trained on: at most 6 are taken for one (trousers for 11)."""
     pictures = clothes(data_set("negatives"), 40)
-    assert sum(bool(accepted(reading, image)) for image in pictures) <= 4
+    assert sum(bool(accepted(reading, image)) for image in pictures) <= 6
 
 
 def test_a_number_on_a_sheet_of_junk_is_still_read(reading: Reader) -> None:
@@ -62,6 +62,11 @@ def test_a_digit_beside_a_face_is_read_and_the_face_is_not(reading: Reader) -> N
     image = write(drawn_face(3), "4", (30, 90), size=2, thickness=5)
     assert [line.text for line in accepted(reading, image)] in (["4"], [])
     assert not any(line.text == "0" for line in accepted(reading, image))
+
+
+@pytest.mark.parametrize("seed", [100, 108])
+def test_barcodes_that_the_network_takes_for_ones(reading: Reader, seed: int) -> None:
+    assert not accepted(reading, barcode(seed))
 
 
 @pytest.mark.slow
