@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.errors import SourceError
+from edgedigits.errors import SourceAwayError, SourceError
 from edgedigits.frames import Frame
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,9 @@ class CaptureSettings:
     """… up to so much. Seconds, 0.01…3600."""
     attempts_per_minute: int = 60
     """At most so many attempts a minute. 1…1000."""
+    wait: bool = False
+    """Whether a camera, stream or folder that is not there at the start is waited for, as on a device that
+    may be up before its camera; else that is an error."""
 
 
 @dataclass
@@ -343,13 +346,13 @@ class Camera:
     def _check_frozen(self) -> None:
         still = self._heard - self._changed
         if self._frozen_seconds and still > self._frozen_seconds:
-            raise SourceError(
+            raise SourceAwayError(
                 f"{self._name}: frozen, the same picture for {still:.0f} s; "
                 "check the camera, or set frozen_seconds = 0 if it is a still one"
             )
 
     def _check_alive(self) -> None:
-        """Raise `SourceError` where nothing is to be expected any more."""
+        """Raise `SourceAwayError` where nothing is to be expected any more."""
         with self._change:
             if self._newest is not None and self._ended_at:
                 return
@@ -365,7 +368,7 @@ class Camera:
                 remedy = "check the address, and that the other end is running"
             else:
                 remedy = "close other programs that use it, or give another camera"
-            raise SourceError(f"{self._name}: can't be opened ({why}); {remedy}")
+            raise SourceAwayError(f"{self._name}: can't be opened ({why}); {remedy}")
         # FFmpeg reports its timeout as the end of the stream, a little before or after ours.
         if silence >= 0.9 * self._settings.stall_seconds:
             what = f"stalled, nothing for {silence:.0f} s after {self._received} pictures"
@@ -373,7 +376,7 @@ class Camera:
             what = f"went away after {self._received} pictures"
         else:
             return
-        raise SourceError(f"{self._name}: {what}; check the camera and the network, and start again")
+        raise SourceAwayError(f"{self._name}: {what}; check the camera and the network, and start again")
 
     def _take_in(self) -> None:
         """Run in the thread: open, read until the end, keep the newest."""
@@ -384,7 +387,7 @@ class Camera:
             driver.open()
             while not self._closed.is_set():
                 image = driver.read()
-                if image is None:
+                if image is None or self._closed.is_set():
                     break
                 now = time.monotonic()
                 # Real sensors are never still to the last bit; some rows tell as well as all.

@@ -23,6 +23,10 @@ class SourceError(EdgeDigitsError):
     """A camera, video or stream that is missing, went away or stalled."""
 
 
+class SourceAwayError(SourceError):
+    """… and may yet come: not plugged in, not on the air, not mounted. A wrong setting is no such thing."""
+
+
 class OutputError(EdgeDigitsError):
     """A place that can't be written to."""
 

@@ -47,6 +47,10 @@ MAX_PAGES = 10_000
 _STRIP = 256  # rows converted at a time, so that a large picture is not held in memory three times
 
 
+Stamp = tuple[int, int]
+"""What tells a file from a later one of its name: time of its last change in nanoseconds, size in bytes."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One picture on its way to be read.
@@ -55,7 +59,7 @@ class Frame:
     name it; `page` counts from 0 the pages of a file or the frames of a video or camera. `size` is width
     and height in pixels of the upright picture in full, of which `image` may be a reduced copy. `at` is
     when it was taken, in seconds on the source's own clock: the monotonic one for a camera, from its
-    beginning for a video.
+    beginning for a video. `stamp` is that of the file in a watched folder.
     """
 
     image: NDArray[np.uint8]
@@ -63,6 +67,7 @@ class Frame:
     page: int
     size: tuple[int, int]
     at: float = 0.0
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from typing import IO, Any
 from edgedigits.errors import OutputError
 from edgedigits.event import Event
 from edgedigits.files import make_folder
+from edgedigits.frames import Stamp
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,15 @@ CREATE TABLE outputs (
 );
 PRAGMA user_version = 1;
 """
+
+_FILES = """
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, changed INTEGER NOT NULL, size INTEGER NOT NULL, pages INTEGER
+)
+"""
+"""Files of watched folders: how many pages have been dealt with, NULL where it is all of them."""
+
+_MOST_FILES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,7 @@ class Journal:
         self._settings, self._clock = settings, clock
         self._change = threading.Condition(threading.RLock())
         self._pending: list[tuple[str, str, dict[str, Any]]] = []
+        self._read: dict[Path, tuple[Stamp, int | None]] = {}
         self._appended = 0
         self._outputs: set[str] = set()
         self._lock_file: IO[bytes] | None = None
@@ -118,9 +129,17 @@ class Journal:
 
     # --- writing ---
 
-    def append(self, source: str, body: Mapping[str, Any]) -> Event | None:
-        """Keep an event and return it; None while the journal can't be written (it is tried again)."""
+    def append(
+        self, source: str, body: Mapping[str, Any], file: tuple[Path, Stamp, int] | None = None
+    ) -> Event | None:
+        """Keep an event and return it; None while the journal can't be written (it is tried again).
+
+        `file` says which file with which stamp it comes from, and how many of its pages are dealt with
+        thereby. Both are written at once, or neither.
+        """
         with self._change:
+            if file is not None:
+                self._read[file[0]] = file[1:]
             stamp = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
             self._pending.append((source, stamp.replace("+00:00", "Z"), dict(body)))
             if len(self._pending) > self.most_in_memory:
@@ -132,7 +151,7 @@ class Journal:
     def flush(self) -> list[Event]:
         """Write what waits in memory; returns it as far as it is on the disk now."""
         with self._change:
-            if not self._pending:
+            if not self._pending and not self._read:
                 return []
             try:
                 events = self._guarded(self._write_pending)
@@ -158,7 +177,12 @@ class Journal:
                     (sequence, event.id, source, stamp, json.dumps(body, ensure_ascii=False)),
                 )
                 events.append(event)
+            for path, ((changed, size), pages) in self._read.items():
+                self._database.execute(
+                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (str(path), changed, size, pages)
+                )
         self._pending.clear()
+        self._read.clear()
         self._appended += len(events)
         if self._appended >= 100 or self._count > self._settings.most_events:
             # Not for every event: looking at the size costs more than the event itself.
@@ -179,6 +203,7 @@ class Journal:
         if size > self._settings.most_megabytes:
             share = 1.05 - self._settings.most_megabytes / size
             keep_from = max(keep_from, min(last, first + round(share * (last - first + 1))))
+        self._execute("DELETE FROM files WHERE rowid <= (SELECT max(rowid) FROM files) - ?", (_MOST_FILES,))
         if keep_from <= first:
             return
         with self._database:
@@ -195,6 +220,19 @@ class Journal:
                         name,
                     )
             self._database.execute("DELETE FROM events WHERE sequence < ?", (keep_from,))
+
+    def pages_read(self, path: Path, stamp: Stamp) -> int | None:
+        """Return how many pages of a file have been dealt with in this or earlier runs; None for all."""
+        with self._change:
+            query = "SELECT pages FROM files WHERE path = ? AND changed = ? AND size = ?"
+            row = self._guarded(lambda: self._database.execute(query, (str(path), *stamp)).fetchone())
+            return 0 if row is None else row[0]
+
+    def file_read(self, path: Path, stamp: Stamp) -> None:
+        """Note that all of a file has been dealt with; like an event, once the journal can be written."""
+        with self._change:
+            self._read[path] = stamp, None
+        self.flush()
 
     # --- delivering ---
 
@@ -353,6 +391,7 @@ class Journal:
             if found != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {found}")
             with database:
+                database.execute(_FILES)
                 database.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid.uuid4().hex[:12],))
             self._name = str(database.execute("SELECT value FROM meta WHERE key = 'name'").fetchone()[0])
             database.execute("SELECT sequence, id, source, time, body FROM events LIMIT 1").fetchone()

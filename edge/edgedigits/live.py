@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from edgedigits.board import Thermal, thermal
@@ -59,6 +60,9 @@ class HealthSettings:
     """Longest silence of the source. Seconds, 1…3600."""
     stuck_seconds: float = 10.0
     """Longest time for one frame to be read. Seconds, 1…3600."""
+    cooling_seconds: float = 0.2
+    """Rest after each frame while the board is slowed down by heat or a weak supply; 0: none. Seconds,
+    0…60."""
 
 
 class Live:
@@ -123,6 +127,9 @@ class Live:
                 self._take(frame, waiting)
                 if self._frames == frames:
                     break
+                if self._thermal.throttled:
+                    # A camera's frames are dropped meanwhile, those of a file wait.
+                    time.sleep(self._limits.cooling_seconds)
                 waiting = self._clock()
             self._end_of_source()
             return self._frames
@@ -184,7 +191,10 @@ class Live:
         self._tell_late()
         # A scan's own name tells more than the folder's.
         source = frame.source if self._source.stills else self.name
-        event = self._journal.append(source, body_of(sighting))
+        file = None
+        if frame.stamp is not None:
+            file = Path(frame.source).absolute(), frame.stamp, frame.page + 1
+        event = self._journal.append(source, body_of(sighting), file)
         self._events += 1
         self._accepted += sighting.accepted
         if event is None:
@@ -221,10 +231,13 @@ class Live:
         now = thermal()
         if now.limits and now.limits != self._thermal.limits:
             log.warning(
-                "the board is slowed down (%s, %s °C); cool it, or give it a stronger supply",
+                "the board is slowed down (%s, %s °C), so fewer frames are read; cool it, or give it a "
+                "stronger supply",
                 ", ".join(now.limits),
                 "?" if now.temperature is None else f"{now.temperature:.0f}",
             )
+        if self._thermal.limits and now.limits == ():
+            log.info("the board runs at full speed again")
         self._thermal = now
 
     def health(self) -> Health:
@@ -233,6 +246,8 @@ class Live:
         heard = status.heard
         silence = None if heard is None else max(0.0, time.monotonic() - heard)
         message = status.message
+        if not message and self._thermal.limits:
+            message = f"slowed down: {', '.join(self._thermal.limits)}"
         ok = silence is not None and silence <= self._limits.silence_seconds and not self._ended
         if now - self._progress > self._limits.stuck_seconds and silence is not None and silence < 1:
             ok, message = False, f"the reader is stuck for {now - self._progress:.0f} s"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from edgedigits.capture import Camera, CaptureSettings, Source
-from edgedigits.errors import SourceError
+from edgedigits.capture import Camera, CaptureSettings, CaptureStatus, Source, without_password
+from edgedigits.errors import SourceAwayError, SourceError
+from edgedigits.folder import Memory
 from edgedigits.frames import Frame
 from edgedigits.sources import open_source
 
@@ -47,9 +49,14 @@ class _Attempts:
 class Reconnecting:
     """A camera or stream that is opened again whenever it stalls, freezes or goes away.
 
-    What can't be opened at the very start raises `SourceError` all the same: a wrong address is told at
-    once. Video files and folders pass through as they are.
+    What can't be opened at the very start raises `SourceError` all the same, so that a wrong address is told
+    at once; unless it is to be waited for (`CaptureSettings.wait`). Video files and folders pass through as
+    they are.
     """
+
+    _patient = 4
+    """One attempt in so many is given the whole time to open. A dead address costs that time, too, so that
+    the others are short."""
 
     def __init__(
         self,
@@ -60,63 +67,85 @@ class Reconnecting:
         settings: CaptureSettings = CaptureSettings(),
         clock: Callable[[], float] = time.monotonic,
         opener: Callable[..., Source] = open_source,
+        memory: Memory | None = None,
     ) -> None:
         self._name, self._every, self._settings = name, every, settings
+        self._name_shown = without_password(name)
         self._stop = stop or threading.Event()
-        self._opener = opener
-        self._source = opener(name, every=every, stop=self._stop, settings=settings)
+        self._opener = opener if memory is None else functools.partial(opener, memory=memory)
         self._attempts = _Attempts(settings, clock)
+        self._tried = 0
         self._stuck: list[Source] = []
-        self.status = self._source.status
-        self.stills = self._source.stills
+        self._source: Source | None = None
+        self.status = CaptureStatus()
+        self.stills = name.startswith("watch:")
+        try:
+            self._source = self._opener(name, every=every, stop=self._stop, settings=settings)
+        except SourceAwayError as error:
+            if not settings.wait:
+                raise
+            self._is_away(error)
+        else:
+            self.status, self.stills = self._source.status, self._source.stills
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames; raises `SourceError` where the very first can't be had."""
         number = 0
-        while True:
+        while self._source is not None or self._again():
+            source = self._source
+            assert source is not None
+            last = -1
             try:
-                for frame in self._source:
-                    if self.status.state == "reconnecting":
-                        self.status.reconnects += 1
-                        self.status.state, self.status.message = "reading", ""
-                        log.info("%s: back again", frame.source)
+                for frame in source:
+                    if self.status.message:
+                        self._is_back()
                     self._attempts.succeeded()
                     # Frames are counted on, so that a number means one frame of the run.
                     yield dataclasses.replace(frame, page=number + frame.page)
                     last = frame.page
                 return
-            except SourceError as error:
-                if not isinstance(self._source, Camera) or not self.status.frames:
+            except SourceAwayError as error:
+                if not isinstance(source, Camera) or not (self.status.frames or self._settings.wait):
                     raise
-                if self._source.received:
-                    number += last + 1
-                if self.status.state != "reconnecting":
-                    log.warning("%s", error)
-                self.status.state, self.status.message = "reconnecting", str(error)
-            if not self._again():
-                return
+                number += last + 1
+                self._is_away(error)
+            if not source.close():
+                # A driver blocked for good keeps its thread; that it holds the device is its business.
+                self._stuck.append(source)
+            self._source = None
+
+    def _is_away(self, error: SourceAwayError) -> None:
+        if not self.status.message:
+            log.warning("%s%s", error, "" if self.status.frames else " (it is waited for)")
+        self.status.state = "reconnecting" if self.status.frames else "starting"
+        self.status.message = str(error)
+
+    def _is_back(self) -> None:
+        if self.status.state == "reconnecting":
+            self.status.reconnects += 1
+        log.info("%s: %s", self._name_shown, "back again" if self.status.reconnects else "there it is")
+        self.status.state, self.status.message = "reading", ""
 
     def _again(self) -> bool:
         """Wait, and make a new source; False where it was stopped."""
-        if not self._source.close():
-            # A driver blocked for good keeps its thread; that it holds the device is its business.
-            self._stuck.append(self._source)
         while not self._stop.wait(self._attempts.next_wait()):
-            quick = dataclasses.replace(
-                self._settings, open_seconds=min(self._settings.open_seconds, self._settings.stall_seconds)
-            )
+            self._tried += 1
+            settings = self._settings
+            if self.status.frames and self._tried % self._patient:
+                quick = min(settings.open_seconds, settings.stall_seconds)
+                settings = dataclasses.replace(settings, open_seconds=quick)
             try:
-                self._source = self._opener(self._name, every=self._every, stop=self._stop, settings=quick)
+                source = self._opener(self._name, every=self._every, stop=self._stop, settings=settings)
             except SourceError as error:
                 self.status.message = str(error)
                 continue
             # The counts go on; whether it is back shows when its first frame comes.
-            self._source.status = self.status
-            self.status.state = "reconnecting"
+            source.status = self.status
+            self._source = source
             return True
         return False
 
     def close(self) -> bool:
         """Let go of the device; False where a driver still holds on to it."""
-        closed = self._source.close()
+        closed = self._source is None or self._source.close()
         return closed and not any(not source.close() for source in self._stuck)

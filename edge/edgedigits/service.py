@@ -34,7 +34,7 @@ def unit(settings: ServiceSettings = ServiceSettings()) -> str:
     """Return the text of the unit."""
     program = settings.command or own_program()
     action = "serve" if settings.serve else "live"
-    start = f"{program} {action} --config {shlex.quote(settings.config)}"
+    start = f"{program} {action} --wait --config {shlex.quote(settings.config)}"
     who = f"User={settings.user}" if settings.user else "DynamicUser=yes\nUser=edgedigits"
     address = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
     return f"""\

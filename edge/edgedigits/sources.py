@@ -20,8 +20,8 @@ from edgedigits.capture import (
     VideoFile,
     without_password,
 )
-from edgedigits.errors import SourceError
-from edgedigits.folder import WatchedFolder
+from edgedigits.errors import SourceAwayError, SourceError
+from edgedigits.folder import Memory, WatchedFolder
 from edgedigits.frames import why_not_opened
 
 
@@ -31,6 +31,7 @@ def open_source(
     every: float = 0.0,
     stop: threading.Event | None = None,
     settings: CaptureSettings = CaptureSettings(),
+    memory: Memory | None = None,
 ) -> Source:
     """Return the source that `name` means.
 
@@ -39,10 +40,11 @@ def open_source(
     camera; else a video file.
 
     At most one frame per `every` seconds is given: of the clock for cameras and streams, of the video's
-    own time for a file. Setting `stop` ends the frames within half a second.
+    own time for a file. Setting `stop` ends the frames within half a second. `memory` knows the files of a
+    folder that earlier runs have read.
 
-    Raises `SourceError` at once where there is no such file, device or permission; the rest is found out
-    when the first frame is asked for.
+    Raises `SourceError` at once where there is no such file, device or permission, and its `SourceAwayError`
+    where the device or folder may yet come; the rest is found out when the first frame is asked for.
     """
     stop = stop or threading.Event()
     scheme, _, rest = name.partition(":")
@@ -53,7 +55,7 @@ def open_source(
 
         return DemoCamera(name, rest, every, stop, settings)
     if scheme == "watch":
-        return WatchedFolder(name, rest, every, stop, settings)
+        return WatchedFolder(name, rest, every, stop, settings, memory)
     if scheme == "picamera2":
         return _picamera(name, rest, every, stop, settings)
     index = int(name) if re.fullmatch(r"[0-9]{1,3}", name) else None
@@ -66,10 +68,14 @@ def open_source(
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise SourceError(f"{name}: {_no_device(path) if device else why_not_opened(error)}") from error
+        if device:
+            raise SourceAwayError(f"{name}: {_no_device(path)}") from error
+        raise SourceError(f"{name}: {why_not_opened(error)}") from error
     if not os.access(path, os.R_OK):
-        remedy = "add yourself to the group 'video' and log in again" if device else "check its mode"
-        raise SourceError(f"{name}: no permission to read {path}; {remedy}")
+        if device:  # a device just plugged in is for root alone, until udev has seen to it
+            remedy = "add yourself to the group 'video' and log in again"
+            raise SourceAwayError(f"{name}: no permission to read {path}; {remedy}")
+        raise SourceError(f"{name}: no permission to read {path}; check its mode")
     if stat.S_ISDIR(mode):
         raise SourceError(f"{name}: it is a folder; watch:{name} reads what is put into it")
     if device:

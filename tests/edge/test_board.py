@@ -93,12 +93,12 @@ def test_bench_measures(tmp_path: Path) -> None:
 
 def test_the_unit_runs_what_is_asked_for() -> None:
     text = unit(ServiceSettings(config="/etc/my desk.toml", user="me", command="/opt/e/bin/edgedigits"))
-    assert "ExecStart=/opt/e/bin/edgedigits live --config '/etc/my desk.toml'\n" in text
+    assert "ExecStart=/opt/e/bin/edgedigits live --wait --config '/etc/my desk.toml'\n" in text
     assert "User=me\n" in text
     assert "DynamicUser" not in text
     assert "WatchdogSec=60\n" in text
     assert "DynamicUser=yes\n" in unit()
-    assert " serve --config " in unit(ServiceSettings(serve=True))
+    assert " serve --wait --config " in unit(ServiceSettings(serve=True))
 
 
 def test_the_unit_is_printed_or_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.server
 import itertools
 import socket
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from edgedigits.capture import Camera, CaptureSettings, make_frame
-from edgedigits.errors import SourceError
+from edgedigits.errors import SourceAwayError, SourceError
 from edgedigits.frames import Frame
 from edgedigits.reconnect import Reconnecting, _Attempts
 
@@ -120,6 +121,40 @@ def test_what_is_not_there_at_first_is_told_at_once() -> None:
     source, _ = reconnecting(Script())
     with pytest.raises(SourceError, match="can't be opened"):
         list(source)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["silent", "missing"])
+def test_what_is_not_there_at_first_may_be_waited_for(there: bool, caplog: pytest.LogCaptureFixture) -> None:
+    away: list[object] = [Script()] * 3 if there else [SourceAwayError("cam: no such camera; plug it in")] * 3
+    waiting = dataclasses.replace(SETTINGS, wait=True)
+    source, stop = reconnecting(*away, Script(*range(100, 200)), settings=waiting)
+    with caplog.at_level("INFO"):
+        frames = take(source, stop, lambda frame: value(frame) >= 110)
+    assert caplog.text.count("waited for") == 1
+    assert "there it is" in caplog.text
+    assert [frame.page for frame in frames][:1] == [0] or there
+    assert (source.status.state, source.status.message, source.status.reconnects) == ("reading", "", 0)
+    source.close()
+
+
+def test_a_mistake_is_not_waited_for() -> None:
+    waiting = dataclasses.replace(SETTINGS, wait=True, crop=(0, 0, 99, 99))
+    with pytest.raises(SourceError, match="not a channel"):
+        reconnecting(SourceError("cam: not a channel"), settings=waiting)
+    source, _ = reconnecting(Script(*range(100)), settings=waiting)
+    with pytest.raises(SourceError, match="not inside the picture"):
+        list(source)
+    source.close()
+
+
+def test_a_slow_camera_comes_back() -> None:
+    """It takes longer to open than the short attempts allow; one in four is given the time it needs."""
+    slow = [Script(0.9, *range(100, 200)) for _ in range(4)]
+    source, stop = reconnecting(Script(1, 2, 3), *slow)
+    frames = take(source, stop, lambda frame: value(frame) > 100)
+    assert value(frames[-1]) > 100
+    assert source.status.reconnects == 1
+    source.close()
 
 
 def test_a_device_that_is_gone_for_a_while() -> None:

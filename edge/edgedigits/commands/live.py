@@ -54,6 +54,7 @@ def add(
         "They are journaled first, and delivered at least once",
     )
     add_config(live)
+    add_wait(live)
     live.add_argument("--frames", type=positive, metavar="N", help="stop after so many frames")
     live.add_argument(
         "--every",
@@ -79,6 +80,15 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--print-config", action="store_true", help="print every setting and what it means")
     parser.add_argument("--journal", metavar="FILE", help="keep events here until they are delivered")
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Add what says that the source may come later."""
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a camera, stream or folder that is not there yet, as a service does",
+    )
 
 
 def add_delegate(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +149,8 @@ def load(arguments: argparse.Namespace) -> LiveConfig:
     tables = dict(config.tables)
     if arguments.journal is not None:
         tables["journal"] = dataclasses.replace(config["journal"], path=arguments.journal)
+    if getattr(arguments, "wait", False):
+        tables["capture"] = dataclasses.replace(config["capture"], wait=True)
     more = tuple(OutputSettings(to=to) for to in getattr(arguments, "out", ()))
     return dataclasses.replace(
         config,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.commands.live import SOURCES, add_config, add_delegate, add_way, load
+from edgedigits.commands.live import SOURCES, add_config, add_delegate, add_wait, add_way, load
 from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def add(commands: Any, probability: Callable[[str], float]) -> None:
         "--out", action="append", default=[], metavar="TO", help="send events here, too; see live --help"
     )
     add_config(serve)
+    add_wait(serve)
     serve.add_argument("--model", metavar="NAME|FILE", help="default: the one that comes along")
     serve.add_argument(
         "--min-confidence",

@@ -1,0 +1,82 @@
+"""A board that is slowed down by heat is read at a lower rate, and says so."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import edgedigits.live
+from edgedigits.board import Thermal
+from edgedigits.capture import CaptureStatus
+from edgedigits.frames import Frame
+from edgedigits.hub import Health
+from edgedigits.journal import Journal
+from edgedigits.live import HealthSettings, Live
+from edgedigits.reader import Reader
+from edgedigits.track import Tracker
+
+
+class Endless:
+    """Frames as fast as they are taken, until `stop` is set."""
+
+    stills = False
+
+    def __init__(self) -> None:
+        self.status = CaptureStatus(state="reading", heard=0.0)
+        self.stop = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number in itertools.takewhile(lambda _: not self.stop.is_set(), itertools.count()):
+            yield Frame(np.full((48, 64), 200, np.uint8), "endless", number, (64, 48), number / 30)
+
+    def close(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("limits", [("throttled",), (), None])
+def test_fewer_frames_are_read(
+    limits: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(edgedigits.live, "thermal", lambda: Thermal(83.0, limits))
+    source, reader, journal = Endless(), Reader(), Journal()
+    said: list[Health] = []
+
+    def beat(health: Health) -> None:
+        said.append(health)
+        if len(said) == 3:
+            source.stop.set()
+
+    live = Live(
+        source,
+        reader,
+        Tracker(reader.rule),
+        journal,
+        name="endless",
+        health=HealthSettings(silence_seconds=3600, cooling_seconds=0.25),
+        beat=beat,
+    )
+    source.status.heard = edgedigits.live.time.monotonic()
+    counted: list[int] = []
+    take = live._take
+
+    def count(frame: Frame, waiting: float) -> None:
+        if len(said) == 2:
+            counted.append(frame.page)
+        take(frame, waiting)
+
+    monkeypatch.setattr(live, "_take", count)
+    live.run()
+    journal.close()
+    if limits:
+        assert 1 <= len(counted) <= 6  # a second at four a second at most
+        assert "throttled" in said[-1].message
+        assert said[-1].ok  # slower is not ill
+        assert caplog.text.count("slowed down") == 1
+    else:
+        assert len(counted) > 6
+        assert said[-1].message == ""
+    assert live.counters().throttled == (None if limits is None else bool(limits))
