@@ -179,6 +179,11 @@ def test_the_command_trains_a_run_folder(
     report = json.loads((out / "report.json").read_text())
     assert report["kind"] == "strip"
     assert {"recipe.toml", "history.csv", "environment.json", "model"} <= {f.name for f in out.iterdir()}
+    assert main(["report", str(out), "--data", str(small_mnist.parent)]) == 0
+    assert "held-out strips" in (out / "report.html").read_text()
+    assert {f.name for f in (out / "figures").iterdir()} == {"curves.png", "right.png", "wrong.png"}
+    counts = json.loads((out / "report.json").read_text())["confusions"]
+    assert all(wanted != read and count > 0 for wanted, read, count in counts)
 
 
 def test_the_published_recipe_spells_out_what_it_reads() -> None:

@@ -211,7 +211,12 @@ def _report(options: argparse.Namespace) -> int:
 
         run.make_deterministic()
         run.no_warnings()
-    print(report.make_report(options.run, options.data))
+    if run.kind(options.run) == "strip":
+        from edgedigits_train.strip.report import make_report
+
+        print(make_report(options.run, options.data))
+    else:
+        print(report.make_report(options.run, options.data))
     return 0
 
 

@@ -167,7 +167,8 @@ def draw(evidence: Evidence) -> dict[str, bytes]:
     }
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """Return a figure as a PNG picture."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS, metadata={"Software": None})
     return buffer.getvalue()
@@ -193,7 +194,7 @@ def _curves(evidence: Evidence, figure_of: str, title: str) -> bytes:
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
-    return _png(figure)
+    return png_of(figure)
 
 
 def _confusion(evidence: Evidence) -> bytes:
@@ -215,7 +216,7 @@ def _confusion(evidence: Evidence) -> bytes:
     axes.set_xticks(range(size), evidence.labels)
     axes.set_yticks(range(size), evidence.labels)
     axes.set(xlabel="recognized as", ylabel="is")
-    return _png(figure)
+    return png_of(figure)
 
 
 def _samples(evidence: Evidence, chosen: npt.NDArray[np.integer], title: str) -> bytes:
@@ -232,7 +233,7 @@ def _samples(evidence: Evidence, chosen: npt.NDArray[np.integer], title: str) ->
         if answer != evidence.truth[index]:
             text = f"{evidence.labels[evidence.truth[index]]} as {text}"
         axes.set_title(text, fontsize=8)
-    return _png(figure)
+    return png_of(figure)
 
 
 def remarks(evidence: Evidence) -> list[str]:
@@ -299,29 +300,38 @@ def page(evidence: Evidence, table: Mapping[str, Mapping[str, float]], figures: 
     span += f"; published: {printed.per_class[0]}…{printed.per_class[1]}." if printed else "."
     open_points = remarks(evidence)
     calibration = report["calibration"]
-    sections = [
-        f"<h1>{html.escape(title)}</h1>",
+    sections: list[Section] = [
         f"<p>{report['parameters']:,} parameters, {report['epochs']} epochs, "
         f"{report['seconds']['epoch']:.2f} s each. "
         f"Temperature {report['temperature']:.3f}, fitted on {calibration['pictures']:,} pictures "
         f"({html.escape(calibration['source'])}).</p>",
-        _table(final),
+        table_of(final),
         "<h2>Accuracy and loss</h2>",
-        _image(figures, "accuracy"),
-        _image(figures, "loss"),
+        ("accuracy", "accuracy over the epochs"),
+        ("loss", "loss over the epochs"),
         "<h2>Classes</h2>",
         f"<p>{span}</p>",
-        _table(classes),
-        _image(figures, "confusion"),
+        table_of(classes),
+        ("confusion", "confusion matrix"),
         "<h2>Samples</h2>",
-        _image(figures, "right"),
-        _image(figures, "wrong"),
+        ("right", "digits recognized rightly"),
+        ("wrong", "digits recognized wrongly"),
     ]
     if open_points:
         sections += ["<h2>What the paper leaves open, or states in two ways</h2>", "<ul>"]
         sections += [f"<li>{html.escape(point)}</li>" for point in open_points]
         sections += ["</ul>"]
-    sections += ["<h2>Recipe</h2>", f"<pre>{html.escape(evidence.recipe.to_toml())}</pre>"]
+    return page_of(title, sections, figures, evidence.recipe.to_toml())
+
+
+Section = str | tuple[str, str]
+"""A piece of HTML, or the name of a figure and what it shows."""
+
+
+def page_of(title: str, sections: Sequence[Section], figures: Mapping[str, bytes], recipe: str) -> str:
+    """Return a page of sections, with the recipe at its end; figures (PNG, by name) are part of it."""
+    shown = [part if isinstance(part, str) else _image(figures[part[0]], part[1]) for part in sections]
+    shown += ["<h2>Recipe</h2>", f"<pre>{html.escape(recipe)}</pre>"]
     style = (
         "body{font:16px/1.5 sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222;"
         "background:#fff}"
@@ -332,17 +342,19 @@ def page(evidence: Evidence, table: Mapping[str, Mapping[str, float]], figures: 
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{style}</style></head>\n<body>\n'
-        + "\n".join(sections)
+        + "\n".join([f"<h1>{html.escape(title)}</h1>", *shown])
         + "\n</body></html>\n"
     )
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table_of(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of texts, the first of them the headings, as a table in HTML."""
     head, *body = rows
     lines = ["<table>", "<tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"]
     lines += ["<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in body]
     return "\n".join([*lines, "</table>"])
 
 
-def _image(figures: Mapping[str, bytes], name: str) -> str:
-    return f'<p><img alt="{name}" src="data:image/png;base64,{base64.b64encode(figures[name]).decode()}"></p>'
+def _image(png: bytes, words: str) -> str:
+    data = base64.b64encode(png).decode()
+    return f'<p><img alt="{html.escape(words)}" src="data:image/png;base64,{data}"></p>'

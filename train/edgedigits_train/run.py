@@ -142,6 +142,14 @@ def _taught(recipe: Recipe, data: DataSet, part: Part) -> Part:
     return Part(part.images, (1 - weight) * own + weight * np.concatenate(answers))
 
 
+def kind(folder: Path) -> str:
+    """Return what kind of network the run in a folder trained: "glyph" (one digit at a time) or "strip"."""
+    try:
+        return str(json.loads((folder / REPORT).read_text("utf-8")).get("kind", "glyph"))
+    except (OSError, ValueError, AttributeError):
+        return "glyph"  # whoever loads it says what is wrong with it
+
+
 @functools.cache
 def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str, ...]]:
     """Return a finished run's network, pixels [n, pixels] → logits [n, classes], and its labels.
