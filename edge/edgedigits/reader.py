@@ -327,7 +327,8 @@ class _Thresholds:
         if self.max_error is not None and way is not None:
             if not 0 < self.max_error < 1:
                 raise ValueError(f"a share of errors lies between 0 and 1, not at {self.max_error}")
-            known = [point for point in card.operating_points if point.way == way]
+            # Above 1 no threshold kept the promise.
+            known = [p for p in card.operating_points if p.way == way and p.min_line_confidence <= 1]
             points = [point for point in known if point.max_error <= self.max_error]
             if not points:
                 promised = ", ".join(f"{point.max_error:g}" for point in known)
@@ -335,7 +336,7 @@ class _Thresholds:
                     f"{source}: promises no share of errors as low as {self.max_error:g} "
                     f"({promised or 'none at all'}); allow more, or find one with edgedigits-export accept"
                 )
-            line = min(1.0, max(points, key=lambda point: point.max_error).min_line_confidence)
+            line = max(points, key=lambda point: point.max_error).min_line_confidence
         return RejectRule(
             min_digit_confidence=_in_range(self.min_digit_confidence, card.min_digit_confidence),
             min_line_confidence=_in_range(self.min_line_confidence, line),
