@@ -106,40 +106,46 @@ def decode_line(
     )
 
 
-_UNHEARD = 0.01
+_UNHEARD = 0.001
 """What is thought of a text that a reader does not list among its best."""
+_GLYPH_WEIGHT = 0.5
+"""How much the glyph way counts beside the strip way, as an exponent; chosen on the tuning part of the cheque
+amounts (`tests/bench/bench_reading.py --sets cheques --way auto --thorough`)."""
 
 
 def combine_readings(
-    one: Sequence[tuple[str, float]], other: Sequence[tuple[str, float]]
+    of_glyphs: Sequence[tuple[str, float]], of_strip: Sequence[tuple[str, float]]
 ) -> list[tuple[str, float]]:
-    """Return the readings of two readers of the same line as those of both, best first.
+    """Return the readings of a line in two ways as those of both, best first.
 
-    The probability of a text is in proportion to the product of what the two hold of it, as if they were
-    independent; a text that neither lists keeps a share. Where they agree, that makes both surer.
+    The probability of a text is in proportion to the product of what the two hold of it, the glyph way's
+    weighed, as if they were independent; a text that neither lists keeps a share. Where they agree, that
+    makes both surer.
     """
-    first, second = dict(one), dict(other)
-    joint = {
-        text: max(first.get(text, 0.0), _UNHEARD) * max(second.get(text, 0.0), _UNHEARD)
-        for text in (*first, *second)
-    }
-    whole = sum(joint.values()) + _UNHEARD**2
+    first, second = dict(of_glyphs), dict(of_strip)
+
+    def share(text: str | None) -> float:
+        own, other = (first.get(text, 0.0), second.get(text, 0.0)) if text is not None else (0.0, 0.0)
+        return float(max(own, _UNHEARD) ** _GLYPH_WEIGHT * max(other, _UNHEARD))
+
+    joint = {text: share(text) for text in (*first, *second)}
+    whole = sum(joint.values()) + share(None)
     return sorted(((text, p / whole) for text, p in joint.items()), key=lambda item: -item[1])
 
 
-def combine_lines(one: Line | None, other: Line | None, rule: RejectRule) -> Line | None:
+def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRule) -> Line | None:
     """Return a line that was read in two ways as one; None where neither found anything.
 
     Digits and boxes are those of the way whose best reading is the best of both together.
     """
-    if one is None or other is None:
-        return one or other
-    readings = combine_readings(one.readings, other.readings)
+    if of_glyphs is None or of_strip is None:
+        return of_glyphs or of_strip
+    readings = combine_readings(of_glyphs.readings, of_strip.readings)
     text, confidence = readings[0]
-    saying = [line for line in (one, other) if line.readings[0][0] == text]
+    saying = [line for line in (of_glyphs, of_strip) if line.readings[0][0] == text]
     if not saying:
         # Both had it second. Neither line's digits would be those of the text.
-        return max(one, other, key=lambda line: line.confidence)
+        return max(of_glyphs, of_strip, key=lambda line: line.confidence)
     best = min(saying, key=lambda line: sum(digit.rejected for digit in line.digits))
     accepted = confidence >= rule.min_line_confidence and not any(digit.rejected for digit in best.digits)
     return dataclasses.replace(
