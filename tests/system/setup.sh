@@ -6,6 +6,7 @@ set -euo pipefail
 packages=(
     chromium fonts-dejavu-core             # the web pages
     ffmpeg mosquitto openssl               # streams, a broker, its certificates
+    python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good  # a camera with RTSP
     gcc libc6-dev cmake                    # firmware, stand-ins for an accelerator's library, a plug-in for QEMU
     qemu-user                              # the emulation of a Pi that takes plug-ins
     gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm  # emulated microcontrollers
