@@ -372,13 +372,22 @@ class _Components:
         return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
 
     def _left_out(self, span: tuple[float, float, float, float], tall: float) -> float:
-        """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are."""
+        """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are.
+
+        What goes from the picture's upper edge to its lower one, past a line well inside it, is a frame's
+        side and no stroke.
+        """
         if not self.dropped.any():
             return 0.0
         left, top, right, bottom = (max(0, round(edge)) for edge in span)
         region = self.dropped[self.labels[top:bottom, left:right]].view(np.uint8)
         if not region.any():
             return 0.0
+        if bottom - top <= _WITHIN * len(self.labels):
+            _, pieces, stats = _pieces(self.dropped[self.labels[:, left:right]].view(np.uint8))
+            through = stats[:, cv2.CC_STAT_HEIGHT] >= len(pieces) - 2
+            through[0] = False
+            region = np.where(through[pieces[top:bottom]], 0, region).astype(np.uint8)
         upright = np.ones((max(3, round(0.3 * tall)), 1), np.uint8)
         standing = cv2.morphologyEx(
             region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
@@ -397,6 +406,10 @@ class _Components:
         floor = 0.5 * self.ink.weak
         greys = np.clip((_LEVELS - floor) * (255.0 / max(1.0, full - floor)), 0, 255).astype(np.uint8)
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, greys) * member, np.uint8))
+
+
+_WITHIN = 0.85
+"""A line no higher than this part of the picture's height stands well inside it."""
 
 
 def _pieces(mask: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
