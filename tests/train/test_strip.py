@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -17,7 +18,7 @@ from edgedigits_train.recipe import RecipeError
 from edgedigits_train.run import RunError
 from edgedigits_train.strip import run
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
-from edgedigits_train.strip.recipe import SECTIONS, Composition, StripRecipe, load_strip_recipe
+from edgedigits_train.strip.recipe import SECTIONS, Composition, Start, StripRecipe, load_strip_recipe
 
 SMALL = """
 [data]
@@ -184,6 +185,31 @@ def test_the_command_trains_a_run_folder(
     assert {f.name for f in (out / "figures").iterdir()} == {"curves.png", "right.png", "wrong.png"}
     counts = json.loads((out / "report.json").read_text())["confusions"]
     assert all(wanted != read and count > 0 for wanted, read, count in counts)
+
+
+def test_a_network_is_trained_on_from_a_finished_run(
+    data: DataSet, recipe: StripRecipe, tmp_path: Path
+) -> None:
+    first = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, steps=20))
+    run.run(first, data, tmp_path / "first", 0)
+    still = dataclasses.replace(
+        first,
+        start=Start(str(tmp_path / "first")),
+        optimizer=dataclasses.replace(recipe.optimizer, rate=1e-12),
+        averaging=dataclasses.replace(recipe.averaging, decay=0.0),
+    )
+    run.run(still, data, tmp_path / "second", 1)
+    learnt = [
+        run._parts(tf.saved_model.load(str(tmp_path / name / "model")).network)
+        for name in ("first", "second")
+    ]
+    np.testing.assert_allclose(learnt[0][0], learnt[1][0], atol=1e-6)
+    wider = dataclasses.replace(still, network=dataclasses.replace(recipe.network, along=(16,)))
+    with pytest.raises(RunError, match="another shape than the recipe's"):
+        run.run(wider, data, tmp_path / "third", 0)
+    nowhere = dataclasses.replace(still, start=Start(str(tmp_path / "nowhere")))
+    with pytest.raises(RunError, match="holds no finished run"):
+        run.run(nowhere, data, tmp_path / "fourth", 0)
 
 
 def test_the_published_recipe_spells_out_what_it_reads() -> None:

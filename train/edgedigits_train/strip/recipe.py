@@ -66,6 +66,14 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Start:
+    """`[start]`: weights to begin with, in place of random ones."""
+
+    run: str = ""
+    """Run folder of a finished strip network of the same shape, from where the command runs; "" for none."""
+
+
+@dataclass(frozen=True)
 class Training:
     """`[training]`: the loop."""
 
@@ -91,6 +99,7 @@ class StripRecipe:
     composition: Composition = field(default_factory=Composition)
     schedule: Schedule = field(default_factory=Schedule)
     averaging: Averaging = field(default_factory=Averaging)
+    start: Start = field(default_factory=Start)
 
     def to_toml(self) -> str:
         """Return the recipe with every default spelt out, in the form it is read from."""
@@ -105,6 +114,7 @@ SECTIONS: Mapping[str, type | Mapping[str, type]] = {
     "optimizer": {"adam": Adam},
     "schedule": Schedule,
     "averaging": Averaging,
+    "start": Start,
 }
 REQUIRED = ("data", "network", "training", "optimizer")
 

@@ -192,7 +192,10 @@ def run(
         "data": dict(data.checksums),
         "seed": seed,
     }
-    loop = StripLoop(StripNetwork(recipe.network, len(LABELS), seed), recipe)
+    network = StripNetwork(recipe.network, len(LABELS), seed)
+    if recipe.start.run:
+        identity["start"] = _begin_with(network, Path(recipe.start.run))
+    loop = StripLoop(network, recipe)
     saved = out / "checkpoint.npz"
     history = _resume(loop, saved, identity)
     on_start()
@@ -258,6 +261,32 @@ def run(
     write_atomically(out / REPORT, json_bytes(report))
     saved.unlink(missing_ok=True)
     return report
+
+
+def _begin_with(network: StripNetwork, folder: Path) -> str:
+    """Give a network the weights of a finished run; return the checksum of that run's report.
+
+    Raises `RunError` where there is none, or its network has another shape.
+    """
+    try:
+        report = (folder / REPORT).read_bytes()
+        trained = tf.saved_model.load(str(folder / "model")).network
+        pairs = list(zip(_parts(network), _parts(trained), strict=True))
+    except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+        raise RunError(
+            f"{folder}: holds no finished run of a network like the recipe's to start from ({error})"
+        ) from error
+    for variable, value in pairs:
+        if variable.shape != value.shape:
+            raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
+        variable.assign(value)
+    return hashlib.sha256(report).hexdigest()
+
+
+def _parts(network: Any) -> list[tf.Variable]:
+    """Return all that a strip network has learnt, in a fixed order; of a loaded one, too."""
+    layers = [(x.kernel, x.gain, x.bias, x.mean, x.variance) for x in network.layers]
+    return [variable for layer in layers for variable in layer] + [network.kernel, network.bias]
 
 
 def _logits(loop: StripLoop, strips: Strips) -> npt.NDArray[np.float32]:
