@@ -8,7 +8,7 @@ them. The lines then also correct it, for a sheet that is not quite flat, by a s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -611,32 +611,54 @@ def _reduced(grey: Grey, side: int) -> tuple[Grey, float]:
 def frame_quads(grey: Grey, settings: RegistrationSettings) -> list[Floats]:
     """Return quadrilaterals of dark lines in pixels of the picture, the largest first."""
     small, scale = _reduced(grey, settings.working_side)
-    quads: list[tuple[float, Floats]] = []
+    quads: list[_Rough] = []
     for block, offset in ((31, 10), (15, 6), (61, 14)):
         mask = cv2.adaptiveThreshold(
             small, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, block, offset
         )
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         quads += _quads_in(mask, settings)
-    return _distinct(quads, scale)
+    return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
 
 
 def sheet_quads(grey: Grey, settings: RegistrationSettings) -> list[Floats]:
     """Return quadrilaterals of light paper on a darker desk in pixels of the picture, the largest first."""
+    quads, scale = _rough_sheets(grey, settings)
+    return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
+
+
+def each_sheet_quad(
+    grey: Grey, settings: RegistrationSettings, likely: Callable[[Floats], bool]
+) -> Iterator[Floats]:
+    """Yield the same one by one, some of them twice, and only those that are `likely` by their rough corners.
+
+    Nearly all of the work is in making the corners sharp.
+    """
+    quads, scale = _rough_sheets(grey, settings)
+    for _, contour, quad in sorted(quads, key=lambda rough: -rough[0]):
+        if likely((quad + 0.5) / scale):
+            yield (_sharpened(contour, quad) + 0.5) / scale
+
+
+def _rough_sheets(grey: Grey, settings: RegistrationSettings) -> tuple[list[_Rough], float]:
     small, scale = _reduced(grey, settings.working_side)
     smooth = cv2.GaussianBlur(small, (0, 0), 2)
     # Writing and printed lines are closed away; what is left are the sheet and the desk.
     side = max(9, round(0.02 * max(small.shape))) | 1
     smooth = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     level, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    quads: list[tuple[float, Floats]] = []
+    quads: list[_Rough] = []
     for shift in (0, -0.15, 0.15):
         mask = (smooth > level + shift * level).astype(np.uint8) * 255
         quads += _quads_in(mask, settings)
-    return _distinct(quads, scale)
+    return quads, scale
 
 
-def _quads_in(mask: NDArray[Any], settings: RegistrationSettings) -> Iterator[tuple[float, Floats]]:
+_Rough = tuple[float, Floats, Floats]
+"""A quadrilateral's area, the contour it was found in, its corners by and large."""
+
+
+def _quads_in(mask: NDArray[Any], settings: RegistrationSettings) -> Iterator[_Rough]:
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     least = settings.least_area * mask.shape[0] * mask.shape[1]
     for contour in contours:
@@ -649,7 +671,7 @@ def _quads_in(mask: NDArray[Any], settings: RegistrationSettings) -> Iterator[tu
         quad = _quad_of(hull)
         if quad is None or abs(cv2.contourArea(quad.astype(np.float32)) / area - 1) > 0.12:
             continue
-        yield area, _sharpened(contour.reshape(-1, 2).astype(np.float64), quad)
+        yield area, contour.reshape(-1, 2).astype(np.float64), quad
 
 
 def _quad_of(hull: NDArray[Any]) -> Floats | None:
@@ -670,7 +692,7 @@ def _sharpened(contour: Floats, quad: Floats) -> Floats:
         a, b = quad[k], quad[(k + 1) % 4]
         length = float(np.linalg.norm(b - a))
         along = (contour - a) @ (b - a) / length**2
-        away = np.abs(np.cross(np.append(b - a, 0), np.pad(contour - a, ((0, 0), (0, 1))))[:, 2]) / length
+        away = np.abs((contour - a) @ np.array([a[1] - b[1], b[0] - a[0]])) / length
         # Near the corners: a side may be bowed, and it is the corners that are sought.
         near = contour[(away < 0.02 * length + 2) & ((along > 0.02) & (along < 0.98))]
         if len(near) < 10:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.register import RegistrationSettings, homography, project, sheet_quads
+from edgedigits.register import RegistrationSettings, each_sheet_quad, homography, project
 
 Box = tuple[int, int, int, int]
 Floats = NDArray[np.float64]
@@ -73,7 +73,11 @@ def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     grey = small if small.ndim == 2 else np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
     registration = RegistrationSettings(working_side=settings.working_side, least_area=settings.least_share)
-    for quad in sheet_quads(grey, registration):
+
+    def likely(quad: Floats) -> bool:
+        return _is_sheet(grey, quad, settings, _LENIENCY)
+
+    for quad in each_sheet_quad(grey, registration, likely):
         if _is_sheet(grey, quad, settings):
             corners = quad * (width / size[0], height / size[1])
             return _flattened(image, corners, settings) if _off(corners) > settings.least_angle else None
@@ -90,34 +94,36 @@ def _may_lie_on_a_desk(image: NDArray[np.uint8], settings: SheetSettings) -> boo
     return bool(np.percentile(inside, 75) >= settings.least_contrast * np.percentile(around, 75))
 
 
-def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings) -> bool:
+_LENIENCY = 0.15
+"""How much less is asked of a sheet whose corners are known by and large only."""
+
+
+def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings, leniency: float = 0.0) -> bool:
     """Return whether four corners are a sheet: whole, as a camera may see one, and brighter on every side."""
     height, width = grey.shape
     x, y = quad.T
-    if x.min() < 1 or y.min() < 1 or x.max() > width - 2 or y.max() > height - 2:
+    least = 1 - 20 * leniency
+    if x.min() < least or y.min() < least or x.max() > width - 1 - least or y.max() > height - 1 - least:
         return False
     sides = np.roll(quad, -1, axis=0) - quad
     lengths = np.linalg.norm(sides, axis=1)
     following = np.roll(sides, -1, axis=0)
     sines = (sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]) / (lengths * np.roll(lengths, -1))
     opposite = lengths[[0, 1]] / lengths[[2, 3]]
-    if not ((sines > 0.7).all() and (opposite > 0.5).all() and (opposite < 2).all()):
+    if not ((sines > 0.7 - leniency).all() and (np.abs(np.log2(opposite)) < 1 + leniency).all()):
         return False
     middle = quad.mean(axis=0)
-    for k in range(4):
-        along = quad[k] + np.linspace(0.1, 0.9, 24)[:, None] * sides[k]
-        outward = along - middle
-        outward *= 0.02 * (width + height) / 2 / np.linalg.norm(outward, axis=1, keepdims=True)
-        light, dark = (_sampled(grey, along + sign * outward) for sign in (-1, 1))
-        if np.median(light) < settings.least_contrast * np.median(dark):
-            return False
-        if np.mean(light > 1.1 * dark) < 0.9:
-            return False
-    return True
+    along = quad[:, None] + np.linspace(0.1, 0.9, 24)[:, None] * sides[:, None]
+    outward = along - quad.mean(axis=0)
+    outward *= 0.02 * (width + height) / 2 / np.linalg.norm(outward, axis=2, keepdims=True)
+    light, dark = _sampled(grey, along - outward), _sampled(grey, along + outward)
+    contrast = settings.least_contrast - leniency
+    enough = np.median(light, axis=1) >= contrast * np.median(dark, axis=1)
+    return bool(enough.all() and (np.mean(light > 1.1 * dark, axis=1) >= 0.9 - leniency).all())
 
 
 def _sampled(grey: NDArray[np.uint8], points: Floats) -> NDArray[np.float64]:
-    x, y = np.rint(points).astype(int).T
+    x, y = np.moveaxis(np.rint(points).astype(int), -1, 0)
     height, width = grey.shape
     return grey[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float64)
 
