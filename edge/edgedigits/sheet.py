@@ -112,7 +112,6 @@ def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings, le
     opposite = lengths[[0, 1]] / lengths[[2, 3]]
     if not ((sines > 0.7 - leniency).all() and (np.abs(np.log2(opposite)) < 1 + leniency).all()):
         return False
-    middle = quad.mean(axis=0)
     along = quad[:, None] + np.linspace(0.1, 0.9, 24)[:, None] * sides[:, None]
     outward = along - quad.mean(axis=0)
     outward *= 0.02 * (width + height) / 2 / np.linalg.norm(outward, axis=2, keepdims=True)
