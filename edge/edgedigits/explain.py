@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.annotate import AnnotatedPictures, annotate
+from edgedigits.ctc import best_texts
 from edgedigits.cuts import find_cuts
 from edgedigits.decode import is_character
 from edgedigits.frames import Frame
@@ -24,9 +25,11 @@ from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import Ink, find_ink
 from edgedigits.lattice import Arc, Reading, best_readings
 from edgedigits.normalize import SIZE, normalize, normalize_all
-from edgedigits.page import Page
-from edgedigits.reader import Reader
+from edgedigits.page import Box, Page
+from edgedigits.reader import Reader, boxes_in, dark_on_light
 from edgedigits.sheet import find_sheet
+from edgedigits.strip_reading import region_of
+from edgedigits.strips import HEIGHT, STEP
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -105,8 +108,11 @@ def stages(
               _cuts(ink, hypotheses)),
         Stage(f"lines read: {len(page.lines)}, accepted: {accepted}", annotate(image, page)),
     ]  # fmt: skip
+    grey = dark_on_light(level, ink)
     for number, each in enumerate(hypotheses[: settings.most_lines], 1):
         shown += _line_stages(number, each, reader, settings)
+        if reader.wants_strip(each):
+            shown += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
     left = len(hypotheses) - settings.most_lines
     if left > 0:
         shown.append(Stage(f"... and {left} more lines", np.full((4, 4, 3), 255, np.uint8), wide=True))
@@ -242,6 +248,40 @@ def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: Ex
             _lattice(arcs, nodes, best, settings.most_rows),
             wide=True,
         ),
+    ]
+
+
+_ENLARGED = 4
+
+
+def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) -> list[Stage]:
+    """Show a line as the strip network takes it, and below it what it says at every step."""
+    height, width = grey.shape
+    cut = reader.strips.cut_out(grey, region_of(boxes, (width, height)))
+    if cut is None:
+        return []
+    strip, _ = cut
+    model = reader.strips.model
+    answers = np.exp(model.log_probabilities(strip))
+    shown = strip[:, : (_WIDTH - 2 * _MARGIN) // _ENLARGED]
+    drawn = _bgr(255 - np.kron(shown, np.ones((_ENLARGED, _ENLARGED), np.uint8)))
+    drawn = np.concatenate([drawn, np.full((40, drawn.shape[1], 3), 255, np.uint8)])
+    before = len(model.card.labels) - 1
+    for step, row in enumerate(answers[: shown.shape[1] // STEP]):
+        best = int(np.argmax(row))
+        if best not in (before, len(row) - 1):
+            x = round(_ENLARGED * STEP * (step + 0.5))
+            cv2.line(drawn, (x, 0), (x, drawn.shape[0] - 40), _MAGENTA, 1)
+            _write(drawn, model.card.labels[best], (x - 5, drawn.shape[0] - 24), _BLUE, 0.6)
+            _write(drawn, f"{float(row[best]):.2f}", (x - 14, drawn.shape[0] - 6), _GREY, 0.4)
+        before = best
+    hypotheses = best_texts(np.log(answers), 6)
+    labels = model.card.labels
+    told = "; ".join(
+        f"{''.join(labels[k] for k in h.text) or 'nothing'} {h.probability:.3f}" for h in hypotheses
+    )
+    return [
+        Stage(f"line {number}: as a strip, {strip.shape[1]} x {HEIGHT}; readings: {told}", drawn, wide=True)
     ]
 
 

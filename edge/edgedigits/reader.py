@@ -116,9 +116,11 @@ class Reader:
             line = self._strips.rule.min_line_confidence if max_error is not None else own.min_line_confidence
             self.rule = dataclasses.replace(own, min_line_confidence=line)
 
-    @property
-    def _all_strips(self) -> bool:
-        return self.way == "strip" or self._thorough
+    def wants_strip(self, hypotheses: LineHypotheses) -> bool:
+        """Return whether a line, its glyphs looked at, is to be read as a strip."""
+        if self.way == "auto" and self._strips_serve:
+            return self._thorough or hypotheses.in_doubt
+        return self.way == "strip"
 
     @property
     def strips(self) -> StripReader:
@@ -193,8 +195,8 @@ class Reader:
             self._classify([part for each in hypotheses for part in each.glyphs()])
         of_strips: dict[int, Line] = {}
         within: set[int] = set()
-        if self.way == "strip" or (self.way == "auto" and self._strips_serve):
-            doubted = [k for k, each in enumerate(hypotheses) if self._all_strips or each.in_doubt]
+        if self.way != "glyph":
+            doubted = [k for k, each in enumerate(hypotheses) if self.wants_strip(each)]
             of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, count)
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
@@ -219,12 +221,10 @@ class Reader:
         """Read chosen lines as strips; return them, and the other lines that lie within their strips."""
         if not chosen:
             return {}, set()
-        grey = to_grey(image)
-        grey = grey if ink.polarity == "dark" else 255 - grey
+        grey = dark_on_light(image, ink)
         height, width = grey.shape
-        to_image = width / ink.contrast.shape[1], height / ink.contrast.shape[0]
         to_page = size[0] / width, size[1] / height
-        boxes = [[_scaled(g.box, to_image, (width, height)) for g in each.line.glyphs] for each in hypotheses]
+        boxes = [boxes_in(grey, ink, each) for each in hypotheses]
         lines: dict[int, Line] = {}
         within: set[int] = set()
         asked = 0
@@ -273,6 +273,19 @@ class Reader:
         complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
         told = [(reading.text, reading.probability * complete) for reading in readings if reading.text]
         return decode_line(digits, separators, self.rule, told)
+
+
+def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
+    """Return a picture's greys as strips are cut from: uint8, H×W, dark ink."""
+    grey = to_grey(image)
+    return grey if ink.polarity == "dark" else 255 - grey
+
+
+def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:
+    """Return the boxes of a line's glyphs in pixels of the picture that `ink` was found in."""
+    height, width = grey.shape
+    across = width / ink.contrast.shape[1], height / ink.contrast.shape[0]
+    return [_scaled(glyph.box, across, (width, height)) for glyph in hypotheses.line.glyphs]
 
 
 def _in_range(value: float | None, otherwise: float) -> float:

@@ -119,9 +119,10 @@ class StripReader:
         looked for; their probability is still that among all texts.
         """
         constraint = None if count is None else self._of_count(*count)
-        if region.width * HEIGHT > self.settings.longest * region.height:
+        cut = self.cut_out(grey, region)
+        if cut is None:
             return None
-        strip, back = _cut_out(grey, region)
+        strip, back = cut
         answers = self.model.log_probabilities(strip)
         hypotheses = best_texts(answers, 2 * self.settings.readings, constraint)
         readings = self._digits(hypotheses)
@@ -151,6 +152,12 @@ class StripReader:
             digits=tuple(digits),
             readings=tuple(readings[: self.settings.readings]),
         )
+
+    def cut_out(self, grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back] | None:
+        """Return a region as the network takes it, and the way back to the picture; None if too long."""
+        if region.width * HEIGHT > self.settings.longest * region.height:
+            return None
+        return _cut_out(grey, region)
 
     def _of_count(self, fewest: int, most: int) -> Constraint:
         """Return what keeps the search to texts of so many digits; separators stand where they like."""
