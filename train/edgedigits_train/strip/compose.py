@@ -229,10 +229,11 @@ class Composer:
                 code = digits.middle[i]
         x, y, w, h = cv2.boundingRect((code >= 124).view(np.uint8))
         scale = tall / max(h, 0.5 * w, 8)
-        turn = np.deg2rad(np.clip(random.normal(0, 4), -10, 10))
-        across = scale * hand.stretch * float(np.exp(random.normal(0, 0.08)))
+        turn = np.deg2rad(np.clip(random.normal(0, 5), -13, 13))
+        lean = np.clip(random.normal(0, 0.09), -0.25, 0.25)
+        across = scale * hand.stretch * float(np.exp(random.normal(0, 0.13)))
         cos, sin = np.cos(turn), np.sin(turn)
-        matrix = np.array([[across * cos, -scale * sin, 0], [across * sin, scale * cos, 0]])
+        matrix = np.array([[across * cos, -scale * (sin + lean), 0], [across * sin, scale * cos, 0]])
         size = (round(across * w) + 2 * _AROUND, round(scale * h) + 2 * _AROUND)
         matrix[:, 2] = np.array(size) / 2 - matrix[:, :2] @ [x + w / 2, y + h / 2]
         patch = cv2.warpAffine(code, matrix, size, flags=cv2.INTER_LINEAR, borderValue=0)
@@ -276,9 +277,9 @@ class Composer:
         height, width = sheet.shape
         slant = float(np.clip(random.normal(0.15, 0.25), -0.35, 0.8)) if settings.slant else 0.0
         slope = float(np.clip(random.normal(0, 0.04), -0.12, 0.12)) if settings.slant else 0.0
-        wave = 0.035 * hand.height * random.random()
+        wave = 0.07 * hand.height * random.random()
         grown = width + int(abs(slant) * hand.height)
-        knots = random.normal(0, wave, (3, max(3, grown // 20), 2)).astype(np.float32)
+        knots = random.normal(0, wave, (4, max(4, grown // 14), 2)).astype(np.float32)
         waves = cv2.resize(knots, (grown, height), interpolation=cv2.INTER_CUBIC)
         x = np.arange(grown, dtype=np.float32)[None, :] - 0.5 * (grown - width)
         y = np.arange(height, dtype=np.float32)[:, None]
@@ -415,7 +416,7 @@ class Composer:
             soft = np.clip((np.arange(width, dtype=np.float32) - edge) / random.uniform(2, 12), -0.5, 0.5)
             light = light * (1 - random.uniform(0.1, 0.35) * (0.5 + soft[None, :]))
         seen = np.asarray(paper * light * (1 - np.clip(dark, 0, 0.9)) * (1 - contrast * ink))
-        blur = random.uniform(0, 1.0)
+        blur = random.uniform(0, 1.2)
         if blur > 0.25:
             seen = np.asarray(cv2.GaussianBlur(seen, (5, 5), blur))
         noise = random.uniform(0, 1) ** 2 * 0.05 * paper

@@ -198,7 +198,7 @@ def draw(digit: int, form: int, random: np.random.Generator) -> npt.NDArray[np.u
     for stroke in strokes:
         for point in stroke:
             if point not in moved:
-                moved[point] = np.array(point) + random.normal(0, 0.045, 2)
+                moved[point] = np.array(point) + random.normal(0, 0.055, 2)
         line = smooth(np.array([moved[point] for point in stroke]))
         tall = FIELD - 16.0
         lines.append((line - 0.5) * [tall * aspect, tall] + FIELD / 2)

@@ -39,7 +39,7 @@ class Composition:
     """1: strings slant and slope, 0: they stand upright on a level line."""
     separators: float = field(default=0.65, metadata=share())
     """Share of the strings with dots, commas, dashes and the like between or behind the digits. 0…1."""
-    forms: float = field(default=0.4, metadata=share())
+    forms: float = field(default=0.5, metadata=share())
     """How many digits are drawn in the forms of `forms`; in some hands none, in others most. 0…1."""
     background: float = field(default=0.65, metadata=share())
     """Share of the strips on patterned paper. 0…1."""
