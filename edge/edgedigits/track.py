@@ -282,17 +282,20 @@ def _with_labels(line: Line, digits: Sequence[Digit]) -> str:
 
 
 def _clusters(pages: Sequence[Page]) -> list[list[Line]]:
-    """Gather the lines of some frames that lie at the same place, in reading order of the last frame."""
+    """Gather the lines of some frames that lie at the same place, in reading order."""
     clusters: list[list[Line]] = []
     for page in reversed(pages):
         free = list(clusters)
+        place = 0  # a line that later frames miss stands after the one it followed
         for line in page.lines:
             best = max(free, key=lambda cluster: _overlap(cluster[0].box, line.box), default=None)
             if best is not None and _overlap(best[0].box, line.box) >= 0.5:
                 best.insert(0, line)
-                free.remove(best)
+                free = [cluster for cluster in free if cluster is not best]
+                place = next(k for k, cluster in enumerate(clusters) if cluster is best) + 1
             else:
-                clusters.append([line])
+                clusters.insert(place, [line])
+                place += 1
     return clusters
 
 

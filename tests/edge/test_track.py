@@ -157,6 +157,13 @@ def test_a_line_that_comes_and_goes_does_not_hold_up_the_others() -> None:
     assert Scene().show(flickering).texts == ["12345"]
 
 
+def test_lines_stay_in_order_whichever_a_frame_misses() -> None:
+    whole, first, last = page("123", "456", "789"), page("123", "456"), page("456", "789", y=180)
+    for missing in (first, last, page("456", y=180)):
+        scene = Scene(TrackSettings(steady_seconds=0.05))
+        assert scene.show([whole, whole, whole, missing]).texts == ["123\n456\n789"]
+
+
 @pytest.mark.parametrize("rate", [1, 5, 60])
 def test_any_frame_rate_will_do(rate: int) -> None:
     tracker = Tracker(RULE)
