@@ -7,6 +7,7 @@ imported when the first model is opened, never before.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 DELEGATES = {"edgetpu": "libedgetpu.so.1"}
 """Names of delegates, and the shared libraries that they stand for."""
+
+_MOST_VALUES = 2**26
+"""Values that a tensor may hold; networks for digits have thousands of them, damaged files claim billions."""
 
 _EDGE_TPU_OPERATION = b"edgetpu-custom-op"
 
@@ -95,11 +99,31 @@ class Opener:
             if delegate:
                 settings["experimental_delegates"] = [_load_delegate(self._runtime, delegate)]
             interpreter = self._runtime(**settings)
-            if shape is not None:
+            if shape is None:
+                self._check_sizes(interpreter)
+            else:
                 index = interpreter.get_input_details()[0]["index"]
                 interpreter.resize_tensor_input(index, list(shape))
             interpreter.allocate_tensors()
         return interpreter
+
+    def _check_sizes(self, interpreter: Any) -> None:
+        """Refuse tensors that there is no memory for: the runtime would fill it all before it says so.
+
+        Inputs and outputs are looked at besides: only for them a name that is no text raises `ValueError`.
+        """
+        parts = (
+            *interpreter.get_tensor_details(),
+            *interpreter.get_input_details(),
+            *interpreter.get_output_details(),
+        )
+        for details in parts:
+            values = math.prod(int(size) for size in details["shape"])
+            if not 0 <= values <= _MOST_VALUES:
+                raise ModelError(
+                    f"{self._source}: a tensor of {values:,} values is in it, and the most that is taken are "
+                    f"{_MOST_VALUES:,}; the file is damaged or for another task, copy it again"
+                )
 
     def uses_xnnpack(self, interpreter: Any) -> bool:
         """Return whether XNNPACK's kernels do the work; the runtime's plain ones may differ by a step."""

@@ -91,6 +91,8 @@ def _reason(graph: Graph, operation: Operation) -> str:
     if rule is None:
         return "not among the supported operations"
     taken = [graph.tensors[index] for index in operation.inputs if index >= 0]
+    if not taken:
+        return "it takes nothing"
     for tensor in [*taken, *(graph.tensors[index] for index in operation.outputs)]:
         # Biases and shapes are 32-bit constants.
         constant = tensor.dtype == "int32" and tensor.data is not None
@@ -112,7 +114,7 @@ def _fits(_operation: Operation, _taken: list[Tensor], _made: Tensor) -> str:
 
 
 def _constant_weights(operation: Operation, taken: list[Tensor], made: Tensor) -> str:
-    if taken[1].data is None:
+    if len(taken) < 2 or taken[1].data is None:
         return "its weights are not constant"
     if operation.kind == "FULLY_CONNECTED":
         if operation.options.get("weightsFormat", 0) != 0:
@@ -135,11 +137,11 @@ def _no_activation(operation: Operation, _taken: list[Tensor], _made: Tensor) ->
 def _softmax(_operation: Operation, taken: list[Tensor], _made: Tensor) -> str:
     if sum(size > 1 for size in taken[0].shape) > 1:
         return "its input has more than one dimension"
-    return "its input has more than 16,000 elements" if taken[0].shape[-1] > 16_000 else ""
+    return "its input has more than 16,000 elements" if taken[0].shape[-1:] > (16_000,) else ""
 
 
 def _constant_axes(_operation: Operation, taken: list[Tensor], _made: Tensor) -> str:
-    axes = taken[1].data
+    axes = taken[1].data if len(taken) > 1 else None
     return "" if axes is not None and 0 not in axes.reshape(-1) else "it works across the batch"
 
 

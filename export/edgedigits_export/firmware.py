@@ -27,6 +27,7 @@ from edgedigits.normalize import normalize
 from edgedigits_export.errors import ConversionError
 from edgedigits_export.golden import reference_outputs
 from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
+from edgedigits_export.kernels import plain_interpreter
 from edgedigits_export.lookup import LOOKED_UP, lookup_table
 
 _POOLS = ("MAX_POOL_2D", "AVERAGE_POOL_2D")
@@ -61,7 +62,7 @@ def write_firmware(name_or_path: str, out: Path) -> Firmware:
     model = Model(name_or_path)
     card, body = split_bytes(read_model(name_or_path), model.source)
     graph = read_graph(body, model.source)
-    _check(model, graph)
+    _check(model, body, graph)
     writer = _Writer(model.source, graph, body)
     writer.walk()
     crops = read_golden(read_model(name_or_path), model.source).inputs
@@ -85,12 +86,21 @@ def write_firmware(name_or_path: str, out: Path) -> Firmware:
     return Firmware(out, tuple(files), writer.flash, writer.ram, writer.macs)
 
 
-def _check(model: Model, graph: Graph) -> None:
+def _check(model: Model, body: bytes, graph: Graph) -> None:
     if model.input_dtype != np.int8 or model.output_dtype != np.int8:
         raise ConversionError(
             f"{model.source}: takes {model.input_dtype} and gives {model.output_dtype}, where int8 is "
             "expected; export the network in the format int8"
         )
+    batch = graph.tensors[graph.inputs[0]].shape[0]
+    if batch != 1:
+        raise ConversionError(
+            f"{model.source}: takes {batch} pictures at a time, where one is expected; "
+            "export the network with edgedigits-export convert"
+        )
+    # What the runtime finds the sizes to be; a file may say anything.
+    details = plain_interpreter(body).get_tensor_details()
+    sizes = {one["index"]: tuple(int(n) for n in one["shape"]) for one in details}
     for operation in graph.operations:
         if operation.kind not in _KINDS:
             raise ConversionError(
@@ -99,6 +109,11 @@ def _check(model: Model, graph: Graph) -> None:
             )
         for index in operation.outputs:
             tensor = graph.tensors[index]
+            if tensor.shape != sizes.get(index):
+                raise ConversionError(
+                    f"{model.source}: '{tensor.name}' is declared with another size than it has; "
+                    "export the network again"
+                )
             if tensor.dtype != "int8" or tensor.dynamic:
                 found = "of open size" if tensor.dynamic else tensor.dtype
                 raise ConversionError(
@@ -248,7 +263,15 @@ class _Writer:
         if given.scale is None or made.scale is None or weights.scale is None:
             raise ConversionError(f"{self.source}: {operation.kind} has no scales; export in the format int8")
         scales = np.broadcast_to(weights.scale, count).astype(np.float64)
+        if not all(np.isfinite(s).all() and (s > 0).all() for s in (given.scale, made.scale, scales)):
+            raise ConversionError(
+                f"{self.source}: {operation.kind} has a scale that is no positive number; copy the file again"
+            )
         factors = float(given.scale[0]) * scales / float(made.scale[0])
+        if factors.max() >= 1e9:
+            raise ConversionError(
+                f"{self.source}: {operation.kind} multiplies by {factors.max():.1e}; copy the file again"
+            )
         pairs = [quantize_multiplier(float(factor)) for factor in factors]
         return [
             self._table(number, "int32_t", "multipliers", np.array([m for m, _ in pairs])),

@@ -97,6 +97,8 @@ def read_graph(body: bytes, source: str) -> Graph:
         used = {i for o in operations for i in (*o.inputs, *o.outputs)} | {*whole.inputs, *whole.outputs}
         if not all(-1 <= index < len(tensors) for index in used):
             raise IndexError("a tensor that is not there is used")
+        if not all(o.inputs and o.outputs for o in operations):
+            raise IndexError("an operation takes or gives nothing")
     except Exception as error:  # the generated reader raises whatever garbage makes it stumble over
         raise ModelError(
             f"{source}: its graph can't be read ({' '.join(str(error).split())[:100]}); copy the file again"

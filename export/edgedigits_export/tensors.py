@@ -67,11 +67,13 @@ def _values(body: bytes, graph: Graph, tensor: NDArray[Any]) -> dict[int, NDArra
     index = interpreter.get_input_details()[0]["index"]
     wanted = [operation.outputs[0] for operation in _steps(graph)]
     kept: dict[int, list[NDArray[Any]]] = {number: [] for number in wanted}
-    for i in range(len(tensor)):
-        interpreter.set_tensor(index, tensor[i : i + 1])
+    # A model of another origin may take several at a time, and no other number.
+    size = int(interpreter.get_input_details()[0]["shape"][0])
+    for i in range(0, len(tensor), size):
+        interpreter.set_tensor(index, np.resize(tensor[i : i + size], (size, *tensor.shape[1:])))
         interpreter.invoke()
         for number in wanted:
-            kept[number].append(interpreter.get_tensor(number))
+            kept[number].append(interpreter.get_tensor(number)[: len(tensor) - i])
     return {number: np.concatenate(values) for number, values in kept.items()}
 
 

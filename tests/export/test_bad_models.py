@@ -41,7 +41,19 @@ def no_operations(model: Any) -> None:
     model.subgraphs[0].operators = []
 
 
-@pytest.fixture(params=[two_inputs, two_outputs, custom_operation, open_width, no_operations])
+def huge_tensor(model: Any) -> None:
+    model.subgraphs[0].tensors[model.subgraphs[0].operators[0].outputs[0]].shape = [2**24, 2**9]
+
+
+def name_that_is_no_text(model: Any) -> None:
+    model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].name = b"\x80\x81"
+
+
+ODD = [two_inputs, two_outputs, custom_operation, open_width, no_operations]
+ODD += [huge_tensor, name_that_is_no_text]
+
+
+@pytest.fixture(params=ODD)
 def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     change: Callable[[Any], None] = request.param
     card, body = split_bytes(read_model("paper-int8"), "x")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.export.making import edited, write_network
+from tests.export.making import closed_at, edited, write_network
 
 from edgedigits.card import split_bytes
 from edgedigits.model import Model, read_model
@@ -24,6 +26,7 @@ from edgedigits_export.firmware import _Writer, quantize_multiplier, write_firmw
 from edgedigits_export.formats import find_formats
 from edgedigits_export.golden import reference_outputs
 from edgedigits_export.graph import read_graph
+from edgedigits_export.pack import pack
 from edgedigits_export.run import read_run
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -262,6 +265,41 @@ def test_operations_that_do_not_follow_one_another() -> None:
 
     spoilt = edited(body, fork)
     with pytest.raises(ConversionError, match="don't follow one another"):
+        _Writer("x", read_graph(spoilt, "x"), spoilt).walk()
+
+
+def size_that_lies(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.operators[0].outputs[0]].shape = [1, 64]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(closed_at(32), "takes 32 pictures at a time"), (size_that_lies, "another size")]
+)
+def test_sizes_that_there_is_no_c_for(tmp_path: Path, change: Callable[[Any], None], said: str) -> None:
+    card, body = split_bytes(read_model("paper-int8"), "x")
+    path = tmp_path / "odd.tflite"
+    with zipfile.ZipFile(io.BytesIO(read_model("paper-int8"))) as archive:
+        golden = {name: archive.read(name) for name in archive.namelist() if name.startswith("golden")}
+    path.write_bytes(pack(edited(body, change), card, golden))
+    with pytest.raises(ConversionError, match=said):
+        write_firmware(str(path), tmp_path / "c")
+
+
+def no_number(model: Any) -> None:
+    tensor = model.subgraphs[0].tensors[model.subgraphs[0].operators[1].inputs[1]]
+    tensor.quantization.scale = [float("nan"), *tensor.quantization.scale[1:]]
+
+
+def vast(model: Any) -> None:
+    tensor = model.subgraphs[0].tensors[model.subgraphs[0].operators[1].inputs[1]]
+    tensor.quantization.scale = [1e20, *tensor.quantization.scale[1:]]
+
+
+@pytest.mark.parametrize(("change", "said"), [(no_number, "no positive number"), (vast, "multiplies by")])
+def test_scales_of_a_damaged_model(change: Callable[[Any], None], said: str) -> None:
+    spoilt = edited(split_bytes(read_model("paper-int8"), "x")[1], change)
+    with pytest.raises(ConversionError, match=said):
         _Writer("x", read_graph(spoilt, "x"), spoilt).walk()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.export.making import closed_at, edited
 
 from edgedigits.card import split_bytes
 from edgedigits.errors import ModelError
@@ -14,6 +15,7 @@ from edgedigits_export.convert import Exported, export_run
 from edgedigits_export.data import Pictures
 from edgedigits_export.formats import find_formats
 from edgedigits_export.graph import read_graph
+from edgedigits_export.pack import pack
 from edgedigits_export.run import read_run
 from edgedigits_export.tensors import tensor_errors
 
@@ -76,3 +78,11 @@ def test_other_graphs_have_nothing_to_compare(
     )
     crops = np.zeros((1, 28, 28), np.uint8)
     assert tensor_errors(Model(converted["float32"].path), Model(tiny.path), crops) == ()
+
+
+def test_a_model_that_takes_several_at_a_time(tmp_path: Path, test_pictures: Pictures) -> None:
+    card, body = split_bytes(read_model("paper-int8"), "x")
+    path = tmp_path / "by32.tflite"
+    path.write_bytes(pack(edited(body, closed_at(32)), card))
+    floats, crops = Model("paper-float32"), test_pictures.images[:50]
+    assert tensor_errors(floats, Model(path), crops) == tensor_errors(floats, Model("paper-int8"), crops)

@@ -257,10 +257,11 @@ def test_pictures_of_a_class_the_models_do_not_read(
         validate(paths[0], paths[1:], test_pictures)
 
 
-def test_the_papers_int8_model_holds_under_every_corruption(test_pictures: Pictures) -> None:
-    """On the worst of them it loses at most half a point more than the float model itself."""
+@pytest.mark.parametrize("network", ["paper", pytest.param("compact", marks=pytest.mark.slow)])
+def test_the_shipped_int8_models_hold_under_every_corruption(test_pictures: Pictures, network: str) -> None:
+    """On the worst of them they lose at most half a point more than the float model itself."""
     scope = dataclasses.replace(BARE, corruptions=True)
-    (c,) = validate("paper-float32", ["paper-int8"], test_pictures, scope=scope).comparisons
+    (c,) = validate(f"{network}-float32", [f"{network}-int8"], test_pictures, scope=scope).comparisons
     assert len(c.corrupted) == 36
     assert max(row.drop for row in c.corrupted) <= 0.005
     assert all(not failure.gate.startswith("max_corrupted") for failure in c.failures)
