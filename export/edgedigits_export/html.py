@@ -11,17 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits_export.data import Pictures
+from edgedigits_export.plots import corruption_plot, reliability_plot, risk_plot
 from edgedigits_export.strip_data import StripSet
 from edgedigits_export.strip_tables import strip_table
 from edgedigits_export.tables import table
-from edgedigits_export.validate import Comparison, ModelFigures, Validation
+from edgedigits_export.validate import Comparison, Validation
 from edgedigits_export.validate_strips import StripComparison, StripValidation
 
 SHOWN = 200
 """At most so many pictures that are read otherwise are shown for a model; the text says how many are."""
-
-_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f")
-"""Okabe and Ito's, which everyone can tell apart."""
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #222 }
@@ -41,9 +39,9 @@ def html(validation: Validation, pictures: Pictures) -> str:
     sections = [
         f"<pre>{escape(table(validation))}</pre>",
         "<div class='plots'>",
-        _reliability(models),
-        _risk(models),
-        *([_corrupted(validation)] if validation.comparisons[0].corrupted else []),
+        reliability_plot(models),
+        risk_plot(models),
+        *([corruption_plot(validation)] if validation.comparisons[0].corrupted else []),
         "</div>",
         *(_flips(c, pictures) for c in validation.comparisons),
     ]
@@ -70,83 +68,6 @@ def _page(name: str, failures: Sequence[str], sections: Sequence[str]) -> str:
         f"<title>{escape(name)}: validation</title><style>{_STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
-
-
-def _reliability(models: Sequence[ModelFigures]) -> str:
-    lines = [
-        (m.name, [(b.confidence, b.accuracy) for b in m.calibration.bins if b.count >= 10]) for m in models
-    ]
-    caption = (
-        "Reliability: accuracy of the readings of one confidence. On the diagonal, confidence means what it "
-        "says. Bins of fewer than ten readings are left out."
-    )
-    return _plot(lines, "confidence", "accuracy", (0, 1), (0, 1), caption, diagonal=True)
-
-
-def _risk(models: Sequence[ModelFigures]) -> str:
-    lines = [(m.name, list(m.selection.curve)) for m in models]
-    top = max((risk for _, line in lines for _, risk in line), default=0.01)
-    caption = "Risk and coverage: share that is wrong of what is read when the least confident are refused."
-    return _plot(lines, "coverage", "risk", (0, 1), (0, max(top, 0.001) * 1.05), caption)
-
-
-def _corrupted(validation: Validation) -> str:
-    lines: list[tuple[str, list[tuple[float, float]]]] = [(validation.baseline.name, [])]  # keeps its colour
-    for c in validation.comparisons:
-        lines.append((c.model.name, [(i, 100 * row.drop) for i, row in enumerate(c.corrupted)]))
-    values = [y for _, line in lines for _, y in line]
-    low, high = min(-0.1, *values) * 1.1, max(0.1, *values) * 1.1
-    names = [f"{row.corruption} {row.severity}" for row in validation.comparisons[0].corrupted]
-    caption = (
-        "Accuracy lost against the float model under each corruption, in points: " + ", ".join(names) + "."
-    )
-    return _plot(lines, "corruption", "points lost", (0, len(names) - 1), (low, high), escape(caption))
-
-
-def _plot(
-    lines: Sequence[tuple[str, Sequence[tuple[float, float]]]],
-    x_name: str,
-    y_name: str,
-    x_range: tuple[float, float],
-    y_range: tuple[float, float],
-    caption: str,
-    *,
-    diagonal: bool = False,
-) -> str:
-    """Return a line plot as an SVG figure."""
-    left, top, width, height = 52, 10, 330, 240
-
-    def place(x: float, y: float) -> str:
-        across = (x - x_range[0]) / (x_range[1] - x_range[0] or 1)
-        up = (y - y_range[0]) / (y_range[1] - y_range[0] or 1)
-        return f"{left + width * across:.1f},{top + height * (1 - up):.1f}"
-
-    parts = [f"<rect x='{left}' y='{top}' width='{width}' height='{height}' fill='none' stroke='#999'/>"]
-    for step in range(5):
-        x = x_range[0] + (x_range[1] - x_range[0]) * step / 4
-        y = y_range[0] + (y_range[1] - y_range[0]) * step / 4
-        at_x, at_y = left + width * step / 4, top + height * (1 - step / 4)
-        parts.append(f"<text x='{at_x:.0f}' y='{top + height + 16}' text-anchor='middle'>{x:.3g}</text>")
-        parts.append(f"<text x='{left - 6}' y='{at_y + 4:.0f}' text-anchor='end'>{y:.3g}</text>")
-    if diagonal:
-        parts.append(f"<polyline points='{place(0, 0)} {place(1, 1)}' stroke='#bbb' stroke-dasharray='4'/>")
-    for number, (name, points) in enumerate(lines):
-        colour = _COLOURS[number % len(_COLOURS)]
-        path = " ".join(place(x, y) for x, y in points)
-        parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='1.5'/>")
-        at = top + height + 48 + 15 * number
-        parts.append(f"<text x='{left}' y='{at}' fill='{colour}'>{escape(name)}</text>")
-    middle = left + width / 2
-    parts.append(
-        f"<text x='{middle:.0f}' y='{top + height + 31}' text-anchor='middle'>{escape(x_name)}</text>"
-    )
-    parts.append(
-        f"<text transform='translate(12 {top + height / 2:.0f}) rotate(-90)' text-anchor='middle'>"
-        f"{escape(y_name)}</text>"
-    )
-    size = f"width='{left + width + 20}' height='{top + height + 45 + 15 * len(lines)}'"
-    drawing = f"<svg xmlns='http://www.w3.org/2000/svg' {size}>{''.join(parts)}</svg>"
-    return f"<figure>{drawing}<figcaption>{caption}</figcaption></figure>"
 
 
 def _flips(comparison: Comparison, pictures: Pictures) -> str:

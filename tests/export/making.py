@@ -86,7 +86,7 @@ def edited(body: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def closed_at(batch: int) -> Callable[[Any], None]:
-    """Return a change for `edited` that makes a dense network take so many inputs at a time, and no others."""
+    """Return a change for `edited` that makes a dense network take so many inputs at a time, no others."""
 
     def change(model: Any) -> None:
         graph = model.subgraphs[0]

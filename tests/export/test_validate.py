@@ -106,6 +106,7 @@ def test_all_reports_say_the_same(test_pictures: Pictures) -> None:
         assert said in text
         assert said in page
     assert page.count("data:image/png;base64,") == len(c.flips)
+    assert page.count("<circle") == len(c.corrupted) == 36
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")  # nothing is fetched from anywhere
     for drawing in re.findall(r"<svg.*?</svg>", page):
         ElementTree.fromstring(drawing)
