@@ -72,7 +72,8 @@ def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Grey first: to average three channels costs three times as much, and it is what this costs most.
     whole = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    grey = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # it is smoothed in any case
+    grey = np.asarray(cv2.resize(whole, size, interpolation=way), np.uint8)
     registration = RegistrationSettings(working_side=settings.working_side, least_area=settings.least_share)
 
     def likely(quad: Floats) -> bool:
@@ -92,7 +93,12 @@ def _may_lie_on_a_desk(image: NDArray[np.uint8], settings: SheetSettings) -> boo
     grey = thumb if thumb.ndim == 2 else thumb[..., 1]
     around = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     inside = grey[len(grey) // 4 : -(len(grey) // 4), grey.shape[1] // 4 : -(grey.shape[1] // 4)]
-    return bool(np.percentile(inside, 75) >= settings.least_contrast * np.percentile(around, 75))
+    return bool(_upper_quartile(inside) >= settings.least_contrast * _upper_quartile(around))
+
+
+def _upper_quartile(values: NDArray[np.uint8]) -> float:
+    at = 3 * values.size // 4
+    return float(np.partition(values, at, axis=None)[at])
 
 
 _LENIENCY = 0.15
@@ -118,14 +124,20 @@ def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings, le
     outward *= 0.02 * (width + height) / 2 / np.linalg.norm(outward, axis=2, keepdims=True)
     light, dark = _sampled(grey, along - outward), _sampled(grey, along + outward)
     contrast = settings.least_contrast - leniency
-    enough = np.median(light, axis=1) >= contrast * np.median(dark, axis=1)
+    enough = _medians(light) >= contrast * _medians(dark)
     return bool(enough.all() and (np.mean(light > 1.1 * dark, axis=1) >= 0.9 - leniency).all())
+
+
+def _medians(rows: Floats) -> Floats:
+    middle = np.sort(rows, axis=1)
+    count = rows.shape[1]
+    return np.asarray((middle[:, (count - 1) // 2] + middle[:, count // 2]) / 2, np.float64)
 
 
 def _sampled(grey: NDArray[np.uint8], points: Floats) -> NDArray[np.float64]:
     x, y = np.moveaxis(np.rint(points).astype(int), -1, 0)
     height, width = grey.shape
-    return grey[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float64)
+    return grey[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float64)
 
 
 def _off(corners: Floats) -> float:
