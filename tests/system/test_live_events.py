@@ -187,6 +187,25 @@ def test_a_watched_folder(tmp_path: Path) -> None:
         assert "a2.png" in errors
 
 
+def test_what_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    with living(f"watch:{scans}", "--wait", "--format", "jsonl") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "no such folder" in process.stderr.readline()
+        scans.mkdir()
+        cv2.imwrite(str(scans / "a.png"), sheet("123"))
+        assert len(json.loads(process.stdout.readline())["text"]) == 3
+    with living("/dev/video97", "--wait") as process:
+        assert process.stderr is not None
+        assert "no such camera" in process.stderr.readline()
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=10)
+        assert time.monotonic() - started < 2
+        assert (process.returncode, errors) == (0, "")
+
+
 def test_kept_pictures(tmp_path: Path) -> None:
     """What was not accepted is kept to be labelled, if one wants that; so many and no more."""
     path = film(tmp_path / "film.avi", ["123", "45", "67"])
