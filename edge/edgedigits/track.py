@@ -162,7 +162,8 @@ class Tracker:
                 lines.append(line)
             elif patient and share >= 1 - settings.agreement:
                 return None  # it comes and goes: perhaps it will stay
-            elif share >= 0.5:
+            elif 2 * len(cluster) >= len(pages):
+                # It is there, whatever its length: left out it would be a sheet read wrongly and surely.
                 lines.append(dataclasses.replace(line, accepted=False))
         if not lines:
             return None

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 
 import pytest
-from tests.edge.sheets import page
+from tests.edge.sheets import line, page
 
 from edgedigits.decode import RejectRule
 from edgedigits.page import Page
@@ -155,6 +155,15 @@ def test_a_line_that_comes_and_goes_does_not_hold_up_the_others() -> None:
     rng = random.Random(3)
     flickering = [page("12345", "678") if rng.random() < 0.15 else page("12345") for _ in range(200)]
     assert Scene().show(flickering).texts == ["12345"]
+
+
+def test_a_line_of_doubtful_length_is_told_and_doubted() -> None:
+    """Something beside it is taken for a digit now and then; sometimes it is not seen at all."""
+    other = Page((*page("12345").lines, line("1678", x=80, y=180)), (640, 480), 1.0)
+    whole, part = page("12345", "678"), page("12345")
+    scene = Scene().show([whole, part, whole, other, other, whole, part, other, whole, part] * 10)
+    assert scene.texts == ["12345\n678"]
+    assert not scene.seen[0].accepted
 
 
 def test_lines_stay_in_order_whichever_a_frame_misses() -> None:
