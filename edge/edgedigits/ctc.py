@@ -40,11 +40,13 @@ class Hypothesis:
     probability: float
 
 
-BEAM = 16
+BEAM = 12
 """Beginnings kept from step to step."""
-_LEAST = 1e-4
+_LEAST = 5e-4
 """A label less probable than this at a step is not tried there: no reading that matters needs it."""
 _NOTHING = 1e-30
+_HOPELESS = 1e-6
+"""A beginning less probable than the best one by this factor is given up."""
 
 
 def best_texts(
@@ -65,6 +67,12 @@ def best_texts(
     for row, likely in zip(probabilities.tolist(), probabilities > _LEAST, strict=True):
         at_blank = row[blank]
         labels = [int(k) for k in np.flatnonzero(likely) if k != blank]
+        if not labels:  # no beginning grows, and their order stays
+            beams = {
+                prefix: ((ended + open_) * at_blank, open_ * row[prefix[-1]] if prefix else 0.0)
+                for prefix, (ended, open_) in beams.items()
+            }
+            continue
         following: dict[Prefix, list[float]] = {}
         for prefix, (ended, open_) in beams.items():
             total = ended + open_
@@ -79,8 +87,11 @@ def best_texts(
                 grown = (ended if prefix and label == prefix[-1] else total) * row[label]
                 if grown > _NOTHING:
                     following.setdefault((*prefix, label), [0.0, 0.0])[1] += grown
-        kept = sorted(following.items(), key=lambda item: -sum(item[1]))[:beam]
-        beams = {prefix: (ways[0], ways[1]) for prefix, ways in kept}
+        totals = {prefix: ended + open_ for prefix, (ended, open_) in following.items()}
+        least = _HOPELESS * max(totals.values())
+        if len(totals) > beam:
+            least = max(least, sorted(totals.values(), reverse=True)[beam - 1])
+        beams = {p: (ways[0], ways[1]) for p, ways in following.items() if totals[p] >= least}
     texts = [(prefix, ended + open_) for prefix, (ended, open_) in beams.items()]
     texts = [(p, v) for p, v in texts if constraint is None or constraint.may_end(p)]
     texts.sort(key=lambda item: -item[1])

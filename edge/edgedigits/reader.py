@@ -44,7 +44,7 @@ DEFAULT_STRIP_MODEL = "strip-int8"
 ReadingWay = Literal["auto", "glyph", "strip"]
 READING_WAYS: tuple[ReadingWay, ...] = ("auto", "glyph", "strip")
 """How text lines are read: glyph by glyph, each as one strip, or as it suits the line."""
-DEFAULT_WAY: ReadingWay = "glyph"
+DEFAULT_WAY: ReadingWay = "auto"
 
 _LEFT_OUT = 0.04
 """So much ink left out, in squared heights, takes a line's confidence to a third."""

@@ -37,6 +37,9 @@ class StripSettings:
     so that what the glyphs were too faint for is read, too."""
     level: float = 0.05
     """A line that slopes by more than this (height by length) is turned level."""
+    looks: tuple[float, ...] = (1.0, 0.85)
+    """The strip is looked at so many times, made so much narrower: where hands write wide, narrower is what
+    the network has learnt, and what holds in both looks is surer."""
     longest: int = 30_000
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 5
@@ -122,15 +125,17 @@ class StripReader:
         cut = self.cut_out(grey, region)
         if cut is None:
             return None
-        strip, back = cut
-        answers = self.model.log_probabilities(strip)
-        hypotheses = best_texts(answers, 2 * self.settings.readings, constraint)
-        readings = self._digits(hypotheses)
+        looks = [self._look(*cut, narrower, constraint) for narrower in self.settings.looks]
+        readings = _agreed([look.readings for look in looks])
         if not readings or not readings[0][0]:
             return None
         text, probability = readings[0]
-        best = next(h for h in hypotheses if self._text(h) == text)
-        boxes = _boxes(strip, spans(answers, best.text))
+        # The look that holds most of the text says where its characters stand.
+        look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
+        best = next(h for h in look.hypotheses if self._text(h) == text)
+        strip, back = look.strip, look.back
+        places = spans(look.answers, best.text)
+        boxes = _boxes(strip, places)
         digits: list[Digit] = []
         raw: list[str] = []
         for label, box in zip(best.text, boxes, strict=True):
@@ -152,6 +157,19 @@ class StripReader:
             digits=tuple(digits),
             readings=tuple(readings[: self.settings.readings]),
         )
+
+    def _look(
+        self, strip: NDArray[np.uint8], back: _Back, narrower: float, constraint: Constraint | None
+    ) -> _Look:
+        """Look at a strip made so much narrower."""
+        if narrower != 1.0:
+            width = max(1, round(strip.shape[1] * narrower))
+            across = strip.shape[1] / width
+            strip = np.asarray(cv2.resize(strip, (width, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+            back = _Back(back.matrix * [across, 1.0, 1.0])
+        answers = self.model.log_probabilities(strip)
+        hypotheses = best_texts(answers, 2 * self.settings.readings, constraint)
+        return _Look(strip, back, answers, hypotheses, self._digits(hypotheses))
 
     def cut_out(self, grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back] | None:
         """Return a region as the network takes it, and the way back to the picture; None if too long."""
@@ -220,6 +238,34 @@ class _Back:
         )
         right, bottom = (min(n, math.ceil(v)) for n, v in zip(shape[1::-1], corners.max(axis=0), strict=True))
         return left, top, max(1, right - left), max(1, bottom - top)
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A strip as the network took it once, and what it said."""
+
+    strip: NDArray[np.uint8]
+    back: _Back
+    answers: NDArray[np.float32]
+    hypotheses: list[Hypothesis]
+    readings: list[tuple[str, float]]
+
+
+_UNHEARD = 0.001
+"""What is thought of a text that a look does not list among its best."""
+
+
+def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
+    """Return the readings of several looks as one, best first.
+
+    The probability of a text is the geometric mean of what the looks hold of it: high where they agree.
+    """
+    told = [dict(readings) for readings in looks]
+    means = {
+        text: math.prod(max(readings.get(text, 0.0), _UNHEARD) for readings in told) ** (1 / len(told))
+        for text in dict.fromkeys(text for readings in told for text in readings)
+    }
+    return sorted(means.items(), key=lambda item: -item[1])
 
 
 def _cut_out(grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back]:

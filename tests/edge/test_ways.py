@@ -1,0 +1,283 @@
+"""Lines read glyph by glyph, as strips, and in both ways; strips that no camera should ever give."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import edgedigits
+from edgedigits.card import BLANK, OperatingPoint, split_bytes
+from edgedigits.cli import main
+from edgedigits.decode import RejectRule, combine_lines, combine_readings
+from edgedigits.errors import ModelError
+from edgedigits.model import Model
+from edgedigits.page import Digit, Line
+from edgedigits.reader import READING_WAYS, Reader
+from edgedigits.runtime import read_model, shipped_models
+from edgedigits.strip_model import StripModel
+from edgedigits.strip_reading import region_of
+from edgedigits.strips import prepare
+from edgedigits_export.accept import with_points
+
+SAMPLES = Path(edgedigits.__file__).parent / "samples"
+
+
+@pytest.fixture(scope="module")
+def model() -> StripModel:
+    return StripModel()
+
+
+@pytest.fixture(scope="module")
+def readers() -> dict[str, Reader]:
+    return {way: Reader(way=way) for way in READING_WAYS}
+
+
+@pytest.fixture(scope="module")
+def digits(data_set: Callable[[str], Path]) -> Callable[[str], list[np.ndarray]]:
+    """Return a function from a text to pictures of its digits, of MNIST's test part, dark on 255."""
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+
+    def pictures(text: str) -> list[np.ndarray]:
+        found = []
+        for number, digit in enumerate(text):
+            which = np.flatnonzero(mnist.test_labels == int(digit))[3 * number]
+            found.append(255 - mnist.test_images[which])
+        return found
+
+    return pictures
+
+
+def written(pictures: list[np.ndarray], gap: int, scale: int = 3) -> np.ndarray:
+    """Return digits in a row on light paper; with a gap below 0 their boxes overlap."""
+    inks = []
+    for picture in pictures:
+        x, y, w, _ = cv2.boundingRect(255 - picture)
+        inks.append((picture[:, x : x + w], y))
+    width = 16 + sum(ink.shape[1] + gap for ink, _ in inks)
+    paper = np.full((28, width), 225, np.uint8)
+    x = 8
+    for ink, _ in inks:
+        place = paper[:, x : x + ink.shape[1]]
+        np.minimum(place, np.maximum(ink, 40), out=place, where=ink < 225)
+        x += ink.shape[1] + gap
+    return cv2.resize(paper, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+
+
+# --- the model ----------------------------------------------------------------------------------------
+
+
+def test_the_shipped_model_for_strips_says_so_and_is_small(model: StripModel) -> None:
+    assert "strip-int8" in shipped_models("strip")
+    assert not set(shipped_models("strip")) & set(shipped_models())
+    assert model.card.way == "strip"
+    assert model.card.labels[-1] == BLANK
+    assert len(read_model("strip-int8")) <= 500_000
+
+
+def test_windows_of_a_long_strip_are_as_one(
+    model: StripModel, digits: Callable[[str], list[np.ndarray]]
+) -> None:
+    strip = prepare(written(digits("1234567890" * 3), 4))
+    assert strip.shape[1] > 3 * model.width
+    answers = model.log_probabilities(strip)
+    assert answers.shape == (-(-strip.shape[1] // 2), len(model.card.labels))
+    np.testing.assert_allclose(np.exp(answers).sum(axis=1), 1, rtol=1e-4)
+    # The same pixels, seen from a window that begins elsewhere.
+    shifted = model.log_probabilities(strip[:, 100:])
+    np.testing.assert_array_equal(answers[100:180].argmax(axis=1), shifted[50:130].argmax(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("opener", "name", "said"),
+    [
+        (StripModel, "compact-int8", "a model for glyphs, where one for strips is needed"),
+        (Model, "strip-int8", "a model for the strip way of reading"),
+    ],
+)
+def test_a_model_for_the_other_way_is_refused(opener: type, name: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        opener(name)
+
+
+# --- reading ------------------------------------------------------------------------------------------
+
+
+def test_digits_that_touch_are_read(
+    readers: dict[str, Reader], digits: Callable[[str], list[np.ndarray]]
+) -> None:
+    texts = ("2905", "80364", "5172", "640", "38295", "7046")
+    right = dict.fromkeys(READING_WAYS, 0)
+    for text in texts:
+        for way in right:
+            lines = readers[way].read(written(digits(text), -1)).lines
+            right[way] += [line.text for line in lines] == [text]
+    assert right["strip"] >= 5
+    assert right["auto"] >= max(right["strip"], right["glyph"]) - 1
+
+
+@pytest.mark.parametrize("way", READING_WAYS)
+def test_boxes_stand_where_the_digits_are(
+    way: str, readers: dict[str, Reader], digits: Callable[[str], list[np.ndarray]]
+) -> None:
+    pictures = digits("4072")
+    grey = written(pictures, 3)
+    (line,) = readers[way].read(grey).lines
+    assert line.text == "4072"
+    x = 8 * 3.0
+    for digit, picture in zip(line.digits, pictures, strict=True):
+        width = 3.0 * cv2.boundingRect(255 - picture)[2]
+        middle = digit.box[0] + digit.box[2] / 2
+        assert x - 6 <= middle <= x + width + 6
+        assert digit.box[3] > 40
+        x += width + 9.0
+
+
+def test_a_line_that_slopes_is_cut_out_along_its_slope() -> None:
+    boxes = [(20 + 40 * k, 50 + 8 * k, 24, 36) for k in range(8)]
+    region = region_of(boxes, (600, 300))
+    assert region.angle == pytest.approx(np.arctan(0.2), abs=0.01)
+    assert region.height < 75
+    assert region.holds(boxes)
+    assert not region.holds([(20, 200, 24, 36)])
+
+
+@pytest.mark.parametrize(("way", "least_right"), [("strip", 20), ("auto", 21)])
+def test_the_samples_are_read(way: str, least_right: int, readers: dict[str, Reader]) -> None:
+    """Six sheets, 22 lines; the last 9 of the second sheet might as well be a 4."""
+    with (SAMPLES / "samples.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    right = 0
+    for path in sorted(SAMPLES.glob("*.jpg")):
+        image = cv2.imread(str(path))
+        assert image is not None
+        true = [row["text"] for row in rows if row["file"] == path.name]
+        lines = readers[way].read(image.astype(np.uint8, copy=False)).lines
+        assert len(lines) == len(true)
+        right += sum(line.text == text for line, text in zip(lines, true, strict=True))
+    assert right >= least_right
+
+
+# --- bad input ----------------------------------------------------------------------------------------
+
+
+def strange_strips() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    noise = random.normal(200, 3, (60, 300)).clip(0, 255).astype(np.uint8)
+    word = np.full((60, 300), 230, np.uint8)
+    cv2.putText(word, "Kaufhaus", (10, 42), cv2.FONT_HERSHEY_SCRIPT_COMPLEX, 1.3, 40, 2)
+    wave = (200 + 30 * np.sin(np.arange(300) / 5)[None, :] + np.zeros((60, 1))).astype(np.uint8)
+    return {"blank": np.full((60, 300), 240, np.uint8), "noise": noise, "word": word, "wave": wave}
+
+
+@pytest.mark.parametrize("name", strange_strips())
+@pytest.mark.parametrize("way", READING_WAYS)
+def test_no_number_is_invented(name: str, way: str, readers: dict[str, Reader]) -> None:
+    assert not [line.text for line in readers[way].read(strange_strips()[name]).lines if line.accepted]
+
+
+@pytest.mark.parametrize("shape", [(3, 120), (1, 1), (40, 10_000), (3, 10_000), (400, 6)])
+@pytest.mark.parametrize("way", READING_WAYS)
+def test_strips_of_odd_shapes_have_an_answer(
+    shape: tuple[int, int], way: str, readers: dict[str, Reader]
+) -> None:
+    grey = np.full(shape, 220, np.uint8)
+    grey[shape[0] // 3 : 2 * shape[0] // 3 + 1, :: max(2, shape[0] // 2)] = 60
+    page = readers[way].read(grey)
+    assert page.size == (shape[1], shape[0])
+
+
+def test_a_wide_strip_is_read_to_its_end(
+    digits: Callable[[str], list[np.ndarray]], readers: dict[str, Reader]
+) -> None:
+    text = "6047" * 12
+    lines = readers["strip"].read(written(digits(text), 5)).lines
+    assert sum(len(line.text) for line in lines) == len(text)
+
+
+def test_two_lines_are_two_strips(
+    digits: Callable[[str], list[np.ndarray]], readers: dict[str, Reader]
+) -> None:
+    upper, lower = written(digits("4072"), 3), written(digits("6350"), 3)
+    grey = np.full((upper.shape[0] * 2 + 40, max(upper.shape[1], lower.shape[1])), 225, np.uint8)
+    grey[: upper.shape[0], : upper.shape[1]] = upper
+    grey[-lower.shape[0] :, : lower.shape[1]] = lower
+    assert [line.text for line in readers["strip"].read(grey).lines] == ["4072", "6350"]
+
+
+# --- two readings of a line ---------------------------------------------------------------------------
+
+
+def line_of(*readings: tuple[str, float]) -> Line:
+    digits = tuple(Digit(label, 0.9, (10 * k, 0, 8, 12)) for k, label in enumerate(readings[0][0]))
+    return Line(readings[0][0], readings[0][0], readings[0][1], True, (0, 0, 40, 12), digits, readings)
+
+
+RULE = RejectRule(0.5, 0.5)
+
+
+def test_readers_that_agree_are_surer_than_each() -> None:
+    both = combine_lines(line_of(("12", 0.8), ("17", 0.1)), line_of(("12", 0.7), ("72", 0.2)), RULE)
+    assert both is not None
+    assert both.text == "12"
+    assert both.confidence > 0.95
+
+
+def test_readers_that_differ_are_less_sure() -> None:
+    agreed = combine_lines(line_of(("17", 0.9)), line_of(("17", 0.8)), RULE)
+    differ = combine_lines(line_of(("12", 0.9)), line_of(("17", 0.8)), RULE)
+    assert agreed is not None
+    assert differ is not None
+    assert differ.text == "17"
+    assert differ.confidence < agreed.confidence
+
+
+def test_readings_are_probabilities_best_first() -> None:
+    told = combine_readings([("1", 0.6), ("7", 0.4)], [("7", 0.9)])
+    assert told[0][0] == "7"
+    assert [p for _, p in told] == sorted((p for _, p in told), reverse=True)
+    assert sum(p for _, p in told) <= 1
+    assert combine_lines(None, None, RULE) is None
+
+
+# --- the promise --------------------------------------------------------------------------------------
+
+
+def test_a_promise_is_kept_by_the_models_threshold(tmp_path: Path) -> None:
+    points = [
+        OperatingPoint(e, t, 10, 0, 100, "some lines", "glyph")
+        for e, t in ((0.05, 0.8), (0.01, 0.97), (0.001, 2.0))
+    ]
+    path = tmp_path / "promising.tflite"
+    path.write_bytes(with_points(read_model("compact-int8"), points, "compact-int8"))
+    assert Reader(path, way="glyph", max_error=0.02).rule.min_line_confidence == 0.97
+    assert Reader(path, way="glyph", max_error=0.2).rule.min_line_confidence == 0.8
+    with pytest.raises(ModelError, match=r"promises no share of errors as low as 0.001 \(0.05, 0.01\)"):
+        Reader(path, way="glyph", max_error=0.001)
+
+
+def test_the_shipped_model_promises_what_its_card_says() -> None:
+    card = split_bytes(read_model("strip-int8"), "strip-int8")[0]
+    point = next(p for p in card.operating_points if p.way == "auto" and p.max_error == 0.01)
+    assert point.wrong <= 0.01 * point.accepted
+    assert Reader(way="auto", max_error=0.01).rule.min_line_confidence == point.min_line_confidence
+    assert dataclasses.asdict(point)["data"]
+
+
+@pytest.mark.parametrize("share", ["0", "1", "-0.5", "some"])
+def test_a_share_of_errors_lies_between_0_and_1(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", "--samples", "--max-error", share]) == 2
+    assert f"'{share}' is not a share between 0 and 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("way", READING_WAYS)
+def test_the_command_reads_in_every_way(way: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", str(sorted(SAMPLES.glob("*.jpg"))[0]), "--way", way, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.count("\n") > 1
