@@ -2,10 +2,10 @@
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_strip_synthesis.py [--steps N] [--json FILE]
 
-The network and the training are smaller than the published ones (half the filters, few steps, batches of
-32, 12,000 of MNIST's digits), so that all of them are trained in a quarter of an hour on two cores: what counts is the difference
-between the rows. Measured on the tuning part of the cheque amounts, in float, every strip taken whole, the
-likeliest label of each step; separators are not counted.
+The network and the training are smaller than the published ones (half the filters, few steps, batches of 32,
+12,000 of MNIST's digits), so that all of them are trained in a quarter of an hour on two cores: what counts
+is the difference between the rows. Measured on the tuning part of the cheque amounts, in float, every strip
+taken whole, the likeliest label of each step; separators are not counted.
 """
 
 from __future__ import annotations
