@@ -183,7 +183,9 @@ _REACH = 6.0
 _MOST_REFUSED = 12.0
 
 
-def weigh_surroundings(lines: Sequence[Line], rule: RejectRule) -> tuple[Line, ...]:
+def weigh_surroundings(
+    lines: Sequence[Line], rule: RejectRule, refused: Sequence[Box] = ()
+) -> tuple[Line, ...]:
     """Return lines with their confidences lowered where they stand among what is no digit, or are bars.
 
     What surrounds a line tells how likely a digit is there before the network is asked: with n digits of its
@@ -191,14 +193,28 @@ def weigh_surroundings(lines: Sequence[Line], rule: RejectRule) -> tuple[Line, .
     (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the cube is for what stands
     around a digit being of one kind.) A glyph smaller than the line's counts by the share of its area, and r
     is never more than 12: a long number, surely read, is accepted in the midst of print.
+
+    `refused` are glyphs that were rejected where another way of reading then found text; they count for the
+    lines around, and not for the one they stand in.
     """
     lines = tuple(
         _with_odds(line, _BARS, rule) if line.accepted and _are_bars(line) else line for line in lines
     )
-    rejected = np.array([d.box for line in lines for d in line.digits if d.rejected], np.float64)
-    if not len(rejected):
-        return lines
-    return tuple(_weighed(line, rejected, rule) if line.accepted else line for line in lines)
+    rejected = [d.box for line in lines for d in line.digits if d.rejected]
+    return tuple(
+        _weighed(line, [*rejected, *_outside(line, refused)], rule) if line.accepted else line
+        for line in lines
+    )
+
+
+def _outside(line: Line, boxes: Sequence[Box]) -> list[Box]:
+    """Return the boxes whose middle lies outside a line."""
+    left, top, width, height = line.box
+    return [
+        (x, y, w, h)
+        for x, y, w, h in boxes
+        if not (left <= x + w / 2 <= left + width and top <= y + h / 2 <= top + height)
+    ]
 
 
 _BARS = 1e-4
@@ -221,10 +237,12 @@ def _with_odds(line: Line, odds: float, rule: RejectRule) -> Line:
     )
 
 
-def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Line:
+def _weighed(line: Line, rejected: Sequence[Box], rule: RejectRule) -> Line:
+    if not rejected:
+        return line
     left, top, width, height = line.box
     tall = float(np.median([digit.box[3] for digit in line.digits]))
-    x, y, w, h = rejected.T
+    x, y, w, h = np.array(rejected, np.float64).T
     apart_x = np.maximum(x - (left + width), left - (x + w))
     apart_y = np.maximum(y - (top + height), top - (y + h))
     near = np.maximum(apart_x, apart_y) <= _REACH * tall

@@ -80,6 +80,14 @@ class LineHypotheses:
         return asked
 
     @property
+    def lone(self) -> bool:
+        """Whether the line is one glyph no wider than a digit: there is nothing to be cut apart."""
+        if len(self.line.glyphs) != 1:
+            return False
+        _, _, width, height = self.line.glyphs[0].box
+        return width <= self._settings.widest * height
+
+    @property
     def in_doubt(self) -> bool:
         """Whether the network, asked about `glyphs`, is unsure of one, or one is wider than a digit."""
         return not all(self._is_sure(glyph) for cluster in self._clusters for glyph in cluster.glyphs)

@@ -119,7 +119,8 @@ class Reader:
     def wants_strip(self, hypotheses: LineHypotheses) -> bool:
         """Return whether a line, its glyphs looked at, is to be read as a strip."""
         if self.way == "auto" and self._strips_serve:
-            return self._thorough or hypotheses.in_doubt
+            # A glyph that stands alone is the glyph network's business, which has learnt what is no digit.
+            return not hypotheses.lone and (self._thorough or hypotheses.in_doubt)
         return self.way == "strip"
 
     @property
@@ -172,7 +173,8 @@ class Reader:
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
-        return weigh_surroundings(self._lines(hypotheses, image, ink, across, size, count), self.rule)
+        lines, refused = self._lines(hypotheses, image, ink, across, size, count)
+        return weigh_surroundings(lines, self.rule, refused)
 
     def _hypotheses(self, text_lines: list[TextLine]) -> list[LineHypotheses]:
         """Ask the network twice: about every glyph as it is, then about the parts of those in doubt."""
@@ -189,8 +191,11 @@ class Reader:
         across: tuple[float, float],
         size: tuple[int, int],
         count: tuple[int, int] | None,
-    ) -> tuple[Line, ...]:
-        """Read lines, each in the way that suits it, and leave out those that say nothing."""
+    ) -> tuple[tuple[Line, ...], list[Box]]:
+        """Read lines, each in the way that suits it, and leave out those that say nothing.
+
+        The boxes are those of the glyphs that the glyph way refused.
+        """
         if self.way != "strip":
             self._classify([part for each in hypotheses for part in each.glyphs()])
         of_strips: dict[int, Line] = {}
@@ -202,7 +207,8 @@ class Reader:
         self._classify([part for each in left.values() for part in each.parts()])
         of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
         lines = (combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses)))
-        return tuple(line for line in lines if line is not None)
+        refused = [d.box for line in of_glyphs.values() if line for d in line.digits if d.rejected]
+        return tuple(line for line in lines if line is not None), refused if of_strips else []
 
     @functools.cached_property
     def _strips_serve(self) -> bool:

@@ -20,7 +20,7 @@ BLUE, ORANGE, MAGENTA = (178, 114, 0), (0, 120, 230), (167, 60, 204)
 
 @pytest.fixture(scope="module")
 def reading() -> Reader:
-    return Reader()
+    return Reader(way="glyph")
 
 
 def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
@@ -148,3 +148,10 @@ def test_real_strips_have_sheets(reading: Reader, data_set: Callable[[str], Path
         image = cv2.imread(str(path))
         assert image is not None
         assert has(explain(image, reading.read(image), reading), BLUE)
+
+
+def test_a_line_read_as_a_strip_has_a_stage_of_its_own() -> None:
+    reading = Reader(way="strip")
+    image = touching()
+    captions = [stage.caption for stage in stages(image, reading.read(image), reading)]
+    assert "line 1: as a strip, " in captions[-1]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.edge.drawing import paper, write
 
 from edgedigits.config import GeneralSettings, LiveConfig
 from edgedigits.errors import SourceAwayError
@@ -17,7 +18,6 @@ from edgedigits.folder import WatchedFolder
 from edgedigits.journal import Journal, JournalSettings
 from edgedigits.reader import Reader
 from edgedigits.station import open_station
-from tests.edge.drawing import paper, write
 
 
 @pytest.fixture(autouse=True)

@@ -285,6 +285,9 @@ class Pixels:
         signature = (-1, *shape[1:]) if self.input.resizable else shape
         return [self._details(self.input, shape) | {"shape_signature": np.array(signature)}]
 
+    def get_tensor_details(self) -> list[dict[str, Any]]:
+        return []
+
     def get_output_details(self) -> list[dict[str, Any]]:
         return [self._details(self.output, (self.batch, *self.output.shape[1:]))]
 
