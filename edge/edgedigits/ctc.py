@@ -11,6 +11,7 @@ Pure functions: nothing here knows of a model file or a picture.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -88,10 +89,9 @@ def best_texts(
                 if grown > _NOTHING:
                     following.setdefault((*prefix, label), [0.0, 0.0])[1] += grown
         totals = {prefix: ended + open_ for prefix, (ended, open_) in following.items()}
+        kept = heapq.nlargest(beam, totals, key=totals.__getitem__) if len(totals) > beam else list(totals)
         least = _HOPELESS * max(totals.values())
-        if len(totals) > beam:
-            least = max(least, sorted(totals.values(), reverse=True)[beam - 1])
-        beams = {p: (ways[0], ways[1]) for p, ways in following.items() if totals[p] >= least}
+        beams = {p: (following[p][0], following[p][1]) for p in kept if totals[p] >= least}
     texts = [(prefix, ended + open_) for prefix, (ended, open_) in beams.items()]
     texts = [(p, v) for p, v in texts if constraint is None or constraint.may_end(p)]
     texts.sort(key=lambda item: -item[1])

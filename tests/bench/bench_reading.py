@@ -35,9 +35,10 @@ SINGLE = {"pen": "pen/pen.npz", "usps": "usps/usps_train.npz", "ardis": "ardis/a
 
 def single(folder: Path, name: str, every: int) -> Iterator[Picture]:
     """Yield pictures of one digit, every so many of the set."""
-    file = np.load(folder / SINGLE.get(name, "cells/cells.npz"))
-    for k in range(0, len(file["labels"]), every):
-        yield file["images"][k], [str(file["labels"][k])]
+    with np.load(folder / SINGLE.get(name, "cells/cells.npz")) as file:
+        images, labels = file["images"][::every], file["labels"][::every]
+    for image, label in zip(images, labels, strict=True):
+        yield image, [str(label)]
 
 
 def lines(folder: Path, name: str, part: str) -> Iterator[Picture]:
