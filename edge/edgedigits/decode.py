@@ -201,8 +201,9 @@ def weigh_surroundings(
         _with_odds(line, _BARS, rule) if line.accepted and _are_bars(line) else line for line in lines
     )
     rejected = [d.box for line in lines for d in line.digits if d.rejected]
+    others = [box for box in refused if box not in rejected]
     return tuple(
-        _weighed(line, [*rejected, *_outside(line, refused)], rule) if line.accepted else line
+        _weighed(line, [*rejected, *_outside(line, others)], rule) if line.accepted else line
         for line in lines
     )
 

@@ -26,7 +26,7 @@ from edgedigits.decode import (
     weigh_surroundings,
 )
 from edgedigits.errors import ModelError, PictureError
-from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
+from edgedigits.glyphs import GlyphSettings, find_lines
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, find_ink, to_grey
 from edgedigits.lattice import best_readings
@@ -176,13 +176,6 @@ class Reader:
         lines, refused = self._lines(hypotheses, image, ink, across, size, count)
         return weigh_surroundings(lines, self.rule, refused)
 
-    def _hypotheses(self, text_lines: list[TextLine]) -> list[LineHypotheses]:
-        """Ask the network twice: about every glyph as it is, then about the parts of those in doubt."""
-        hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
-        self._classify([part for each in hypotheses for part in each.glyphs()])
-        self._classify([part for each in hypotheses for part in each.parts()])
-        return hypotheses
-
     def _lines(
         self,
         hypotheses: list[LineHypotheses],
@@ -194,7 +187,7 @@ class Reader:
     ) -> tuple[tuple[Line, ...], list[Box]]:
         """Read lines, each in the way that suits it, and leave out those that say nothing.
 
-        The boxes are those of the glyphs that the glyph way refused.
+        The boxes are those of the glyphs that the glyph way refused in lines that were read as strips, too.
         """
         if self.way != "strip":
             self._classify([part for each in hypotheses for part in each.glyphs()])
@@ -207,8 +200,9 @@ class Reader:
         self._classify([part for each in left.values() for part in each.parts()])
         of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
         lines = (combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses)))
-        refused = [d.box for line in of_glyphs.values() if line for d in line.digits if d.rejected]
-        return tuple(line for line in lines if line is not None), refused if of_strips else []
+        replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
+        refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
+        return tuple(line for line in lines if line is not None), refused
 
     @functools.cached_property
     def _strips_serve(self) -> bool:

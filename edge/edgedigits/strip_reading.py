@@ -43,11 +43,15 @@ class StripSettings:
     longest: int = 30_000
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 5
+    """So many readings of a line are told."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Where a strip lies in its picture: its middle, its size along and across, and its angle (radians)."""
+    """Where a strip lies in its picture, in pixels: its middle (x, y), its size along and across the line.
+
+    `angle` is that of the line, in radians, positive where it falls to the right.
+    """
 
     middle: tuple[float, float]
     width: float

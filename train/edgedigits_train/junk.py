@@ -67,7 +67,7 @@ def drawings(
             picture = _lines(random)
         else:
             text = LETTERS if name == "letter" else MARKS
-            picture = _letter(text[random.integers(len(text))], FONTS[random.integers(len(FONTS))])
+            picture = letter(text[random.integers(len(text))], FONTS[random.integers(len(FONTS))])
         result[i] = _fitted(picture)
     return result
 
@@ -197,7 +197,8 @@ def _lines(random: np.random.Generator) -> npt.NDArray[np.uint8]:
 
 
 @cache
-def _letter(text: str, font: str) -> npt.NDArray[np.uint8]:
+def letter(text: str, font: str) -> npt.NDArray[np.uint8]:
+    """Return a character in one of `FONTS`: uint8, 160×160, ink bright on 0."""
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / font
     image = Image.new("L", (160, 160))
     ImageDraw.Draw(image).text((80, 80), text, 255, ImageFont.truetype(str(path), 80), anchor="mm")

@@ -514,7 +514,7 @@ def _sign(sign: str, base: float, hand: _Hand, random: np.random.Generator) -> t
 def _letters(letters: str, random: np.random.Generator, widest: int, height: int) -> Canvas | None:
     """Return a letter, float32 0…1, no higher than `height`; None where it is too wide."""
     name = junk.FONTS[random.integers(len(junk.FONTS))]
-    picture = junk._letter(letters[random.integers(len(letters))], name)
+    picture = junk.letter(letters[random.integers(len(letters))], name)
     x, y, w, h = cv2.boundingRect(picture)
     if not w or not h:
         return None
