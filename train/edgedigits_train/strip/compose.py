@@ -69,6 +69,10 @@ class _Hand:
     """Which of its forms each digit has, where it is of `forms`."""
     printed: bool
     """Whether the digits keep the strokes they have in MNIST."""
+    rises: tuple[float, ...]
+    """How high the middle of each digit lies: above 1, what is over it is small, below 1, large."""
+    bows: tuple[float, ...]
+    """How far the middle of each digit is bent out to the side, in its heights."""
 
 
 class Composer:
@@ -103,6 +107,8 @@ class Composer:
         if kind < 0.35:  # a round amount
             kept = int(random.integers(1, 4))
             digits[kept:] = np.where(random.random(max(0, count - kept)) < 0.75, 0, digits[kept:])
+            # Amounts begin with a 1 more often than with a 9 (Benford's law).
+            digits[0] = random.choice(9, p=np.log10(1 + 1 / np.arange(1, 10))) + 1
         elif kind < 0.5:  # repeated digits
             digits[random.random(count) < 0.5] = random.integers(0, 10)
         elif kind < 0.6:
@@ -125,15 +131,15 @@ class Composer:
 
     def _hand(self, random: np.random.Generator) -> _Hand:
         settings = self.settings
-        height = HEIGHT * random.uniform(0.5, 1.0)
+        height = HEIGHT * random.uniform(0.55, 1.0)
         kind = random.random()
         if kind >= settings.touching:
             gap, unsteady = random.uniform(0.1, 0.5), 0.08
         elif kind < 0.5 * settings.touching:
             gap, unsteady = random.uniform(0.0, 0.12), 0.07
         else:
-            gap, unsteady = random.uniform(-0.12, 0.02), 0.06
-        thin = float(np.exp(random.uniform(np.log(0.045), np.log(0.17))))
+            gap, unsteady = random.uniform(-0.1, 0.02), 0.06
+        thin = float(np.exp(random.uniform(np.log(0.045), np.log(0.15))))
         return _Hand(
             height=height,
             width=max(1.1, thin * height),
@@ -144,12 +150,14 @@ class Composer:
             forms=settings.forms * (2.6 * random.random() if random.random() < 0.6 else 0.25),
             habits=tuple(int(habit) for habit in random.integers(0, 1 << 16, 10)),
             printed=random.random() < 0.2,
+            rises=tuple(np.exp(random.normal(0, 0.17, 10))),
+            bows=tuple(random.normal(0, 0.05, 10)),
         )
 
     def _writing(self, width: int, random: np.random.Generator) -> tuple[Canvas, list[int]]:
         hand = self._hand(random)
         room = width / (hand.height * hand.stretch * (0.62 + max(hand.gap, -0.1)))
-        most = max(1, min(6 if random.random() < 0.65 else 14, int(room)))
+        most = max(1, min(7 if random.random() < 0.8 else 14, int(room)))
         least = max(1, min(most, int(room * random.uniform(0.4, 0.95))))
         count = int(random.integers(least, most + 1))
         text = self._text(count if random.random() < 0.92 else int(random.integers(1, 3)), random)
@@ -191,7 +199,7 @@ class Composer:
             gap = hand.gap + random.normal(0, hand.unsteady)
             if label >= 10 or (number and text[number - 1] >= 10):
                 # A dot keeps some distance, and may stand under the digit before it.
-                gap = max(gap, random.uniform(0.02, 0.3))
+                gap = max(gap, random.uniform(0.02, 0.3 if random.random() < 0.8 else 0.7))
             # The nearest that two rows come; rows a little above and below count, too.
             near = _reach(contour, round(0.08 * hand.height))[rows + top]
             x = float((near - starts).max()) + gap * hand.height
@@ -236,7 +244,11 @@ class Composer:
         matrix = np.array([[across * cos, -scale * (sin + lean), 0], [across * sin, scale * cos, 0]])
         size = (round(across * w) + 2 * _AROUND, round(scale * h) + 2 * _AROUND)
         matrix[:, 2] = np.array(size) / 2 - matrix[:, :2] @ [x + w / 2, y + h / 2]
-        patch = cv2.warpAffine(code, matrix, size, flags=cv2.INTER_LINEAR, borderValue=0)
+        patch = np.asarray(
+            cv2.warpAffine(code, matrix, size, flags=cv2.INTER_LINEAR, borderValue=0), np.uint8
+        )
+        rise = hand.rises[digit] * float(np.exp(random.normal(0, 0.06)))
+        patch = _proportioned(patch, rise, hand.bows[digit] + random.normal(0, 0.025))
         glyph = (128.0 - patch.astype(np.float32)) * np.float32(scale / UNIT)
         if own:
             # The stroke it has, made a little thinner or bolder, but never rubbed out.
@@ -419,7 +431,7 @@ class Composer:
         blur = random.uniform(0, 1.2)
         if blur > 0.25:
             seen = np.asarray(cv2.GaussianBlur(seen, (5, 5), blur))
-        noise = random.uniform(0, 1) ** 2 * 0.05 * paper
+        noise = random.uniform(0, 1) ** 3 * 0.05 * paper
         grain = random.standard_normal(seen.shape, dtype=np.float32)
         if random.random() < 0.4:
             grain = np.asarray(2.0 * cv2.GaussianBlur(grain, (3, 3), 0.8), np.float32)
@@ -435,6 +447,20 @@ _AROUND = 5
 _OTHERWISE = {1: 1.8, 2: 1.3, 4: 1.4, 5: 1.3, 7: 1.8, 9: 1.6}
 """How much more often than others a digit is of `forms`: MNIST's writers are Americans."""
 _SIGN_SHARES = (0.4, 0.22, 0.2, 0.08, 0.03, 0.07)
+
+
+def _proportioned(patch: npt.NDArray[np.uint8], rise: float, bow: float) -> npt.NDArray[np.uint8]:
+    """Return a glyph (uint8, H×W, `_AROUND` around it) with its middle moved up or down and to the side."""
+    height, width = patch.shape
+    down = np.clip((np.arange(height, dtype=np.float32) - _AROUND) / max(1, height - 2 * _AROUND), 0, 1)
+    rows = _AROUND + (height - 2 * _AROUND) * down**rise
+    rows[:_AROUND] = np.arange(_AROUND)
+    rows[height - _AROUND :] = np.arange(height - _AROUND, height)
+    aside = bow * height * (4 * down * (1 - down) - 0.5)
+    columns = np.arange(width, dtype=np.float32)[None, :] + aside[:, None]
+    wide = np.repeat(rows[:, None], width, axis=1).astype(np.float32)
+    bent = cv2.remap(patch, columns.astype(np.float32), wide, cv2.INTER_LINEAR, borderValue=0)
+    return np.asarray(bent, np.uint8)
 
 
 def _reach(contour: npt.NDArray[np.float32], rows: int) -> npt.NDArray[np.float32]:
@@ -479,11 +505,11 @@ def _sign(sign: str, base: float, hand: _Hand, random: np.random.Generator) -> t
     if sign == ".":
         lines, top = [dot], random.uniform(-0.14, 0.05)
     elif sign == ",":
-        lines = [[at(0.1, 0.0), at(0.1, 0.1), at(random.uniform(-0.05, 0.05), random.uniform(0.18, 0.32))]]
+        lines = [[at(0.1, 0.0), at(0.1, 0.1), at(random.uniform(-0.08, 0.08), random.uniform(0.18, 0.42))]]
         top = random.uniform(-0.15, 0.0)
     elif sign == "-":
         wide = random.uniform(0.25, 0.8)
-        lines = [[at(0, random.normal(0, 0.03)), at(0.5 * wide, random.normal(0, 0.04)), at(wide, 0)]]
+        lines = [[at(0, random.normal(0, 0.04)), at(0.5 * wide, random.normal(0, 0.06)), at(wide, 0)]]
         top = random.uniform(-0.65, -0.25) if random.random() < 0.85 else random.uniform(-0.2, 0.0)
     elif sign == "=":
         wide = random.uniform(0.25, 0.6)

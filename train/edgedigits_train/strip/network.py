@@ -26,10 +26,12 @@ class StripNetwork(tf.Module):
         self.layers: list[Convolution] = []
         channels, rows = 1, HEIGHT
         for number, filters in enumerate(settings.filters[:-1]):
-            # The first halves the width, too; all halve the height.
+            # The first halves the width, too; each stage halves the height.
             stride = (2, 2) if number == 0 else (2, 1)
             self._add((3, 3, channels, filters), stride, "same", seed)
             channels, rows = filters, -(-rows // 2)
+            for _ in range(settings.plain):
+                self._add((3, 3, channels, channels), 1, "same", seed)
         self._add((rows, 1, channels, settings.filters[-1]), 1, "valid", seed)
         channels = settings.filters[-1]
         for filters in settings.along:

@@ -59,6 +59,8 @@ class Network:
     """Of the convolutions that take 40 rows down to one: halved by each but the last, which takes all."""
     along: tuple[int, ...] = field(metadata=at_least(1))
     """Of the convolutions along the one row."""
+    plain: int = field(default=0, metadata=at_least(0))
+    """So many convolutions of the same size follow each that halves the rows."""
     reach: int = field(default=5, metadata=at_least(1))
     """Window of the convolutions along the row, in steps of two pixels."""
     precision: str = "bfloat16"
