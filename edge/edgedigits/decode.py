@@ -238,6 +238,16 @@ def _with_odds(line: Line, odds: float, rule: RejectRule) -> Line:
     )
 
 
+_TURNED = 1e-4
+
+
+def refuse_turned(lines: Sequence[Line], degrees: int, rule: RejectRule) -> tuple[Line, ...]:
+    """Return lines of a paper that seems to lie turned by so many degrees clockwise: none is accepted."""
+    return tuple(
+        dataclasses.replace(_with_odds(line, _TURNED, rule), accepted=False, turned=degrees) for line in lines
+    )
+
+
 def _weighed(line: Line, rejected: Sequence[Box], rule: RejectRule) -> Line:
     if not rejected:
         return line

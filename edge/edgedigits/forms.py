@@ -256,7 +256,7 @@ class FormReader:
         if page.cells(field)[0].blank and field.printed != "none":
             return _blank(field)
         picture = page.picture(field)
-        lines = self.reader.read(picture, count=field.digits).lines
+        lines = self.reader.read(picture, count=field.digits, upright=True).lines
         if not lines:
             if field.printed == "none" and field.required is False:
                 return _blank(field)

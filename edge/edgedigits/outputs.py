@@ -38,8 +38,9 @@ class JsonLines:
     A reading: `schema` (1), `source`, `page` (from 0: the page of a file, the frame of a video or camera),
     `size` [width, height], `lines`, `elapsed_ms` (from the picture in memory to the reading). A line:
     `text` (digits and `?`), `raw` (with separators), `confidence` that the whole line is right (0…1),
-    `accepted`, `box` [x, y, width, height] in pixels of the upright picture, `digits`. A digit: `label`
-    (`?` when rejected), `confidence`, `box`, `alternatives` [[label, confidence], …].
+    `accepted`, `turned` (by how many degrees clockwise the paper seems to lie turned, 0 for upright; no line
+    of a turned paper is accepted), `box` [x, y, width, height] in pixels of the upright picture, `digits`. A
+    digit: `label` (`?` when rejected), `confidence`, `box`, `alternatives` [[label, confidence], …].
 
     A failure: `schema`, `source`, `error`.
     """
@@ -134,7 +135,7 @@ class Table:
     def _columns(self, line: Line) -> str:
         # Rounded down: 100 % is said of nothing that is less.
         percent = int(line.confidence * 1000) / 10
-        return f"{line.raw:<16}  {percent:>8.1f} %  {'yes' if line.accepted else 'no'}"
+        return f"{line.raw:<16}  {percent:>8.1f} %  {_verdict(line.accepted, line.turned)}"
 
     def _row(self, source: str, rest: str) -> None:
         _write(self._stream, f"{printable(source):<{self._width}}  {rest}\n")
@@ -164,12 +165,19 @@ class EventTable:
         stamp = datetime.fromisoformat(event.time).astimezone().strftime("%H:%M:%S")
         for line in event.body["lines"]:
             percent = int(line["confidence"] * 1000) / 10
-            accepted = "yes" if line["accepted"] else "no"
-            self._row(stamp, f"{line['raw']:<16}  {percent:>8.1f} %  {accepted}")
+            verdict = _verdict(line["accepted"], line.get("turned", 0))
+            self._row(stamp, f"{line['raw']:<16}  {percent:>8.1f} %  {verdict}")
             stamp = ""
 
     def _row(self, stamp: str, rest: str) -> None:
         _write(self._stream, f"{stamp:<8}  {rest}\n")
+
+
+def _verdict(accepted: bool, turned: int) -> str:
+    """Return whether a line is accepted, and why not where paper that seems turned is the reason."""
+    if not turned:
+        return "yes" if accepted else "no"
+    return f"no ({'upside down' if turned == 180 else 'on its side'}?)"
 
 
 def printable(text: str) -> str:

@@ -48,6 +48,9 @@ class Line:
     digits: tuple[Digit, ...]
     readings: tuple[tuple[str, float], ...] = ()
     """The n best readings with their probabilities (0…1), best first, before any digit was rejected."""
+    turned: int = 0
+    """By how many degrees clockwise the paper seems to lie turned, 0, 90, 180 or 270. Where it is not 0, the
+    line reads as well or better the other way up, and is not accepted."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def _line_as_dict(line: Line) -> dict[str, Any]:
         "raw": line.raw,
         "confidence": round(line.confidence, 4),
         "accepted": line.accepted,
+        "turned": line.turned,
         "box": list(line.box),
         "digits": [
             {

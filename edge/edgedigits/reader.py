@@ -23,6 +23,7 @@ from edgedigits.decode import (
     decode_line,
     is_character,
     is_drawing,
+    refuse_turned,
     weigh_surroundings,
 )
 from edgedigits.errors import ModelError, PictureError
@@ -37,6 +38,7 @@ from edgedigits.runtime import read_model
 from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import StripReader, region_of
+from edgedigits.turned import turned_by
 
 DEFAULT_MODEL = "compact-int8"
 DEFAULT_STRIP_MODEL = "strip-int8"
@@ -135,12 +137,16 @@ class Reader:
         image: NDArray[np.uint8],
         size: tuple[int, int] | None = None,
         count: tuple[int, int] | None = None,
+        upright: bool = False,
     ) -> Page:
         """Read a picture.
 
         `image` is uint8, H×W grey or H×W×3 BGR, upright. Where it is a reduced copy of a larger picture,
         `size` is that picture's width and height in pixels, and the boxes are in its pixels. `count` tells
         the fewest and the most digits of a line, where they are known: strips are searched for no others.
+
+        Whether the writing is upright is looked into, and lines that read as well the other way up are not
+        accepted (see `turned.turned_by`), unless `upright` says that it is known, or the way is "glyph".
 
         Raises `PictureError` for an array of another kind.
 
@@ -155,26 +161,36 @@ class Reader:
         size = (width, height) if size is None else size
         sheet = find_sheet(image, self._sheet)
         if sheet is None:
-            lines = self._read_level(image, size, count)
+            lines = self._read_level(image, size, count, upright)
         else:
             across = size[0] / width, size[1] / height
             own = sheet.picture.shape[1], sheet.picture.shape[0]
             lines = tuple(
                 _placed(line, lambda box: sheet.to_picture(box, across, size))
-                for line in self._read_level(sheet.picture, own, count)
+                for line in self._read_level(sheet.picture, own, count, upright)
             )
         return Page(lines, size, (time.perf_counter() - started) * 1000)
 
     def _read_level(
-        self, image: NDArray[np.uint8], size: tuple[int, int], count: tuple[int, int] | None
+        self,
+        image: NDArray[np.uint8],
+        size: tuple[int, int],
+        count: tuple[int, int] | None,
+        upright: bool,
     ) -> tuple[Line, ...]:
         """Read a picture as it is."""
         ink = find_ink(image, self._ink)
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
-        lines, refused = self._lines(hypotheses, image, ink, across, size, count)
-        return weigh_surroundings(lines, self.rule, refused)
+        found, refused = self._lines(hypotheses, image, ink, across, size, count)
+        lines = weigh_surroundings(list(found.values()), self.rule, refused)
+        if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
+            return lines
+        grey = dark_on_light(image, ink)
+        boxes = (boxes_in(grey, ink, hypotheses[k]) for k in found)
+        turned = turned_by(self.strips, grey, list(zip(lines, boxes, strict=True)))
+        return refuse_turned(lines, turned, self.rule) if turned else lines
 
     def _lines(
         self,
@@ -184,8 +200,8 @@ class Reader:
         across: tuple[float, float],
         size: tuple[int, int],
         count: tuple[int, int] | None,
-    ) -> tuple[tuple[Line, ...], list[Box]]:
-        """Read lines, each in the way that suits it, and leave out those that say nothing.
+    ) -> tuple[dict[int, Line], list[Box]]:
+        """Read lines, each in the way that suits it, by their numbers, and leave out those that say nothing.
 
         The boxes are those of the glyphs that the glyph way refused in lines that were read as strips, too.
         """
@@ -199,10 +215,17 @@ class Reader:
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
         of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
-        lines = (combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses)))
+        lines = {
+            k: combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses))
+        }
         replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
-        return tuple(line for line in lines if line is not None), refused
+        return {k: line for k, line in lines.items() if line is not None}, refused
+
+    @property
+    def _can_tell_turned(self) -> bool:
+        """Whether a strip model that reads the same is at work."""
+        return self.way == "strip" or (self.way == "auto" and self._strips_serve)
 
     @functools.cached_property
     def _strips_serve(self) -> bool:

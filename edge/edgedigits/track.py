@@ -191,13 +191,15 @@ class Tracker:
         confidence = min(1.0, confidence * min(1.0, doubt))
         rejected = any(digit.rejected for digit in digits)
         last = voters[-1]
+        turned = collections.Counter(line.turned for line in voters).most_common(1)[0][0]
         line = Line(
             "".join(digit.label for digit in digits),
             _with_labels(last, digits),
             confidence,
-            not rejected and confidence >= self._rule.min_line_confidence,
+            not rejected and not turned and confidence >= self._rule.min_line_confidence,
             last.box,
             digits,
+            turned=turned,
         )
         return line, count / frames
 

@@ -339,6 +339,7 @@ _SCHEMAS: Json = {
             "raw": {"type": "string", "description": "The separators too"},
             "confidence": {**_PROBABILITY, "description": "That the whole line is right"},
             "accepted": {"type": "boolean"},
+            "turned": {"enum": [0, 90, 180, 270], "description": "Degrees clockwise; not upright if not 0"},
             "box": _BOX,
             "digits": _array(_ref("Digit")),
         }

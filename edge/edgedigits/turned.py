@@ -1,0 +1,117 @@
+"""Is the paper the right way up? Lines that read as well with the paper turned are not to be trusted.
+
+Most handwritten digits upside down pass for others (6 and 9, 4 and 7) or for themselves, and a column of
+digits may be a line that lies on its side. The strip network reads the wrong way up, too, but less surely:
+what it says of the turned strip is held against the reading of the line as it stands.
+
+Some numbers read well both ways up (808; 1600, which is 0091): there the paper is taken to be upright.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.page import Box, Line
+from edgedigits.strip_reading import StripReader
+
+
+@dataclass(frozen=True)
+class TurnedSettings:
+    """When paper is taken to be turned."""
+
+    better: float = 1.2
+    """What reads so much better upside down stands upside down: the ratio of the probabilities of the best
+    texts, for all lines together. Chosen on the tuning part of the cheque amounts."""
+    leading_zero: float = 2.0
+    """Numbers seldom begin with 0: a text that does counts as so much less probable than one that doesn't."""
+    surely_upright: float = 0.5
+    """Where this ratio is so low, the paper is upright, and no further line is looked at."""
+    most_lines: int = 3
+    """So many lines of a picture are looked at, those with the most digits."""
+    as_good: float = 0.9
+    """What reads as one line on its side is on its side: the ratio of that line's probability to that of all
+    lines together, read as they stand."""
+    column: float = 1.2
+    """Short lines that together are so much higher than wide may be one line on its side …"""
+    longest: float = 40.0
+    """… if no higher than this, or than so many times their width …"""
+    lone: float = 1.8
+    """… and one piece of ink, which may be a 1, if it is so much higher than wide."""
+    shortest: int = 2
+    """A line with fewer digits says nothing about being upside down; one with more is in no column."""
+
+
+def turned_by(
+    strips: StripReader,
+    grey: NDArray[np.uint8],
+    lines: Sequence[tuple[Line, Sequence[Box]]],
+    settings: TurnedSettings = TurnedSettings(),
+) -> int:
+    """Return by how many degrees clockwise the paper in a picture seems to lie turned: 0, 90, 180 or 270.
+
+    `grey` is uint8, H×W, dark ink on light, `lines` is all that was read in it, each with the boxes of its
+    pieces of ink in pixels of `grey`.
+    """
+    side = _on_its_side(strips, grey, lines, settings)
+    return side or (180 if _upside_down(strips, grey, lines, settings) else 0)
+
+
+def _on_its_side(
+    strips: StripReader,
+    grey: NDArray[np.uint8],
+    lines: Sequence[tuple[Line, Sequence[Box]]],
+    settings: TurnedSettings,
+) -> int:
+    """Return 90 or 270 where all lines together, as one line on its side, read as well as by themselves."""
+    if any(len(boxes) > settings.shortest for _, boxes in lines):
+        return 0
+    every = [box for _, boxes in lines for box in boxes]
+    x, y, w, h = np.array(every).T
+    slender = float(((y + h).max() - y.min()) / ((x + w).max() - x.min()))
+    if not (settings.lone if len(every) == 1 else settings.column) <= slender <= settings.longest:
+        return 0
+    upright = math.prod(line.confidence for line, _ in lines)
+    found = {}
+    for turns, degrees in ((1, 90), (3, 270)):
+        found[degrees] = strips.best(*_turned(grey, every, turns))[1]
+    best = max(found, key=found.__getitem__)
+    return best if found[best] >= settings.as_good * upright else 0
+
+
+def _upside_down(
+    strips: StripReader,
+    grey: NDArray[np.uint8],
+    lines: Sequence[tuple[Line, Sequence[Box]]],
+    settings: TurnedSettings,
+) -> bool:
+    """Return whether the longest accepted lines, taken together, read better upside down."""
+    long = [each for each in lines if each[0].accepted and len(each[0].digits) >= settings.shortest]
+    long.sort(key=lambda each: -len(each[0].digits))
+    gain = 0.0
+    for line, boxes in long[: settings.most_lines]:
+        text, turned = strips.best(*_turned(grey, boxes, 2))
+        turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
+        gain += math.log(max(turned, _NEVER) / line.confidence)
+        if gain <= math.log(settings.surely_upright):
+            return False
+    return bool(long) and gain >= math.log(settings.better)
+
+
+_NEVER = 1e-3
+"""No text is thought less probable."""
+
+
+def _turned(grey: NDArray[np.uint8], boxes: Sequence[Box], turns: int) -> tuple[NDArray[np.uint8], list[Box]]:
+    """Return a picture and boxes in it turned anticlockwise by so many quarter turns."""
+    boxes = list(boxes)
+    width = grey.shape[1]
+    for _ in range(turns):
+        boxes = [(y, width - x - w, h, w) for x, y, w, h in boxes]
+        grey = np.rot90(grey)
+        width = grey.shape[1]
+    return grey, boxes

@@ -1,0 +1,134 @@
+"""Strips upside down and on their sides: refused, with the reason, and upright ones let be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits.decode import RejectRule, refuse_turned
+from edgedigits.frames import Frame
+from edgedigits.outputs import JsonLines, Table
+from edgedigits.page import Box, Line, Page
+from edgedigits.reader import Reader
+from edgedigits.strip_model import StripModel
+from edgedigits.strip_reading import StripReader
+from edgedigits.turned import turned_by
+
+TURNS = {180: cv2.ROTATE_180, 90: cv2.ROTATE_90_CLOCKWISE, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+@pytest.fixture(scope="module")
+def strips(data_set: Callable[[str], Path]) -> list[np.ndarray]:
+    folder = data_set("cheques")
+    with (folder / "labels.csv").open(newline="") as file:
+        names = [row["file"] for row in csv.DictReader(file) if row["part"] == "tune"][::9]
+    pictures = [cv2.imread(str(folder / "images" / name)) for name in names]
+    return [picture.astype(np.uint8, copy=False) for picture in pictures if picture is not None]
+
+
+@pytest.fixture(scope="module", params=["strip", "auto"])
+def reader(request: pytest.FixtureRequest) -> Reader:
+    return Reader(way=request.param)
+
+
+def read(reader: Reader, pictures: list[np.ndarray], upright: bool = False) -> list[Page]:
+    return [reader.read(picture, upright=upright) for picture in pictures]
+
+
+def accepting(pages: list[Page]) -> int:
+    return sum(any(line.accepted for line in page.lines) for page in pages)
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_turned_strips_are_refused_and_said_to_be_turned(
+    degrees: int, reader: Reader, strips: list[np.ndarray]
+) -> None:
+    turned = [cv2.rotate(strip, TURNS[degrees]).astype(np.uint8, copy=False) for strip in strips]
+    before, after = read(reader, turned, upright=True), read(reader, turned)
+    assert accepting(before) >= 8
+    # Some numbers read well both ways up.
+    assert accepting(after) <= (0.6 if degrees == 180 else 0.4) * accepting(before)
+    told = [line for page in after for line in page.lines if line.turned]
+    assert not any(line.accepted for line in told)
+    assert {line.turned for line in told} <= ({180} if degrees == 180 else {90, 270})
+    # … and which way, as clockwise turns of the paper.
+    assert 2 * sum(line.turned == degrees for line in told) > len(told)
+
+
+def test_upright_strips_are_let_be(reader: Reader, strips: list[np.ndarray]) -> None:
+    before, after = read(reader, strips, upright=True), read(reader, strips)
+    assert accepting(before) >= 40
+    assert accepting(after) >= accepting(before) - 2
+    for one, other in zip(before, after, strict=True):
+        if not any(line.turned for line in other.lines):
+            assert one.lines == other.lines
+
+
+def mnist_digits(data_set: Callable[[str], Path], text: str, seed: int = 0) -> list[np.ndarray]:
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+    random = np.random.default_rng(seed)
+    return [255 - mnist.test_images[random.choice(np.flatnonzero(mnist.test_labels == int(d)))] for d in text]
+
+
+def test_a_column_of_digits_is_not_a_line_on_its_side(
+    data_set: Callable[[str], Path], reader: Reader
+) -> None:
+    accepted = lines = 0
+    for text in ("47315", "26938", "714", "5932"):
+        column = np.minimum(np.vstack(mnist_digits(data_set, text)), 225)
+        page = reader.read(cv2.resize(np.pad(column, 8, constant_values=225), None, fx=3, fy=3))
+        assert not any(line.turned for line in page.lines)
+        lines += len(page.lines)
+        accepted += sum(line.accepted for line in page.lines)
+    assert accepted >= 0.7 * lines >= 10
+
+
+def test_a_number_that_reads_well_both_ways_is_taken_as_it_stands(data_set: Callable[[str], Path]) -> None:
+    reader = Reader(way="strip")
+    for text in ("1600", "8808", "9610"):
+        row = np.hstack([digit[:, 3:25] for digit in mnist_digits(data_set, text)])
+        picture = cv2.resize(np.pad(np.minimum(row, 225), 8, constant_values=225), None, fx=3, fy=3)
+        assert [(line.text, line.accepted) for line in reader.read(picture).lines] == [(text, True)]
+
+
+def test_a_high_column_is_not_searched_for_a_line_on_its_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many digits stand above one another, the time that their direction costs is bounded."""
+    strips = StripReader(StripModel(), RejectRule(0.5, 0.5))
+    look, asked = strips.best, []
+
+    def counted(grey: np.ndarray, boxes: Sequence[Box]) -> tuple[str, float]:
+        asked.append(boxes)
+        return look(grey, boxes)
+
+    monkeypatch.setattr(strips, "best", counted)
+    line = Line("1", "1", 0.9, True, (0, 0, 10, 20), ())
+    grey = np.full((30 * 500, 40), 225, np.uint8)
+    for count, looks in ((4, 2), (500, 0)):
+        asked.clear()
+        assert turned_by(strips, grey, [(line, [(10, 30 * k, 20, 24)]) for k in range(count)]) == 0
+        assert len(asked) == looks
+
+
+def test_outputs_say_why() -> None:
+    line = Line("0081", "0081", 0.9, True, (0, 0, 40, 20), ())
+    (refused,) = refuse_turned([line], 180, RejectRule(0.5, 0.5))
+    assert not refused.accepted
+    assert refused.confidence < 0.01
+    page, frame = (
+        Page((refused,), (60, 40), 1.0),
+        Frame(np.zeros((40, 60), np.uint8), "strip.png", 0, (60, 40)),
+    )
+    table, objects = io.StringIO(), io.StringIO()
+    Table(table).page(frame, page)
+    assert "no (upside down?)" in table.getvalue()
+    JsonLines(objects).page(frame, page)
+    assert json.loads(objects.getvalue())["lines"][0]["turned"] == 180
