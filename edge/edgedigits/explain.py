@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from edgedigits.annotate import AnnotatedPictures, annotate
 from edgedigits.ctc import best_texts
 from edgedigits.cuts import find_cuts
-from edgedigits.decode import is_character
 from edgedigits.frames import Frame
 from edgedigits.glyphs import TextLine, find_clusters, find_lines
 from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import Ink, find_ink
 from edgedigits.lattice import Arc, Reading, best_readings
-from edgedigits.normalize import SIZE, normalize, normalize_all
+from edgedigits.normalize import SIZE, normalize
 from edgedigits.page import Box, Page
+from edgedigits.pieces import join_pieces
 from edgedigits.reader import Reader, boxes_in, dark_on_light
 from edgedigits.sheet import find_sheet
 from edgedigits.strip_reading import region_of
@@ -167,15 +167,10 @@ class ExplainedPictures:
 
 def _classified(lines: Sequence[TextLine], reader: Reader) -> list[LineHypotheses]:
     """Ask the network about every glyph as it is, then about the parts of those in doubt."""
-    labels = reader.model.card.labels
-    characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
-    found = [LineHypotheses(line, characters, len(characters) < len(labels)) for line in lines]
-    for ask in (LineHypotheses.glyphs, LineHypotheses.parts):
-        asked = [part for each in found for part in ask(each)]
-        if asked:
-            rows = reader.model.probabilities(normalize_all([part.ink for part in asked]))
-            for part, row in zip(asked, rows, strict=True):
-                part.probabilities = row
+    found = [reader._hypotheses(line) for line in lines]
+    reader._classify([glyph for each in found for glyph in each.glyphs()])
+    found = join_pieces(found, reader._classify, reader._hypotheses)
+    reader._classify([part for each in found for part in each.parts()])
     return found
 
 

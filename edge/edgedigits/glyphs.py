@@ -7,6 +7,7 @@ a frame is not text at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,20 +102,27 @@ def find_clusters(line: TextLine, gap: float = 0.04) -> list[Cluster]:
         else:
             groups.append([glyph])
         right = max(right, glyph.box[0] + glyph.box[2])
-    return [_cluster(group) for group in groups]
+    return [cluster_of(group) for group in groups]
 
 
-def _cluster(glyphs: list[Glyph]) -> Cluster:
+def cluster_of(glyphs: Sequence[Glyph]) -> Cluster:
+    """Return glyphs (one or more) taken together."""
     if len(glyphs) == 1:
         return Cluster(glyphs[0].box, glyphs[0].ink, tuple(glyphs))
-    left, top = min(g.box[0] for g in glyphs), min(g.box[1] for g in glyphs)
-    right, bottom = max(g.box[0] + g.box[2] for g in glyphs), max(g.box[1] + g.box[3] for g in glyphs)
-    ink = np.zeros((bottom - top, right - left), np.uint8)
+    left, top, width, height = box_around([glyph.box for glyph in glyphs])
+    ink = np.zeros((height, width), np.uint8)
     for glyph in glyphs:
         x, y, w, h = glyph.box
         place = ink[y - top : y - top + h, x - left : x - left + w]
         np.maximum(place, glyph.ink, out=place)
-    return Cluster((left, top, right - left, bottom - top), ink, tuple(glyphs))
+    return Cluster((left, top, width, height), ink, tuple(glyphs))
+
+
+def box_around(boxes: Sequence[Box]) -> Box:
+    """Return the box around boxes (one or more)."""
+    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
+    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    return left, top, right - left, bottom - top
 
 
 def find_lines(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> list[TextLine]:
@@ -192,6 +200,8 @@ class _Components:
         drop = (rule | edge) if len(self.members) > 1 else (edge & (rule | hollow_or_solid))
         across = np.minimum(w / width, h / height)
         large = ~drop & ((across > 0.85) | ((touches > 0) & (reach > 0.5)))
+        # Where there is next to nothing else, what runs out of the picture on one side is a digit cut off.
+        large &= (touches > 1) | (np.count_nonzero(~drop & (3 * h >= h[~drop].max(initial=0))) > 2)
         # The edge of a sheet that lies whole on a darker desk: around several pieces of some height.
         high = h >= self.settings.least_height
         for i in np.flatnonzero(~drop & ~large & (across > 0.4)):

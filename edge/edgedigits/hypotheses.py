@@ -8,6 +8,7 @@ The lattice then holds both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.cuts import CutSettings, find_cuts, parts_between
-from edgedigits.glyphs import Box, Cluster, Glyph, TextLine, find_clusters
+from edgedigits.glyphs import Box, Cluster, Glyph, TextLine, box_around, find_clusters
 from edgedigits.lattice import Arc, LatticeSettings, glyph_labels
 
 
@@ -88,6 +89,17 @@ class LineHypotheses:
         return width <= self._settings.widest * height
 
     @property
+    def box(self) -> Box:
+        """The box around the line's glyphs, in working pixels."""
+        return box_around([glyph.box for glyph in self.line.glyphs])
+
+    @property
+    def certainty(self) -> float:
+        """The probability (0…1) that each of the `glyphs`, classified, is the digit it looks most like."""
+        rows = [self.asked[k].probabilities for k in self._of_glyph.values()]
+        return math.prod(max(float(row[k]) for k, _ in self._characters) for row in rows if row is not None)
+
+    @property
     def in_doubt(self) -> bool:
         """Whether the network, asked about `glyphs`, is unsure of one, or one is wider than a digit."""
         return not all(self._is_sure(glyph) for cluster in self._clusters for glyph in cluster.glyphs)
@@ -131,6 +143,8 @@ class LineHypotheses:
         left, top, _, _ = cluster.box
         cuts = find_cuts(cluster.ink, self._cuts)
         steps = len(cuts) + 1
+        # Two digits that touch are wider than high, but for one in seven.
+        alone = self.lone and cluster.box[2] <= cluster.box[3]
         for part in parts_between(cluster.ink, cuts, self._tall, self._cuts):
             start, stop = self._nodes + part.start, self._nodes + part.stop
             x, y, width, height = part.box
@@ -139,6 +153,8 @@ class LineHypotheses:
                 self._arcs.append(Arc(start, stop, (*box[:2], 1, 1), 0.0, separator=""))
                 continue
             prior = -settings.cut_cost * part.cost - (settings.touching_cost if part.cost > 0.5 else 0.0)
+            if stop - start < steps and alone:
+                prior -= settings.alone_cost
             relative = height / self._tall
             beyond = max(0.0, settings.lowest - relative, relative - settings.highest) / 0.25
             self.asked.append(Asked(part.ink, box))

@@ -30,6 +30,8 @@ class LatticeSettings:
     """For each pixel of ink that the cuts beside a glyph cross."""
     touching_cost: float = 0.7
     """For a glyph that any ink was cut from."""
+    alone_cost: float = 1.0
+    """For a part of a line's only glyph, where that is no wider than high."""
     height_cost: float = 1.0
     """For a glyph lower or higher than its line by 0.25 heights beyond the usual (times the square)."""
     lowest: float = 0.75

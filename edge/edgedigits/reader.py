@@ -7,7 +7,7 @@ import functools
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,13 +27,14 @@ from edgedigits.decode import (
     weigh_surroundings,
 )
 from edgedigits.errors import ModelError, PictureError
-from edgedigits.glyphs import GlyphSettings, find_lines
+from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, find_ink, to_grey
 from edgedigits.lattice import best_readings
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
+from edgedigits.pieces import join_pieces
 from edgedigits.runtime import read_model
 from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
@@ -182,7 +183,7 @@ class Reader:
         ink = find_ink(image, self._ink)
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
-        hypotheses = [LineHypotheses(line, self._characters, self._can_doubt) for line in text_lines]
+        hypotheses = self._asked_glyphs(text_lines)
         found, refused = self._lines(hypotheses, image, ink, across, size, count)
         lines = weigh_surroundings(list(found.values()), self.rule, refused)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
@@ -205,8 +206,6 @@ class Reader:
 
         The boxes are those of the glyphs that the glyph way refused in lines that were read as strips, too.
         """
-        if self.way != "strip":
-            self._classify([part for each in hypotheses for part in each.glyphs()])
         of_strips: dict[int, Line] = {}
         within: set[int] = set()
         if self.way != "glyph":
@@ -264,6 +263,17 @@ class Reader:
             )
             within |= {j for j in range(len(boxes)) if j != k and j not in lines and region.holds(boxes[j])}
         return lines, within
+
+    def _asked_glyphs(self, lines: Sequence[TextLine]) -> list[LineHypotheses]:
+        """Return what could be read in lines, the network asked about their glyphs where that is needed."""
+        hypotheses = [self._hypotheses(line) for line in lines]
+        if self.way == "strip":
+            return hypotheses
+        self._classify([glyph for each in hypotheses for glyph in each.glyphs()])
+        return join_pieces(hypotheses, self._classify, self._hypotheses)
+
+    def _hypotheses(self, line: TextLine) -> LineHypotheses:
+        return LineHypotheses(line, self._characters, self._can_doubt)
 
     def _classify(self, asked: list[Asked]) -> None:
         if asked:
