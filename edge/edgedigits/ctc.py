@@ -11,8 +11,9 @@ Pure functions: nothing here knows of a model file or a picture.
 
 from __future__ import annotations
 
-import heapq
 import itertools
+import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ _LEAST = 5e-4
 _NOTHING = 1e-30
 _HOPELESS = 1e-6
 """A beginning less probable than the best one by this factor is given up."""
+_TOTAL = operator.itemgetter(0)
 
 
 def best_texts(
@@ -63,39 +65,88 @@ def best_texts(
     """
     probabilities = np.exp(np.asarray(log_probabilities, np.float64))
     blank = probabilities.shape[1] - 1
-    # Ways of each beginning that end in a blank, and that end in its last label.
-    beams: dict[Prefix, tuple[float, float]] = {(): (1.0, 0.0)}
-    for row, likely in zip(probabilities.tolist(), probabilities > _LEAST, strict=True):
+    base = blank + 1
+    rows = probabilities.tolist()
+    grow: dict[int, list[int]] = {}
+    for step, label in np.argwhere(probabilities[:, :blank] > _LEAST).tolist():
+        grow.setdefault(step, []).append(label)
+    # A beginning is kept as a number whose digits, in a base of one more than there are characters, are its
+    # labels, each raised by 1: 0 is the empty one. With it, its last label and the ways of it that end in a
+    # blank, and those that end in that label.
+    beams = [(0, blank, 1.0, 0.0)]
+    step = 0
+    for growing in (*grow, len(rows)):
+        if step < growing:
+            beams = _without_growth(beams, rows[step:growing], blank)
+        if growing == len(rows):
+            break
+        step = growing + 1
+        row = rows[growing]
         at_blank = row[blank]
-        labels = [int(k) for k in np.flatnonzero(likely) if k != blank]
-        if not labels:  # no beginning grows, and their order stays
-            beams = {
-                prefix: ((ended + open_) * at_blank, open_ * row[prefix[-1]] if prefix else 0.0)
-                for prefix, (ended, open_) in beams.items()
-            }
-            continue
-        following: dict[Prefix, list[float]] = {}
-        for prefix, (ended, open_) in beams.items():
+        labels = [(label, row[label]) for label in grow[growing]]
+        following: dict[int, list[float]] = {}
+        for prefix, last, ended, open_ in beams:
             total = ended + open_
-            ways = following.setdefault(prefix, [0.0, 0.0])
-            ways[0] += total * at_blank
-            if prefix:
-                ways[1] += open_ * row[prefix[-1]]
-            for label in labels:
-                if constraint is not None and not constraint.may_go_on(prefix, label):
-                    continue
+            repeated = open_ * row[last] if last != blank else 0.0
+            known = following.get(prefix)
+            if known is None:
+                following[prefix] = [last, total * at_blank, repeated]
+            else:
+                known[1] += total * at_blank
+                known[2] += repeated
+            for label, chance in labels:
                 # The same label again is a new character only behind a blank.
-                grown = (ended if prefix and label == prefix[-1] else total) * row[label]
-                if grown > _NOTHING:
-                    following.setdefault((*prefix, label), [0.0, 0.0])[1] += grown
-        totals = {prefix: ended + open_ for prefix, (ended, open_) in following.items()}
-        kept = heapq.nlargest(beam, totals, key=totals.__getitem__) if len(totals) > beam else list(totals)
-        least = _HOPELESS * max(totals.values())
-        beams = {p: (following[p][0], following[p][1]) for p in kept if totals[p] >= least}
-    texts = [(prefix, ended + open_) for prefix, (ended, open_) in beams.items()]
+                grown = (ended if label == last else total) * chance
+                if grown <= _NOTHING:
+                    continue
+                if constraint is not None and not constraint.may_go_on(_labels(prefix, base), label):
+                    continue
+                longer = prefix * base + label + 1
+                known = following.get(longer)
+                if known is None:
+                    following[longer] = [label, 0.0, grown]
+                else:
+                    known[2] += grown
+        ranked = [
+            (ended + open_, (text, last, ended, open_)) for text, (last, ended, open_) in following.items()
+        ]
+        ranked.sort(key=_TOTAL, reverse=True)
+        least = _HOPELESS * ranked[0][0]
+        beams = [beginning for total, beginning in ranked[:beam] if total >= least]
+    texts = [(_labels(prefix, base), ended + open_) for prefix, _, ended, open_ in beams]
     texts = [(p, v) for p, v in texts if constraint is None or constraint.may_end(p)]
     texts.sort(key=lambda item: -item[1])
     return [Hypothesis(prefix, probability) for prefix, probability in texts[:count]]
+
+
+_Beam = tuple[int, int, float, float]
+
+
+def _without_growth(beams: list[_Beam], rows: list[list[float]], blank: int) -> list[_Beam]:
+    """Return beams after steps at which no beginning grows; their order stays."""
+    # After these steps: ways from one that ended in a blank; of one that ended in its last label, those that
+    # end in a blank now, and those that still end in the label.
+    through = math.prod(row[blank] for row in rows)
+    of_label: dict[int, tuple[float, float]] = {blank: (through, 0.0)}
+    found = []
+    for prefix, last, ended, open_ in beams:
+        ways = of_label.get(last)
+        if ways is None:
+            closed, still = 0.0, 1.0
+            for row in rows:
+                closed, still = (closed + still) * row[blank], still * row[last]
+            ways = of_label[last] = closed, still
+        found.append((prefix, last, ended * through + open_ * ways[0], open_ * ways[1]))
+    return found
+
+
+def _labels(number: int, base: int) -> Prefix:
+    """Return the labels of a beginning that is kept as a number."""
+    labels = []
+    while number:
+        number, label = divmod(number, base)
+        labels.append(label - 1)
+    return tuple(reversed(labels))
 
 
 def spans(log_probabilities: NDArray[np.floating], text: Sequence[int]) -> list[tuple[int, int]]:
@@ -111,6 +162,17 @@ def spans(log_probabilities: NDArray[np.floating], text: Sequence[int]) -> list[
         raise ValueError(f"{len(text)} characters don't fit into {steps} steps")
     if not text:
         return []
+    likeliest = log_probabilities.argmax(axis=1)
+    bounds = np.flatnonzero(np.diff(likeliest, prepend=-1, append=-1))
+    runs = [
+        (label, (first, last))
+        for label, first, last in zip(
+            likeliest[bounds[:-1]].tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
+        )
+        if label != blank
+    ]
+    if [label for label, _ in runs] == list(text):  # no alignment of any text is likelier
+        return [span for _, span in runs]
     # States: blank, character, blank, character, …, blank.
     states = np.full(2 * len(text) + 1, blank)
     states[1::2] = text

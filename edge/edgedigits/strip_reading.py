@@ -80,7 +80,9 @@ def region_of(
     across = (x + right) / 2
     slope = 0.0
     if len(boxes) > 2 and np.ptp(across) > 3 * tall:
-        slope = float(np.polyfit(across, bottom, 1)[0] + np.polyfit(across, y, 1)[0]) / 2
+        # That of the line nearest to the middles of the boxes: least squares.
+        apart = across - across.mean()
+        slope = float(apart @ (y + bottom) / (apart @ apart)) / 2
     if abs(slope) <= settings.level:
         left, top = x.min() - settings.beside * tall, y.min() - settings.above * tall
         end, low = right.max() + settings.beside * tall, bottom.max() + settings.above * tall

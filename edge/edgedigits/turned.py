@@ -94,12 +94,19 @@ def _upside_down(
     long.sort(key=lambda each: -len(each[0].digits))
     gain = 0.0
     for line, boxes in long[: settings.most_lines]:
+        if _is_surely_upright(line.text):
+            return False
         text, turned = strips.best(*_turned(grey, boxes, 2))
         turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
         gain += math.log(max(turned, _NEVER) / line.confidence)
         if gain <= math.log(settings.surely_upright):
             return False
     return bool(long) and gain >= math.log(settings.better)
+
+
+def _is_surely_upright(text: str) -> bool:
+    """Return whether hardly any digits upside down pass for a text: none for a 3, few for a 4 or 7."""
+    return "3" in text or sum(digit in "47" for digit in text) > 1
 
 
 _NEVER = 1e-3

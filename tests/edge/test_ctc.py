@@ -39,6 +39,22 @@ def test_the_best_texts_have_the_probability_of_all_their_ways(seed: int) -> Non
     np.testing.assert_allclose([h.probability for h in found], [p for _, p in expected], rtol=1e-9)
 
 
+def test_steps_that_are_blank_for_sure_are_passed_over_exactly() -> None:
+    """The probability of a text is the sum over its ways through them, too."""
+    faint = 4e-4  # what is tried nowhere
+    rows = np.full((7, 3), faint)
+    rows[:, 2] = 1 - 2 * faint
+    rows[2] = (0.6, 0.1, 0.3)
+    expected = all_texts(np.log(rows))
+    for hypothesis in best_texts(np.log(rows), 3):
+        assert hypothesis.probability == pytest.approx(expected[hypothesis.text], abs=0.005)
+    # A character that goes on at such a step goes on: (0,) has the ways of 0 0 2 …, not only those of 0 2 ….
+    certain = np.log(np.array([[1 - 2 * faint, faint, faint], [faint, faint, 1 - 2 * faint]] + [rows[0]] * 5))
+    assert best_texts(certain)[0].probability == pytest.approx(
+        (1 - 2 * faint) ** 7 + faint * (1 - 2 * faint) ** 6
+    )
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_narrow_beam_finds_the_best_text_of_sure_answers(seed: int) -> None:
     rows = answers(seed, 12, 5) * 3
@@ -72,10 +88,11 @@ def test_a_constraint_is_part_of_the_search() -> None:
     assert best_texts(rows, 5, nothing) == []
 
 
+@pytest.mark.parametrize("place", [0, -1])
 @pytest.mark.parametrize("seed", range(8))
-def test_spans_are_those_of_the_likeliest_way(seed: int) -> None:
+def test_spans_are_those_of_the_likeliest_way(seed: int, place: int) -> None:
     rows = answers(seed)
-    text = best_texts(rows, 3)[-1].text
+    text = best_texts(rows, 3)[place].text
     ways = [w for w in itertools.product(range(LABELS), repeat=STEPS) if text_of(w, LABELS - 1) == text]
     best = max(ways, key=lambda way: rows[np.arange(STEPS), way].sum())
     expected, step = [], 0
