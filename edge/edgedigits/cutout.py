@@ -46,6 +46,10 @@ class CutoutSettings:
     """What is fainter than this part of the page's typical writing is rubbed out, or shows through. 0…1."""
     speck: float = 0.2
     """A cell whose ink is smaller than this is blank."""
+    border: float = 0.12
+    """What lies along the border of its cell, no farther inside than this part of its width or height …"""
+    along: float = 0.8
+    """… by this part of its ink is left of the frame, and no writing. 0…1."""
     share: float = 0.75
     """A piece of ink belongs to a cell alone if this part of it lies in it; else each gets its part. 0…1."""
 
@@ -297,23 +301,35 @@ class FlatPage:
 
     def _cell(self, k: int) -> Cell:
         left, top, right, bottom = self._pixels(self._boxes[k][1])
-        high = bottom - top
-        ink = self._own(k)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats((ink > 0).astype(np.uint8), connectivity=8)
-        small = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-        largest = int(small[1:].max()) if count > 1 else 0
-        if largest < self._settings.speck * high:
-            return Cell(np.zeros((0, 0), np.uint8), 0.0, 0.0, False)
-        keep = small >= max(0.25 * self._settings.speck * high, 2)
-        keep[0] = False
-        ink = np.where(keep[labels], ink, 0).astype(np.uint8)
-        x, y, w, h = cv2.boundingRect(ink)
         rows, columns = self._around(k)
-        across = columns.start + x + w / 2 - (left + right) / 2
-        down = rows.start + y + h / 2 - (top + bottom) / 2
-        off_centre = float(np.hypot(across, down)) / high
-        apart = _side_by_side(np.asarray(stats[keep], np.int32))
-        return Cell(ink[y : y + h, x : x + w], h / high, off_centre, apart)
+        box = (left - columns.start, top - rows.start, right - left, bottom - top)
+        return cell_of(self._own(k), box, self._settings)
+
+
+def cell_of(ink: Grey, box: tuple[int, int, int, int], settings: CutoutSettings = CutoutSettings()) -> Cell:
+    """Return what is written in one box.
+
+    `ink` is uint8, H×W, 0 paper … 255 full ink: the box and what of its writing reaches over its border.
+    `box` is x, y, width, height of the box in it, in pixels. Specks are left out, and so are strokes that
+    lie along the border: what is left of the box's frame.
+    """
+    x0, y0, wide, high = box
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((ink > 0).astype(np.uint8), connectivity=8)
+    dx, dy = (round(settings.border * side) for side in (wide, high))
+    inner = np.s_[max(0, y0 + dy) : max(0, y0 + high - dy), max(0, x0 + dx) : max(0, x0 + wide - dx)]
+    within = np.bincount(labels[inner].ravel(), minlength=count)
+    written = within > (1 - settings.along) * stats[:, cv2.CC_STAT_AREA]
+    small = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    small[~written] = 0
+    small[0] = 0
+    if small.max() < settings.speck * high:
+        return Cell(np.zeros((0, 0), np.uint8), 0.0, 0.0, False)
+    keep = small >= max(0.25 * settings.speck * high, 2)
+    ink = np.where(keep[labels], ink, 0).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(ink)
+    across, down = x + w / 2 - (x0 + wide / 2), y + h / 2 - (y0 + high / 2)
+    apart = _side_by_side(np.asarray(stats[keep], np.int32))
+    return Cell(ink[y : y + h, x : x + w], h / high, float(np.hypot(across, down)) / high, apart)
 
 
 def _bytes(image: Any) -> Grey:

@@ -195,17 +195,10 @@ class FormReader:
             ranked = self._ranked(row)
             guesses.append(ranked)
             where = f"cell {number}: " if field.cells > 1 else ""
-            trouble = None
-            if cell.height < field.least_height:
-                trouble = ("small", f"{where}writing too small for a digit ({cell.height:.0%} of the height)")
-            elif field.notes and cell.height < _NOTE_HEIGHT and cell.off_centre > _NOTE_OFF_CENTRE:
-                trouble = ("note", f"{where}a note in the corner")
-            elif cell.apart:
-                trouble = ("several", f"{where}several digits in one cell")
-            elif not self._characters[int(np.argmax(row))]:
-                trouble = ("not-digits", f"{where}what is written is not a digit")
+            is_digit = bool(self._characters[int(np.argmax(row))])
+            trouble = trouble_in(cell, is_digit, field.least_height, field.notes)
             if trouble is not None:
-                troubles.append(trouble)
+                troubles.append((trouble[0], where + trouble[1]))
             doubtful = trouble is not None or ranked[0][1] < self.reader.rule.min_digit_confidence
             raw += REJECTED if doubtful else ranked[0][0]
         if raw.strip() == "":
@@ -318,6 +311,24 @@ class FormReader:
             error = f"not sure enough ({confidence:.0%}; {least:.0%} is asked for)"
             return raw, None, confidence, error, "confidence", None
         return raw, value, confidence, None, None, instead_of
+
+
+def trouble_in(
+    cell: Cell, is_digit: bool, least_height: float, notes: bool = False
+) -> tuple[str, str] | None:
+    """Return why what is written in a cell is not one digit, as reason and words; None where it may be one.
+
+    `is_digit` is what the network says of it; `least_height` and `notes` are the field's.
+    """
+    if cell.height < least_height:
+        return "small", f"writing too small for a digit ({cell.height:.0%} of the height)"
+    if notes and cell.height < _NOTE_HEIGHT and cell.off_centre > _NOTE_OFF_CENTRE:
+        return "note", "a note in the corner"
+    if cell.apart:
+        return "several", "several digits in one cell"
+    if not is_digit:
+        return "not-digits", "what is written is not a digit"
+    return None
 
 
 _Judged = tuple[str, str | None, float, str | None, str | None, str | None]

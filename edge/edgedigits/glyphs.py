@@ -200,16 +200,18 @@ class _Components:
         drop = (rule | edge) if len(self.members) > 1 else (edge & (rule | hollow_or_solid))
         across = np.minimum(w / width, h / height)
         large = ~drop & ((across > 0.85) | ((touches > 0) & (reach > 0.5)))
-        # Where there is next to nothing else, what runs out of the picture on one side is a digit cut off.
-        large &= (touches > 1) | (np.count_nonzero(~drop & (3 * h >= h[~drop].max(initial=0))) > 2)
         # The edge of a sheet that lies whole on a darker desk: around several pieces of some height.
         high = h >= self.settings.least_height
         for i in np.flatnonzero(~drop & ~large & (across > 0.4)):
             within = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
             large[i] = np.count_nonzero(within & high) >= 3
         if len(self.members) > 1 or min(height, width) >= 40:  # else a picture cut to its digit, maybe a 0
+            # Where there is next to nothing else, what runs out of the picture on one side only, from well
+            # inside, is a digit cut off.
+            few = np.count_nonzero(~drop & (3 * h >= h[~drop].max(initial=0))) <= 2
             for i in np.flatnonzero(large):
-                drop[i] = self._runs_along_the_border(int(i))
+                cut_off = few and touches[i] == 1 and self._reaches_inside(int(i))
+                drop[i] = not cut_off and self._runs_along_the_border(int(i))
         # What stands clear of the border tells how high writing is here. Beside it, what touches the border
         # and is far larger is the desk; slivers there, smaller, are cut-off ends of neighbours and frames.
         clear = ~drop & (touches == 0) & (h >= self.settings.least_height)
@@ -234,6 +236,13 @@ class _Components:
         band = max(2, round(0.08 * max(min(w, 1.8 * h), h)))  # a string of digits is wide, and no frame
         inside = self.labels[y + band : y + h - band, x + band : x + w - band] == self.members[i][0]
         return bool(np.count_nonzero(inside) < 0.35 * self.areas[i])
+
+    def _reaches_inside(self, i: int) -> bool:
+        """Return whether a component's ink lies well inside the picture, and not along its border."""
+        height, width = self.labels.shape
+        dx, dy = width // 8, height // 8
+        inside = self.labels[dy : height - dy, dx : width - dx] == self.members[i][0]
+        return bool(np.count_nonzero(inside) >= 0.5 * self.areas[i])
 
     def _join_fragments(self) -> None:
         """Join pieces that lie above one another closely enough to be one digit."""

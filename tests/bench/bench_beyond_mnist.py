@@ -10,8 +10,9 @@ Accuracies are of the digits alone: the most probable character, whatever the cl
 "Refused" is what the device refuses: that class is the most probable, or the best character is below the
 model's own threshold. Nothing of `pen`, `usps`, `ardis` and `cells` (nor of its blank cells and pencil marks)
 is trained on; of `negatives` only the part that is not is measured. A pencil mark that stands alone is a
-digit to whoever sees nothing but its crop. Whoever reads a box knows more: "in a box" also refuses a cell
-that has not exactly one glyph at least half as high as the cell.
+digit to whoever sees nothing but its crop. Whoever reads a box knows more: "in a box" is what the fields of
+forms refuse (`cutout.cell_of`, `forms.trouble_in`) where the picture is the box and a digit at least half as
+high as it: rests of the frame along its border are no writing, and several digits not one.
 
 The expected calibration error is that of the confidence the device gives, in 15 bins of equal width (Guo et
 al. 2017, equation 3), over the glyphs found in `pen`, `usps` and `ardis` together.
@@ -32,7 +33,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.cutout import cell_of
 from edgedigits.decode import is_character
+from edgedigits.forms import trouble_in
 from edgedigits.glyphs import find_lines
 from edgedigits.ink import find_ink
 from edgedigits.model import Model, shipped_models
@@ -48,16 +51,18 @@ DIGITS = {
 POOLED = ("pen", "usps", "ardis")
 TARGETS = {"pen": 0.975, "usps": 0.97, "ardis": 0.96, "cells": 0.985}
 """Accuracies to reach, for compact-int8."""
+LEAST_HEIGHT = 0.5
+"""Digits are at least this part of their box high."""
 BINS = 15
 
 Crops = NDArray[np.uint8]
 
 
-def device_crop(picture: NDArray[np.uint8]) -> tuple[Crops, bool]:
-    """Return the crop of a picture of one digit, and whether there is one glyph that fills its box.
+def device_crop(picture: NDArray[np.uint8]) -> tuple[Crops, Crops]:
+    """Return the crop of a picture of one digit, and that of its writing were the picture a box.
 
-    The crop is uint8 28×28, all 0 where no glyph is found. Where several are found they are taken together: a
-    pen that skips leaves a digit in pieces.
+    They are uint8 28×28, all 0 where no glyph is found, or none that may be a digit in a box. Where several
+    are found they are taken together: a pen that skips leaves a digit in pieces.
     """
     glyphs = [glyph for line in find_lines(find_ink(picture)) for glyph in line.glyphs]
     together = np.zeros(picture.shape[:2], np.uint8)
@@ -65,14 +70,16 @@ def device_crop(picture: NDArray[np.uint8]) -> tuple[Crops, bool]:
         x, y, width, height = glyph.box
         place = together[y : y + height, x : x + width]
         np.maximum(place, glyph.ink, out=place)
-    return normalize(together), [2 * glyph.box[3] >= len(picture) for glyph in glyphs] == [True]
+    cell = cell_of(together, (0, 0, *together.shape[::-1]))
+    fits = not cell.blank and trouble_in(cell, True, LEAST_HEIGHT) is None
+    return normalize(together), normalize(cell.ink if fits else np.zeros_like(together))
 
 
-def device_crops(pictures: NDArray[np.uint8]) -> tuple[Crops, NDArray[np.bool_]]:
-    """Return the crops of many pictures, uint8 N×28×28, and which have one glyph that fills its box."""
+def device_crops(pictures: NDArray[np.uint8]) -> tuple[Crops, Crops]:
+    """Return the crops of many pictures, uint8 N×28×28, and those of what may be a digit were they boxes."""
     with ProcessPoolExecutor(initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        crops, fitting = zip(*pool.map(device_crop, pictures, chunksize=100), strict=True)
-    return np.array(crops, np.uint8), np.array(fitting)
+        crops, boxed = zip(*pool.map(device_crop, pictures, chunksize=100), strict=True)
+    return np.array(crops, np.uint8), np.array(boxed, np.uint8)
 
 
 def read(model: Model, crops: Crops) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
@@ -101,12 +108,12 @@ def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]
 class Set:
     """Pictures of one kind as crops; `labels` are None where they show no digit.
 
-    `in_box`, where the pictures are cells: which have one glyph at least half as high as the cell.
+    `boxed`, where the pictures are cells, are the crops of their writing as the reader of a box takes them.
     """
 
     crops: Crops
+    boxed: Crops | None = None
     labels: NDArray[np.integer] | None = None
-    in_box: NDArray[np.bool_] | None = None
 
     @property
     def found(self) -> int:
@@ -117,30 +124,34 @@ class Set:
 def load(folder: Path) -> dict[str, Set]:
     """Return all sets by name."""
     mnist = load_mnist(folder)
-    sets = {"mnist": Set(mnist.test_images, mnist.test_labels)}
+    sets = {"mnist": Set(mnist.test_images, labels=mnist.test_labels)}
     for name, file in DIGITS.items():
         with np.load(folder / file) as arrays:
-            crops, in_box = device_crops(arrays["images"])
-            sets[name] = Set(crops, arrays["labels"], in_box if name == "cells" else None)
+            crops, boxed = device_crops(arrays["images"])
+            sets[name] = Set(crops, boxed if name == "cells" else None, arrays["labels"])
     with np.load(folder / "negatives" / "fashion.npz") as arrays:
         things = arrays["images"]
-    sets["negatives"] = Set(device_crops(things[negatives_part(len(things), training=False)])[0])
+    sets["negatives"] = Set(*device_crops(things[negatives_part(len(things), training=False)]))
     with np.load(folder / "cells" / "cells.npz") as arrays:
         for name, key in (("blank cells", "blank_cells"), ("pencil-mark cells", "candidate_cells")):
-            crops, in_box = device_crops(arrays[key])
-            sets[name] = Set(crops, None, in_box)
+            sets[name] = Set(*device_crops(arrays[key]))
     return sets
 
 
 def measure(model: Model, sets: dict[str, Set]) -> dict[str, Any]:
     """Return every figure of one model; shares are 0…1."""
-    accuracy, refused, in_box = {}, {}, {}
-    confidences, rights, others = [], [], []
+    accuracy, refused, in_box, wrong_in_box = {}, {}, {}, {}
+    confidences, rights, others, boxed_others = [], [], [], []
     for name, some in sets.items():
         best, confidence, not_read = read(model, some.crops)
         refused[name] = float(not_read.mean())
-        if some.in_box is not None:
-            in_box[name] = float((not_read | ~some.in_box).mean())
+        if some.boxed is not None:
+            boxed_best, _, not_read_boxed = read(model, some.boxed)
+            in_box[name] = float(not_read_boxed.mean())
+            if some.labels is None:
+                boxed_others.append(not_read_boxed)
+            else:
+                wrong_in_box[name] = float((~not_read_boxed & (boxed_best != some.labels)).mean())
         if some.labels is None:
             others.append(not_read)
             continue
@@ -150,8 +161,15 @@ def measure(model: Model, sets: dict[str, Set]) -> dict[str, Any]:
             confidences.append(confidence[best >= 0])
             rights.append(right[best >= 0])
     refused["no digits together"] = float(np.concatenate(others).mean())
+    in_box["no digits together"] = float(np.concatenate(boxed_others).mean())
     error = calibration_error(np.concatenate(confidences), np.concatenate(rights))
-    return {"accuracy": accuracy, "refused": refused, "refused_in_box": in_box, "calibration_error": error}
+    return {
+        "accuracy": accuracy,
+        "refused": refused,
+        "refused_in_box": in_box,
+        "wrong_in_box": wrong_in_box,
+        "calibration_error": error,
+    }
 
 
 def table(results: dict[str, dict[str, Any]], sets: dict[str, Set]) -> str:
@@ -161,6 +179,7 @@ def table(results: dict[str, dict[str, Any]], sets: dict[str, Set]) -> str:
         ("accuracy", "read right"),
         ("refused", "refused"),
         ("refused_in_box", "refused in a box"),
+        ("wrong_in_box", "accepted in a box, and wrong"),
     ):
         for name in next(iter(results.values()))[kind]:
             count = f" ({len(sets[name].crops)}, {sets[name].found} with a glyph)" if name in sets else ""

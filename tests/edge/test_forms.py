@@ -17,9 +17,9 @@ from tests.edge.drawing import paper, write
 from tests.edge.form_pages import Pens, fill_in, photograph, print_form
 
 from edgedigits.cli import main
-from edgedigits.cutout import FlatPage
+from edgedigits.cutout import FlatPage, cell_of
 from edgedigits.errors import RegistrationError
-from edgedigits.forms import FieldReading, FormReader, FormReading, line_readings
+from edgedigits.forms import FieldReading, FormReader, FormReading, line_readings, trouble_in
 from edgedigits.layout import Form, load_form, parse_form
 from edgedigits.page import Digit, Line
 from edgedigits.reader import Reader
@@ -418,3 +418,36 @@ def test_registration_survives_any_picture() -> None:
     for image in (specks, lines, checks.astype(np.uint8)):
         with pytest.raises(RegistrationError):
             register(image, form)
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_the_rest_of_a_box_s_frame_is_no_writing(side: int) -> None:
+    """A bar along any border, whole or in part; a 1 in the middle stays, alone or beside the bar."""
+    blank, one = np.zeros((60, 60), np.uint8), np.zeros((60, 60), np.uint8)
+    one[10:50, 27:33] = 255
+    for start, stop in ((0, 60), (5, 40)):
+        bar = blank.copy()
+        bar[start:stop, 1:5] = 255
+        bar = np.ascontiguousarray(np.rot90(bar, side))
+        assert cell_of(bar, (0, 0, 60, 60)).blank
+        beside = cell_of(bar | one, (0, 0, 60, 60))
+        assert beside.ink.shape == (40, 6)
+        assert not beside.apart
+        assert beside.height == pytest.approx(40 / 60)
+
+
+def test_what_is_not_one_digit_is_told_by_its_size_place_and_number() -> None:
+    ink = np.zeros((60, 60), np.uint8)
+    ink[20:40, 27:33] = 255
+    third = cell_of(ink, (0, 0, 60, 60))
+    ink[20:40, 10:16] = 255
+    two = cell_of(ink, (0, 0, 60, 60))
+    assert trouble_in(third, True, 0.3) is None
+    for cell, is_digit, least, reason in (
+        (third, True, 0.5, "small"),
+        (third, False, 0.3, "not-digits"),
+        (two, True, 0.3, "several"),
+    ):
+        trouble = trouble_in(cell, is_digit, least)
+        assert trouble is not None
+        assert trouble[0] == reason

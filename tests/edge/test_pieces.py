@@ -69,6 +69,14 @@ def test_a_digit_cut_off_by_the_edge_is_read(reading: Reader) -> None:
     assert texts(reading, image) == ["0"]
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_the_rest_of_a_frame_is_not_such_a_digit(reading: Reader, turns: int) -> None:
+    """A bent line along the border of a box that nothing is written in."""
+    image = paper(64, 64)
+    cv2.polylines(image, [np.array([[3, 0], [4, 58], [40, 59]])], False, (70, 70, 70), 2, cv2.LINE_AA)
+    assert texts(reading, np.ascontiguousarray(np.rot90(image, turns))) == []
+
+
 def test_a_folded_one_is_not_two(reading: Reader, data_set: Callable[[str], Path]) -> None:
     """Scanned 1s, many with an upstroke as long as the stroke."""
     with np.load(data_set("pen") / "pen.npz") as file:
