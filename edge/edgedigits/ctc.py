@@ -94,12 +94,13 @@ def best_texts(
             else:
                 known[1] += total * at_blank
                 known[2] += repeated
+            so_far = () if constraint is None else _labels(prefix, base)
             for label, chance in labels:
                 # The same label again is a new character only behind a blank.
                 grown = (ended if label == last else total) * chance
                 if grown <= _NOTHING:
                     continue
-                if constraint is not None and not constraint.may_go_on(_labels(prefix, base), label):
+                if constraint is not None and not constraint.may_go_on(so_far, label):
                     continue
                 longer = prefix * base + label + 1
                 known = following.get(longer)

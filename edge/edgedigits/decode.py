@@ -148,9 +148,7 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
         return max(of_glyphs, of_strip, key=lambda line: line.confidence)
     best = min(saying, key=lambda line: sum(digit.rejected for digit in line.digits))
     accepted = confidence >= rule.min_line_confidence and not any(digit.rejected for digit in best.digits)
-    return dataclasses.replace(
-        best, confidence=confidence, accepted=accepted, readings=tuple(readings[: len(best.readings)])
-    )
+    return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
 
 
 _PIECES = 4

@@ -35,6 +35,10 @@ MOST_READINGS = 200
 
 _BLANK = " "
 
+_UNLISTED = 0.01
+"""Where a rule proves the best reading wrong, what was not listed is at least this probable, whatever the
+listed ones sum to."""
+
 _NOTE_HEIGHT = 0.7
 _NOTE_OFF_CENTRE = 0.13
 """Writing lower and farther from the middle of its cell than this is a note, in heights of the cell. Digits
@@ -249,7 +253,8 @@ class FormReader:
         if page.cells(field)[0].blank and field.printed != "none":
             return _blank(field)
         picture = page.picture(field)
-        lines = self.reader.read(picture, count=field.digits, upright=True).lines
+        check = (lambda raw: _satisfies(raw, field)) if field.rules or field.decimal else None
+        lines = self.reader.read(picture, count=field.digits, upright=True, check=check).lines
         if not lines:
             if field.printed == "none" and field.required is False:
                 return _blank(field)
@@ -300,6 +305,8 @@ class FormReader:
             return raw, None, readings[0][1], error, "check", None
         unlisted = max(0.0, 1.0 - sum(chance for _, chance in readings))
         reading, value, chance = passing[0]
+        if reading != readings[0][0]:
+            unlisted = max(unlisted, _UNLISTED)
         confidence = min(1.0, chance / max(1e-12, sum(p[2] for p in passing) + unlisted))
         instead_of = readings[0][0] if reading != readings[0][0] else None
         least = self.reader.rule.min_line_confidence
@@ -382,6 +389,21 @@ def _decimals(raw: str, field: Field) -> int | None:
     if field.decimals is not None and count != field.decimals:
         return None
     return count
+
+
+def _satisfies(raw: str, field: Field) -> bool:
+    """Return whether a line that is read so, its separators with it, is what a free field asks for."""
+    decimals = field.decimals
+    if field.decimal is not None:
+        decimals = _decimals(raw, field)
+        if decimals is None:
+            return False
+    text = "".join(c for c in raw if c.isdigit())
+    low, high = field.digits
+    if not low <= len(text) <= high:
+        return False
+    value = _value(text, field, decimals)
+    return all(rule.test(value) for rule in field.rules)
 
 
 def _value(text: str, field: Field, decimals: int | None) -> str:

@@ -38,7 +38,7 @@ from edgedigits.pieces import join_pieces
 from edgedigits.runtime import read_model
 from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import StripReader, region_of
+from edgedigits.strip_reading import Expected, StripReader, region_of
 from edgedigits.turned import turned_by
 
 DEFAULT_MODEL = "compact-int8"
@@ -139,12 +139,15 @@ class Reader:
         size: tuple[int, int] | None = None,
         count: tuple[int, int] | None = None,
         upright: bool = False,
+        check: Callable[[str], bool] | None = None,
     ) -> Page:
         """Read a picture.
 
         `image` is uint8, H×W grey or H×W×3 BGR, upright. Where it is a reduced copy of a larger picture,
         `size` is that picture's width and height in pixels, and the boxes are in its pixels. `count` tells
         the fewest and the most digits of a line, where they are known: strips are searched for no others.
+        `check` tells of a text, digits and separators, whether it can be what was written: where the best
+        reading of a strip fails it, its `readings` have the best that pass.
 
         Whether the writing is upright is looked into, and lines that read as well the other way up are not
         accepted (see `turned.turned_by`), unless `upright` says that it is known, or the way is "glyph".
@@ -160,15 +163,16 @@ class Reader:
         _check_image(image)
         height, width = image.shape[:2]
         size = (width, height) if size is None else size
+        expected = Expected(count, check)
         sheet = find_sheet(image, self._sheet)
         if sheet is None:
-            lines = self._read_level(image, size, count, upright)
+            lines = self._read_level(image, size, expected, upright)
         else:
             across = size[0] / width, size[1] / height
             own = sheet.picture.shape[1], sheet.picture.shape[0]
             lines = tuple(
                 _placed(line, lambda box: sheet.to_picture(box, across, size))
-                for line in self._read_level(sheet.picture, own, count, upright)
+                for line in self._read_level(sheet.picture, own, expected, upright)
             )
         return Page(lines, size, (time.perf_counter() - started) * 1000)
 
@@ -176,7 +180,7 @@ class Reader:
         self,
         image: NDArray[np.uint8],
         size: tuple[int, int],
-        count: tuple[int, int] | None,
+        expected: Expected,
         upright: bool,
     ) -> tuple[Line, ...]:
         """Read a picture as it is."""
@@ -184,7 +188,7 @@ class Reader:
         text_lines = find_lines(ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = self._asked_glyphs(text_lines)
-        found, refused = self._lines(hypotheses, image, ink, across, size, count)
+        found, refused = self._lines(hypotheses, image, ink, across, size, expected)
         lines = weigh_surroundings(list(found.values()), self.rule, refused)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
@@ -200,7 +204,7 @@ class Reader:
         ink: Ink,
         across: tuple[float, float],
         size: tuple[int, int],
-        count: tuple[int, int] | None,
+        expected: Expected,
     ) -> tuple[dict[int, Line], list[Box]]:
         """Read lines, each in the way that suits it, by their numbers, and leave out those that say nothing.
 
@@ -210,7 +214,7 @@ class Reader:
         within: set[int] = set()
         if self.way != "glyph":
             doubted = [k for k, each in enumerate(hypotheses) if self.wants_strip(each)]
-            of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, count)
+            of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, expected)
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
         of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
@@ -238,7 +242,7 @@ class Reader:
         image: NDArray[np.uint8],
         ink: Ink,
         size: tuple[int, int],
-        count: tuple[int, int] | None,
+        expected: Expected,
     ) -> tuple[dict[int, Line], set[int]]:
         """Read chosen lines as strips; return them, and the other lines that lie within their strips."""
         if not chosen:
@@ -255,7 +259,7 @@ class Reader:
                 continue
             asked += 1
             region = region_of(boxes[k], (width, height))
-            line = self.strips.read(grey, region, count)
+            line = self.strips.read(grey, region, expected)
             if line is None:
                 continue
             lines[k] = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +20,16 @@ from edgedigits.decode import RejectRule
 from edgedigits.page import REJECTED, Box, Digit, Line
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, STEP, prepare
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a line before it is read, as on a form."""
+
+    count: tuple[int, int] | None = None
+    """The fewest and the most digits."""
+    check: Callable[[str], bool] | None = None
+    """Whether a text, digits and separators, can be what was written."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,8 @@ class StripSettings:
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 5
     """So many readings of a line are told."""
+    checked_beam: int = 100
+    """Beginnings kept from step to step where the best text fails a check, and others are looked for."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +132,15 @@ class StripReader:
         self,
         grey: NDArray[np.uint8],
         region: Region,
-        count: tuple[int, int] | None = None,
+        expected: Expected = Expected(),
     ) -> Line | None:
         """Read a strip of a picture (uint8, H×W, dark ink on light); None where it says no digit.
 
-        Boxes are in pixels of the picture. With `count`, only texts of so many digits, fewest and most, are
-        looked for; their probability is still that among all texts.
+        Boxes are in pixels of the picture. Only texts of as many digits as are expected are looked for. Where
+        the best of them fails the check, those that pass it are looked for, too: the line is that of the best
+        text still, and the best that pass are among its readings. Probabilities are those among all texts.
         """
-        constraint = None if count is None else self._of_count(*count)
+        constraint = self._constraint(Expected(expected.count))
         cut = self.cut_out(grey, region)
         if cut is None:
             return None
@@ -139,6 +152,10 @@ class StripReader:
         # The look that holds most of the text says where its characters stand.
         look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
         best = next(h for h in look.hypotheses if self._text(h) == text)
+        told = readings[: self.settings.readings]
+        if expected.check is not None and not expected.check(self._raw(best.text)):
+            told += self._passing(looks, self._constraint(expected), [text for text, _ in told])
+            told.sort(key=lambda reading: -reading[1])
         strip, back = look.strip, look.back
         places = spans(look.answers, best.text)
         boxes = _boxes(strip, places)
@@ -161,7 +178,7 @@ class StripReader:
             accepted=probability >= self.rule.min_line_confidence and not any(d.rejected for d in digits),
             box=(left, top, right - left, bottom - top),
             digits=tuple(digits),
-            readings=tuple(readings[: self.settings.readings]),
+            readings=tuple(told),
         )
 
     def best(self, grey: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[str, float]:
@@ -193,16 +210,32 @@ class StripReader:
             return None
         return _cut_out(grey, region)
 
-    def _of_count(self, fewest: int, most: int) -> Constraint:
-        """Return what keeps the search to texts of so many digits; separators stand where they like."""
+    def _constraint(self, expected: Expected) -> Constraint | None:
+        """Return what keeps the search to what is expected; None for nothing."""
+        if expected == Expected():
+            return None
+        fewest, most = expected.count or (0, math.inf)
+        check = expected.check
 
         def digits(prefix: Prefix) -> int:
             return sum(self._is_digit[label] for label in prefix)
 
         return Constraint(
             lambda prefix, label: not self._is_digit[label] or digits(prefix) < most,
-            lambda prefix: digits(prefix) >= fewest,
+            lambda prefix: digits(prefix) >= fewest and (check is None or check(self._raw(prefix))),
         )
+
+    def _passing(
+        self, looks: Sequence[_Look], constraint: Constraint | None, known: Sequence[str]
+    ) -> list[tuple[str, float]]:
+        """Return the best readings within a constraint, those known left out; best first."""
+        width = self.settings.checked_beam
+        found = [best_texts(look.answers, 2 * self.settings.readings, constraint, width) for look in looks]
+        agreed = _agreed([self._digits(hypotheses) for hypotheses in found], _NEVER)
+        return [reading for reading in agreed if reading[0] not in known][: self.settings.readings]
+
+    def _raw(self, prefix: Prefix) -> str:
+        return "".join(self.model.card.labels[label] for label in prefix)
 
     def _text(self, hypothesis: Hypothesis) -> str:
         labels = self.model.card.labels
@@ -271,14 +304,21 @@ _UNHEARD = 0.001
 """What is thought of a text that a look does not list among its best."""
 
 
-def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
+_NEVER = 1e-9
+"""The same of one that a look does not list after a wide search."""
+
+
+def _agreed(
+    looks: Sequence[Sequence[tuple[str, float]]], unheard: float = _UNHEARD
+) -> list[tuple[str, float]]:
     """Return the readings of several looks as one, best first.
 
-    The probability of a text is the geometric mean of what the looks hold of it: high where they agree.
+    The probability of a text is the geometric mean of what the looks hold of it, at least `unheard`: high
+    where they agree.
     """
     told = [dict(readings) for readings in looks]
     means = {
-        text: math.prod(max(readings.get(text, 0.0), _UNHEARD) for readings in told) ** (1 / len(told))
+        text: math.prod(max(readings.get(text, 0.0), unheard) for readings in told) ** (1 / len(told))
         for text in dict.fromkeys(text for readings in told for text in readings)
     }
     return sorted(means.items(), key=lambda item: -item[1])

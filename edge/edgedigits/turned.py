@@ -75,7 +75,7 @@ def _on_its_side(
     slender = float(((y + h).max() - y.min()) / ((x + w).max() - x.min()))
     if not (settings.lone if len(every) == 1 else settings.column) <= slender <= settings.longest:
         return 0
-    upright = math.prod(line.confidence for line, _ in lines)
+    upright = max(_NEVER, math.prod(line.confidence for line, _ in lines))
     found = {}
     for turns, degrees in ((1, 90), (3, 270)):
         found[degrees] = strips.best(*_turned(grey, every, turns))[1]
@@ -98,7 +98,7 @@ def _upside_down(
             return False
         text, turned = strips.best(*_turned(grey, boxes, 2))
         turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
-        gain += math.log(max(turned, _NEVER) / line.confidence)
+        gain += math.log(max(turned, _NEVER) / max(line.confidence, _NEVER))
         if gain <= math.log(settings.surely_upright):
             return False
     return bool(long) and gain >= math.log(settings.better)

@@ -21,7 +21,7 @@ from edgedigits.page import Digit, Line
 from edgedigits.reader import READING_WAYS, Reader
 from edgedigits.runtime import read_model, shipped_models
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import region_of
+from edgedigits.strip_reading import Expected, StripReader, region_of
 from edgedigits.strips import prepare
 from edgedigits_export.accept import with_points
 
@@ -210,6 +210,35 @@ def test_two_lines_are_two_strips(
     grey[: upper.shape[0], : upper.shape[1]] = upper
     grey[-lower.shape[0] :, : lower.shape[1]] = lower
     assert [line.text for line in readers["strip"].read(grey).lines] == ["4072", "6350"]
+
+
+# --- what is expected ---------------------------------------------------------------------------------
+
+
+def test_texts_that_pass_a_check_are_found_behind_those_that_fail(
+    model: StripModel, digits: Callable[[str], list[np.ndarray]]
+) -> None:
+    strips = StripReader(model, RULE)
+    grey = written(digits("80364"), -1)
+    region = region_of([(0, 12, grey.shape[1], 60)], (grey.shape[1], grey.shape[0]))
+    plain = strips.read(grey, region)
+    assert plain is not None
+    told = [text for text, _ in plain.readings]
+
+    def rare(raw: str) -> bool:
+        return len(raw) == 5 and raw.isdigit() and raw not in told
+
+    assert told[0] == "80364"
+    checked = strips.read(grey, region, Expected(check=rare))
+    assert checked is not None
+    # The line is what was read, whatever it should have been, and what is told is told of all texts.
+    assert dataclasses.replace(checked, readings=()) == dataclasses.replace(plain, readings=())
+    added = set(checked.readings) - set(plain.readings)
+    assert set(plain.readings) < set(checked.readings)
+    assert all(rare(text) for text, _ in added)
+    assert [p for _, p in checked.readings] == sorted((p for _, p in checked.readings), reverse=True)
+    assert sum(p for _, p in checked.readings) < 1.01
+    assert strips.read(grey, region, Expected(check=lambda raw: raw == "80364")) == plain
 
 
 # --- two readings of a line ---------------------------------------------------------------------------
