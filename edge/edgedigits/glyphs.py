@@ -30,6 +30,9 @@ class GlyphSettings:
     """A digit is at least this many working pixels high (or wide)."""
     speck_area: int = 6
     """Fewer pixels of ink than this are dirt, in working pixels²."""
+    sure_share: float = 0.25
+    """At least this part of a piece's pixels is surely ink: of a stroke 0.35 or more, of a texture's patch,
+    which rises above the threshold here and there, nearly always less than 0.2. 0…1."""
     line_gap: float = 2.5
     """Digits of one text line stand no farther apart than this."""
     mark_height: float = 0.42
@@ -40,8 +43,9 @@ class GlyphSettings:
     """A component wider than this many times its height is a rule, not writing."""
     tallest: float = 12.0
     """A component taller than this many times its width is a rule (an upright 1 is about 8)."""
-    least_share: float = 0.1
-    """Digits hold at least this part of all ink that is no frame, rule or edge. 0…1."""
+    least_share: float = 0.25
+    """Digits hold at least this part of all ink and texture that is no frame, rule or edge: where people
+    write, half of it or more. 0…1."""
     most_components: int = 4000
     """More pieces of ink than this are texture; only the largest are looked at."""
 
@@ -143,13 +147,15 @@ class _Components:
             lifted = lift_rules(ink.mask)
             if lifted is not ink.mask:
                 count, self.labels, stats = _pieces(lifted)
-        certain = np.zeros(count, bool)
-        certain[self.labels[ink.contrast >= ink.strong]] = True
-        certain[0] = False
         areas = stats[:, cv2.CC_STAT_AREA]
-        self.specks = int(areas[certain & (areas < settings.speck_area)].sum())
-        """Pixels of ink in what is too small to be looked at."""
-        certain &= areas >= settings.speck_area
+        sure = np.bincount(self.labels[ink.contrast >= ink.strong], minlength=count)
+        certain = sure > 0
+        certain[0] = False
+        solid = sure >= settings.sure_share * areas
+        large = areas >= settings.speck_area
+        self.passed_over = int(areas[certain & ~(solid & large)].sum())
+        """Pixels of ink in what is texture, or too small to be looked at."""
+        certain &= solid & large
         ids = np.flatnonzero(certain)
         if ids.size > settings.most_components:
             ids = ids[np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")[: settings.most_components]]
@@ -174,8 +180,8 @@ class _Components:
         if not body.any():
             return []
         body &= heights >= self.settings.speck_height * _typical_height(heights[body])
-        if self.areas[body].sum() < self.settings.least_share * (self.areas.sum() + self.specks):
-            return []  # noise: a few of its countless specks are as large as digits by chance
+        if self.areas[body].sum() < self.settings.least_share * (self.areas.sum() + self.passed_over):
+            return []  # noise, wood: a few of countless pieces look like digits by chance
         chains, marks = self._part_marks(self._chains(np.flatnonzero(body)))
         others = np.concatenate([np.array(marks, np.intp), np.flatnonzero(~body)])
         return [self._line(chain, others) for chain in self._reading_order(chains)]
@@ -220,6 +226,8 @@ class _Components:
             # On a picture cut to one line of writing there is no desk; what is clear there may be dirt.
             if min(height, width) >= 7 * tall:
                 drop |= (touches > 0) & (np.maximum(h, w / 3) > 2.5 * tall)
+                # Nor is writing what lies along a sheet's edge, or a strip of desk along the border.
+                drop |= (self._flush() > 0.5) | (self._beside_edges() > 0.5)
         if not drop.all():
             tall = _typical_height(h[clear if clear.any() else ~drop])
             drop |= (
@@ -236,6 +244,25 @@ class _Components:
         band = max(2, round(0.08 * max(min(w, 1.8 * h), h)))  # a string of digits is wide, and no frame
         inside = self.labels[y + band : y + h - band, x + band : x + w - band] == self.members[i][0]
         return bool(np.count_nonzero(inside) < 0.35 * self.areas[i])
+
+    def _flush(self) -> NDArray[np.float64]:
+        """Return of each component what part of its height (or width) lies on the picture's border, 0…1."""
+        size = self.dropped.size
+        columns, rows = (
+            np.maximum(*(np.bincount(side, minlength=size) for side in sides))
+            for sides in (
+                (self.labels[:, 0], self.labels[:, -1]),
+                (self.labels[0], self.labels[-1]),
+            )
+        )
+        ids = [member[0] for member in self.members]
+        return np.asarray(np.maximum(columns[ids] / self.boxes[:, 3], rows[ids] / self.boxes[:, 2]))
+
+    def _beside_edges(self) -> NDArray[np.float64]:
+        """Return of each component what part of its ink lies beside the edge of a sheet, 0…1."""
+        beside = np.bincount(self.labels[self.ink.edges > 0], minlength=self.dropped.size)
+        ids = [member[0] for member in self.members]
+        return np.asarray(beside[ids] / self.areas)
 
     def _reaches_inside(self, i: int) -> bool:
         """Return whether a component's ink lies well inside the picture, and not along its border."""

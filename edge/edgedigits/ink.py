@@ -56,11 +56,13 @@ class Ink:
     `contrast` is uint8, H×W in working pixels: 0 paper … 255 all light missing. `mask` is uint8, H×W: 1
     where there may be ink, texture lifted off. A piece of it is ink where its contrast reaches `strong`;
     where there is no ink in the whole picture, `strong` is 255. `weak` is the contrast that the mask's
-    pixels have at least. `scale` is working pixels per picture pixel (≤ 1).
+    pixels have at least. `edges` is uint8, H×W: 255 beside a step from the paper to what is darker and too
+    wide for a stroke of `InkSettings`, else 0. `scale` is working pixels per picture pixel (≤ 1).
     """
 
     contrast: NDArray[np.uint8]
     mask: NDArray[np.uint8]
+    edges: NDArray[np.uint8]
     strong: int
     weak: int
     polarity: Polarity
@@ -85,10 +87,10 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
     polarity = _polarity(grey)
     if polarity == "light":
         grey = cv2.bitwise_not(grey).astype(np.uint8, copy=False)
-    contrast = _contrast(grey, settings)
+    contrast, edges = _contrast(grey, settings)
     strong = _threshold(contrast, settings)
     if strong >= 255:
-        return Ink(contrast, np.zeros_like(contrast), 255, 255, polarity, scale)
+        return Ink(contrast, np.zeros_like(contrast), edges, 255, 255, polarity, scale)
     weak = max(1, round(settings.weak_part * strong))
     mask = contrast >= weak
     thick = _without_texture(contrast, mask, strong, settings)
@@ -97,7 +99,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         strong = _threshold(thick, settings)
         weak = max(1, round(settings.weak_part_on_texture * strong))
         mask = thick >= weak
-    return Ink(contrast, mask.view(np.uint8), strong, weak, polarity, scale)
+    return Ink(contrast, mask.view(np.uint8), edges, strong, weak, polarity, scale)
 
 
 def _without_texture(
@@ -189,8 +191,11 @@ def _level_runs(mask: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     return runs
 
 
-def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> NDArray[np.uint8]:
-    """Return how much darker than the paper around it each pixel is: 0 as bright … 255 black."""
+def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return how much darker than the paper around it each pixel is, and `Ink.edges`.
+
+    The contrast is 0 where it is as bright … 255 where it is black.
+    """
     height, width = grey.shape
     kernel = max(settings.thickest_stroke, round(settings.stroke_fraction * min(height, width)))
     # Paper varies slowly: closing at a reduced size costs next to nothing and averages the noise, of which
@@ -205,11 +210,15 @@ def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> NDArray[np.uint
         paper = cv2.GaussianBlur(grey, (3, 3), 0)
     side = max(3, kernel // reduction) | 1
     paper = cv2.morphologyEx(paper, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
+    level = cv2.erode(paper, np.ones((3, 3), np.uint8))
     paper = cv2.blur(paper, (side // 2 | 1, side // 2 | 1))
+    # Smoothed, the paper of a sheet runs out over the darker desk beside it, which passes for ink there.
+    edges = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - settings.least_contrast), level, cv2.CMP_GT)
     if reduction > 1:
         paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+        edges = cv2.resize(edges, (width, height), interpolation=cv2.INTER_NEAREST)
     ratio = cv2.divide(grey, paper, scale=255)
-    return np.asarray(cv2.bitwise_not(ratio), np.uint8)
+    return np.asarray(cv2.bitwise_not(ratio), np.uint8), np.asarray(edges, np.uint8)
 
 
 def _polarity(grey: NDArray[np.uint8]) -> Polarity:

@@ -82,7 +82,10 @@ def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings
     for quad in each_sheet_quad(grey, registration, likely):
         if _is_sheet(grey, quad, settings):
             corners = quad * (width / size[0], height / size[1])
-            return _flattened(image, corners, settings) if _off(corners) > settings.least_angle else None
+            if _off(corners) <= settings.least_angle:
+                return None
+            # The corners are right to a pixel or so of this copy: what lies closer to an edge may be desk.
+            return _flattened(image, corners, settings, margin=1.5 * width / size[0])
     return None
 
 
@@ -147,9 +150,10 @@ def _off(corners: Floats) -> float:
     return float(np.abs((angles + 180) % 360 - 180).max())
 
 
-def _flattened(image: NDArray[np.uint8], corners: Floats, settings: SheetSettings) -> Sheet:
+def _flattened(image: NDArray[np.uint8], corners: Floats, settings: SheetSettings, margin: float) -> Sheet:
+    """Return what four corners of a picture surround, less so many of its pixels along each edge."""
     top, right, bottom, left = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
-    width, height = max(top, bottom), max(left, right)
+    width, height = max(top, bottom) - 2 * margin, max(left, right) - 2 * margin
     scale = min(1.0, settings.longest_side / max(width, height))
     if scale < 1:  # averaged first: the warp takes only what lies next to a point
         image = np.asarray(
@@ -157,6 +161,7 @@ def _flattened(image: NDArray[np.uint8], corners: Floats, settings: SheetSetting
         )
     size = (round(width * scale), round(height * scale))
     own = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float64)
+    own += margin * scale * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     matrix = homography(own, corners * scale)
     picture = cv2.warpPerspective(
         image,

@@ -42,6 +42,14 @@ def test_a_frame_shows_what_is_said() -> None:
     assert np.abs(still - lying).mean() < 3
 
 
+def test_the_brightest_light_is_no_shadow() -> None:
+    """In the lamp's own corner the picture is bright, too."""
+    world = World(2)
+    frames = [world.frame(int(RATE * second)) for second in range(0, 80, 8)]
+    corners = [frame[y, x] for frame in frames for y in (0, -1) for x in (0, -1)]
+    assert np.min(np.max(corners, axis=1)) > 50
+
+
 def test_the_digits_are_those_that_come_along() -> None:
     every = digits()
     assert every.shape[0] == 10

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
+from tests.edge.junk import wood
 
 from edgedigits.glyphs import TextLine, find_lines
 from edgedigits.ink import find_ink
@@ -104,6 +105,40 @@ def test_the_edge_of_a_sheet_within_the_picture_is_no_text() -> None:
     image = write(write(paper(480, 640), "2468", (160, 200)), "13579", (160, 300))
     cv2.rectangle(image, (60, 60), (580, 420), (60, 60, 60), 5)
     assert counts(image) == [4, 5]
+
+
+@pytest.mark.parametrize("right", [612, 560, 520])
+@pytest.mark.parametrize("degrees", [-3.0, -1.5, 2.5])
+def test_the_side_of_a_sheet_on_a_desk_is_no_stroke(right: int, degrees: float) -> None:
+    """Whether the desk beside it is broad, or a strip narrower than a pen's stroke may be."""
+    sheet = write(write(paper(380, 560, 215), "24680", (190, 130)), "13579", (190, 260))
+    rows = np.arange(480)[:, None]
+    # Light and dark bands across the desk break what runs along the sheet's side to pieces.
+    desk = np.repeat(110 + 14 * np.sin(rows / 9.0), 640, axis=1)
+    noise = np.random.default_rng(0).normal(0, 2, (480, 640))
+    image = np.repeat(np.clip(desk + noise, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
+    turn = cv2.getRotationMatrix2D((280, 190), degrees, 1)
+    turn[:, 2] += (right - 560, 50)
+    cv2.warpAffine(sheet, turn, (640, 480), dst=image, borderMode=cv2.BORDER_TRANSPARENT)
+    assert counts(image) == [5, 5]
+
+
+def test_grain_is_no_text_and_hides_none() -> None:
+    for seed in range(3):
+        assert counts(wood(seed)) == []
+    rows, columns = np.mgrid[0:480, 0:640].astype(np.float32)
+    rng = np.random.default_rng(4)
+    desk = 120 + 5 * np.sin(rows / 7 + np.sin(columns / 90)) + rng.normal(0, 4, rows.shape)
+    image = np.repeat(np.clip(desk, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
+    assert counts(image) == []
+    assert counts(write(image, "2468", (160, 260), size=2)) == [4]
+
+
+@pytest.mark.parametrize("level", [190, 175, 120])
+def test_faint_strokes_are_no_texture(level: int) -> None:
+    image = write(paper(), "24680", (60, 160), ink=(level, level, level))
+    noise = np.random.default_rng(0).normal(0, 2, image.shape)
+    assert counts(np.clip(image + noise, 0, 255).astype(np.uint8)) == [5]
 
 
 def test_specks_beside_digits_are_dropped() -> None:

@@ -158,7 +158,7 @@ class World:
         x = np.linspace(-1, 1, 16, dtype=np.float32)
         y = np.linspace(-0.75, 0.75, 12, dtype=np.float32)[:, None]
         slope = 0.18 * (x * math.cos(angle) + y * math.sin(angle))
-        small = np.asarray(255 * cloud * (0.8 + slope), np.uint8)
+        small = np.clip(255 * cloud * (0.8 + slope), 0, 255).astype(np.uint8)
         return np.asarray(cv2.cvtColor(cv2.resize(small, SIZE), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
