@@ -21,12 +21,12 @@ from edgedigits.cuts import find_cuts
 from edgedigits.frames import Frame
 from edgedigits.glyphs import TextLine, find_clusters, find_lines
 from edgedigits.hypotheses import LineHypotheses
-from edgedigits.ink import Ink, find_ink
+from edgedigits.ink import Ink, dark_on_light, find_ink
 from edgedigits.lattice import Arc, Reading, best_readings
 from edgedigits.normalize import SIZE, normalize
 from edgedigits.page import Box, Page
 from edgedigits.pieces import join_pieces
-from edgedigits.reader import Reader, boxes_in, dark_on_light
+from edgedigits.reader import Reader, boxes_in
 from edgedigits.sheet import find_sheet
 from edgedigits.strip_reading import region_of
 from edgedigits.strips import HEIGHT, STEP

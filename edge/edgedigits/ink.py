@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.polarity import inverse_parts, turn_parts
+
 Polarity = Literal["dark", "light"]
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -67,6 +69,8 @@ class Ink:
     weak: int
     polarity: Polarity
     scale: float
+    inverse: NDArray[np.uint8] | None = None
+    """Where the picture is of the other polarity (uint8, H×W in working pixels, 255 there and else 0)."""
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -74,6 +78,17 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.ndim == 2:
         return image
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
+    """Return the greys of the picture that `ink` was found in: uint8, H×W, all ink dark."""
+    grey = to_grey(image)
+    if ink.polarity == "light":
+        grey = 255 - grey
+    if ink.inverse is None:
+        return grey
+    size = grey.shape[1], grey.shape[0]
+    return turn_parts(grey, np.asarray(cv2.resize(ink.inverse, size, interpolation=cv2.INTER_NEAREST)))
 
 
 def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> Ink:
@@ -87,10 +102,13 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
     polarity = _polarity(grey)
     if polarity == "light":
         grey = cv2.bitwise_not(grey).astype(np.uint8, copy=False)
+    inverse = inverse_parts(grey)
+    if inverse is not None:
+        grey = turn_parts(grey, inverse)
     contrast, edges = _contrast(grey, settings)
     strong = _threshold(contrast, settings)
     if strong >= 255:
-        return Ink(contrast, np.zeros_like(contrast), edges, 255, 255, polarity, scale)
+        return Ink(contrast, np.zeros_like(contrast), edges, 255, 255, polarity, scale, inverse)
     weak = max(1, round(settings.weak_part * strong))
     mask = contrast >= weak
     thick = _without_texture(contrast, mask, strong, settings)
@@ -99,7 +117,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         strong = _threshold(thick, settings)
         weak = max(1, round(settings.weak_part_on_texture * strong))
         mask = thick >= weak
-    return Ink(contrast, mask.view(np.uint8), edges, strong, weak, polarity, scale)
+    return Ink(contrast, mask.view(np.uint8), edges, strong, weak, polarity, scale, inverse)
 
 
 def _without_texture(

@@ -29,7 +29,7 @@ from edgedigits.decode import (
 from edgedigits.errors import ModelError, PictureError
 from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
 from edgedigits.hypotheses import Asked, LineHypotheses
-from edgedigits.ink import Ink, InkSettings, find_ink, to_grey
+from edgedigits.ink import Ink, InkSettings, dark_on_light, find_ink
 from edgedigits.lattice import best_readings
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
@@ -310,12 +310,6 @@ class Reader:
         complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
         told = [(reading.text, reading.probability * complete) for reading in readings if reading.text]
         return decode_line(digits, separators, self.rule, told)
-
-
-def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
-    """Return a picture's greys as strips are cut from: uint8, H×W, dark ink."""
-    grey = to_grey(image)
-    return grey if ink.polarity == "dark" else 255 - grey
 
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:

@@ -1,0 +1,131 @@
+"""Which parts of a picture are the other way round: a slate lying on paper, a sheet pinned to a blackboard.
+
+A part is one where the ground is much darker than elsewhere, over an area far wider than any stroke, and
+where bright strokes stand on it. A dark desk around a sheet has none, and stays what it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.uint8]
+
+_SMALL = 200
+"""Short side in pixels of the picture that strokes are looked for in …"""
+_TINY = 33
+"""… and of the one in which the ground is."""
+
+
+@dataclass(frozen=True)
+class PolaritySettings:
+    """What makes a part of a picture one of the other polarity; brightness is 0…255."""
+
+    least_side: int = 120
+    """A picture with a side shorter than this is cut to one line or digit, and is of one kind. Pixels."""
+    apart: int = 70
+    """Its ground is so much darker than the other …"""
+    least_area: float = 0.04
+    """… over this part of the picture."""
+    contrast: int = 45
+    """Strokes on it are so much brighter than it, …"""
+    least_ink: float = 0.003
+    """… cover this part of it …"""
+    most_ink: float = 0.25
+    """… and no more than this …"""
+    even: int = 25
+    """… and are more than all else on it that departs so much from its median."""
+    stroke_height: int = 8
+    """One stroke at least is this many pixels high where the picture's short side is 200."""
+
+
+def inverse_parts(grey: Grey, settings: PolaritySettings = PolaritySettings()) -> Grey | None:
+    """Return where a picture has bright strokes on dark ground, elsewhere having dark ones on bright.
+
+    `grey` is uint8, H×W. The mask is uint8, H×W, 0 or 255; None where there is no such part.
+    """
+    height, width = grey.shape
+    if min(height, width) < settings.least_side:
+        return None
+    step = max(1, min(height, width) // _SMALL)
+    # By a whole number, the rest cut off: any other factor costs several times as much.
+    shrink = max(1, -(-min(height, width) // step) // _TINY)
+    size = -(-width // step) // shrink, -(-height // step) // shrink
+    rows, columns = size[1] * shrink * step, size[0] * shrink * step
+    small = np.ascontiguousarray(grey[:rows:step, :columns:step])
+    ground = cv2.blur(cv2.resize(small, size, interpolation=cv2.INTER_AREA), (5, 5))
+    lowest, highest, _, _ = cv2.minMaxLoc(ground)
+    if highest - lowest < settings.apart:
+        return None
+    level, below = cv2.threshold(ground, 0, 1, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
+    dark = np.asarray(below, np.uint8)
+    area = int(np.count_nonzero(dark))
+    if not settings.least_area * dark.size <= area < dark.size:
+        return None
+    is_dark = dark.astype(bool)
+    if float(ground[~is_dark].mean()) - float(ground[is_dark].mean()) < settings.apart:
+        return None
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark)
+    found = np.zeros_like(dark)
+    for part in range(1, count):
+        if stats[part, cv2.CC_STAT_AREA] >= settings.least_area * dark.size:
+            here = np.asarray(labels == part).astype(np.uint8)
+            if _is_written_on(small, here, settings):
+                found |= here
+    if not found.any():
+        return None
+    return _at_full_size(grey, found, level)
+
+
+def turn_parts(grey: Grey, parts: Grey) -> Grey:
+    """Return a picture with `parts` (uint8, H×W, 0 or 255) inverted, so that all its ink is dark."""
+    turned = cv2.bitwise_xor(grey, parts)
+    # The seam is neither: it takes the brightness of the ground beside it.
+    side = max(3, min(grey.shape) // 100) | 1
+    seam = cv2.morphologyEx(parts, cv2.MORPH_GRADIENT, np.ones((side, side), np.uint8))
+    around = cv2.dilate(turned, np.ones((2 * side + 1, 2 * side + 1), np.uint8))
+    cv2.copyTo(around, seam, turned)
+    return np.asarray(turned, np.uint8)
+
+
+def _is_written_on(small: Grey, part: Grey, settings: PolaritySettings) -> bool:
+    """Return whether bright strokes, and little else, stand on a dark part, well inside it."""
+    size = small.shape[1], small.shape[0]
+    inner = cv2.erode(part, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    inside = cv2.resize(inner, size, interpolation=cv2.INTER_NEAREST) > 0
+    area = int(np.count_nonzero(inside))
+    if not area:
+        return False
+    own = small[inside]
+    ground = int(np.partition(own, area // 2)[area // 2])
+    bright = small >= min(255, ground + settings.contrast)
+    # What reaches the edge of the part, or of the picture, is something else that lies there.
+    inside[[0, -1]] = inside[:, [0, -1]] = False
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((bright | ~inside).view(np.uint8))
+    clear = np.ones(count, bool)
+    clear[labels[~inside]] = False
+    clear[0] = False
+    strokes = int(stats[clear, cv2.CC_STAT_AREA].sum())
+    odd = np.abs(small.astype(np.int16) - ground) >= settings.even
+    others = int(np.count_nonzero(odd & inside & (clear[labels] | (labels == 0)))) - strokes
+    if not settings.least_ink * area <= strokes <= settings.most_ink * area or others > strokes:
+        return False
+    return bool((stats[clear, cv2.CC_STAT_HEIGHT] >= settings.stroke_height).any())
+
+
+def _at_full_size(grey: Grey, part: Grey, level: float) -> Grey:
+    """Return a part with its outline where the brightness really changes, and the strokes on it."""
+    size = grey.shape[1], grey.shape[0]
+    outer = cv2.resize(cv2.dilate(part, np.ones((3, 3), np.uint8)), size, interpolation=cv2.INTER_NEAREST) > 0
+    dark = grey <= level
+    # What is bright and reaches out of the part, or to the picture's border, is not on it but beside it.
+    outer[[0, -1]] &= dark[[0, -1]]
+    outer[:, [0, -1]] &= dark[:, [0, -1]]
+    count, labels = cv2.connectedComponents((~dark).view(np.uint8))
+    enclosed = np.ones(count, bool)
+    enclosed[labels[~outer]] = False
+    enclosed[0] = True
+    return np.where(outer & enclosed[labels], 255, 0).astype(np.uint8)
