@@ -356,8 +356,6 @@ def _validate_strips(options: argparse.Namespace) -> int:
     from edgedigits_export.strip_tables import strip_table
     from edgedigits_export.validate_strips import validate_strips
 
-    if options.corruptions:
-        raise EdgeDigitsError(f"{options.float_model}: a model for strips; leave --corruptions out")
     gates = read_gates(options.gates, StripGates) if options.gates is not None else StripGates()
     given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
     gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
@@ -371,7 +369,12 @@ def _validate_strips(options: argparse.Namespace) -> int:
             f"{options.float_model}: a model for strips; name strips with --strips FILE.npz or --lines DIR"
         )
     validation = validate_strips(
-        options.float_model, options.models, sets, gates, any_format=options.any_format
+        options.float_model,
+        options.models,
+        sets,
+        gates,
+        any_format=options.any_format,
+        corruptions=options.corruptions,
     )
     print(strip_table(validation), end="")
     if options.json is not None:

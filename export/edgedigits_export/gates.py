@@ -58,6 +58,8 @@ class StripGates:
     """Largest rise of the character error rate."""
     max_read_rate_loss: float | None = 0.05
     """Largest loss of the share that can be accepted with at most 1 % wrong, as a share of all strips."""
+    max_corrupted_drop: float | None = 0.05
+    """Largest loss of string accuracy under any corruption and severity."""
 
 
 AnyGates = TypeVar("AnyGates", Gates, StripGates)

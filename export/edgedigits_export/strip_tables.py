@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgedigits_export.accept import NEVER, Acceptance
-from edgedigits_export.tables import columns
+from edgedigits_export.tables import columns, corrupted_rows
 from edgedigits_export.validate_strips import SetValidation, StripFigures, StripValidation
 
 _SHOWN = 3
@@ -25,6 +25,9 @@ def _set(one: SetValidation) -> str:
         columns(_costs(models)),
         columns(_labels(models)),
     ]
+    corrupted = corrupted_rows(one.baseline.name, [(c.model.name, c.corrupted) for c in one.comparisons])
+    if len(corrupted) > 1:
+        parts.append(columns(corrupted))
     return "\n".join(parts)
 
 

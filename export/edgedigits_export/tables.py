@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgedigits_export.validate import ModelFigures, Validation
+from edgedigits_export.validate import CorruptedFigures, ModelFigures, Validation
 
 
 def table(validation: Validation) -> str:
@@ -21,7 +21,9 @@ def table(validation: Validation) -> str:
     tensors = _tensors(validation)
     if len(tensors) > 1:
         parts.append(columns(tensors))
-    corrupted = _corrupted(validation)
+    corrupted = corrupted_rows(
+        validation.baseline.name, [(c.model.name, c.corrupted) for c in validation.comparisons]
+    )
     if len(corrupted) > 1:
         parts.append(columns(corrupted))
     return "\n".join(parts)
@@ -89,19 +91,13 @@ def _tensors(validation: Validation) -> list[list[str]]:
     return rows
 
 
-def _corrupted(validation: Validation) -> list[list[str]]:
-    comparisons = validation.comparisons
-    rows = [
-        [
-            "accuracy % under",
-            "severity",
-            validation.baseline.name,
-            *(c.model.name for c in comparisons),
-            "drop",
-        ]
-    ]
-    for place, first in enumerate(comparisons[0].corrupted):
-        beside = [c.corrupted[place] for c in comparisons]
+def corrupted_rows(
+    baseline: str, models: Sequence[tuple[str, Sequence[CorruptedFigures]]]
+) -> list[list[str]]:
+    """Return the accuracies of models, by name, under every corruption beside those of the float one."""
+    rows = [["accuracy % under", "severity", baseline, *(name for name, _ in models), "drop"]]
+    for beside in zip(*(figures for _, figures in models), strict=True):
+        first = beside[0]
         shares = [f"{100 * row.accuracy:.2f}" for row in beside]
         worst = f"{100 * max(row.drop for row in beside):+.2f}"
         rows.append(

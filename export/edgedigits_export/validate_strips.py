@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from edgedigits.ctc import best_texts
 from edgedigits.errors import ModelError
 from edgedigits.strip_model import StripModel
+from edgedigits_export.corruptions import SEVERITIES, STRIP_CORRUPTIONS, corrupt_strip
 from edgedigits_export.errors import DataError
 from edgedigits_export.formats import FORMATS
 from edgedigits_export.gates import StripGates
 from edgedigits_export.statistics import Interval, mcnemar_exact, paired_interval, wilson_interval
 from edgedigits_export.strip_data import StripSet
-from edgedigits_export.validate import Failure
+from edgedigits_export.validate import CorruptedFigures, Failure
 
 SCHEMA = 1
 _TEXTS = 10
@@ -111,6 +112,8 @@ class StripComparison:
     agreement_interval: Interval
     changes: tuple[StripChange, ...]
     failures: tuple[Failure, ...]
+    corrupted: tuple[CorruptedFigures, ...] = ()
+    """String accuracies under every corruption, where that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +162,11 @@ def validate_strips(
     *,
     timed: bool = True,
     any_format: bool = False,
+    corruptions: bool = False,
 ) -> StripValidation:
     """Measure the float model `baseline` on each set and compare each of `others` with it.
+
+    With `corruptions`, on every set spoilt in the ways of `STRIP_CORRUPTIONS`, too.
 
     Raises `ModelError` where a model can't be opened, reads other labels than the float one, or is not
     quantized (unless `any_format`), and `DataError` where a set is empty.
@@ -172,7 +178,9 @@ def validate_strips(
     for strips in sets:
         if not len(strips):
             raise DataError(f"{strips.name}: no strips; name a set that has some")
-    return StripValidation(tuple(_validate(models, strips, gates, timed) for strips in sets), gates)
+    return StripValidation(
+        tuple(_validate(models, strips, gates, timed, corruptions) for strips in sets), gates
+    )
 
 
 def _check_comparable(baseline: StripModel, model: StripModel, any_format: bool) -> None:
@@ -203,7 +211,7 @@ def read_strip(model: StripModel, image: NDArray[np.uint8], digits_only: bool) -
 
 
 def _validate(
-    models: Sequence[StripModel], strips: StripSet, gates: StripGates, timed: bool
+    models: Sequence[StripModel], strips: StripSet, gates: StripGates, timed: bool, corruptions: bool
 ) -> SetValidation:
     read = [[read_strip(m, strip.image, strips.digits_only) for strip in strips.strips] for m in models]
     timings = _time(models, strips) if timed else [None] * len(models)
@@ -212,9 +220,10 @@ def _validate(
         _figures(model, said, truth, timing)
         for model, said, timing in zip(models, read, timings, strict=True)
     ]
+    corrupted = _corrupted(models, strips) if corruptions else [()] * len(models)
     comparisons = []
-    for measured, said in zip(figures[1:], read[1:], strict=True):
-        comparison = _compare(measured, read[0], said, strips)
+    for measured, said, spoilt in zip(figures[1:], read[1:], corrupted[1:], strict=True):
+        comparison = dataclasses.replace(_compare(measured, read[0], said, strips), corrupted=spoilt)
         failures = tuple(_failures(strips.name, figures[0], comparison, gates))
         comparisons.append(dataclasses.replace(comparison, failures=failures))
     return SetValidation(strips.name, len(strips), strips.digits_only, figures[0], tuple(comparisons))
@@ -354,7 +363,38 @@ def _failures(strips: str, base: StripFigures, c: StripComparison, gates: StripG
     gate("max_cer_rise", rise, f"character error rate rises by {rise:.4f}")
     loss = base.read_rate_at_1_percent - c.model.read_rate_at_1_percent
     gate("max_read_rate_loss", loss, f"read rate at 1 % wrong falls by {loss:.4f}")
+    if c.corrupted:
+        hardest = max(c.corrupted, key=lambda row: row.drop)
+        what = f"string accuracy under {hardest.corruption} {hardest.severity} drops by {hardest.drop:.4f}"
+        gate("max_corrupted_drop", hardest.drop, what)
     return failures
+
+
+def _corrupted(models: Sequence[StripModel], strips: StripSet) -> list[tuple[CorruptedFigures, ...]]:
+    """Return, for each model, its figures under every corruption beside those of the first model."""
+    rows: list[list[CorruptedFigures]] = [[] for _ in models]
+    truth = np.array([strip.text for strip in strips.strips])
+    for corruption in STRIP_CORRUPTIONS:
+        for severity in SEVERITIES:
+            spoilt = [
+                corrupt_strip(strip.image, corruption, severity, seed)
+                for seed, strip in enumerate(strips.strips)
+            ]
+            read = [
+                np.array([read_strip(model, image, strips.digits_only).text for image in spoilt])
+                for model in models
+            ]
+            for row, said in zip(rows, read, strict=True):
+                row.append(
+                    CorruptedFigures(
+                        corruption=corruption.name,
+                        severity=severity,
+                        baseline_accuracy=float((read[0] == truth).mean()),
+                        accuracy=float((said == truth).mean()),
+                        agreement=float((said == read[0]).mean()),
+                    )
+                )
+    return [tuple(row) for row in rows]
 
 
 def _time(models: Sequence[StripModel], strips: StripSet) -> list[StripTiming]:
