@@ -182,13 +182,13 @@ class StripReader:
         )
 
     def best(self, grey: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[str, float]:
-        """Return the best text of the strip around some glyphs, in the last look only, and its probability.
+        """Return the best text of the strip around some glyphs, in the first look only, and its probability.
 
         No digits, and a strip that is too long, have none: 0.
         """
         height, width = grey.shape
         cut = self.cut_out(grey, region_of(boxes, (width, height), self.settings))
-        readings = [] if cut is None else self._look(*cut, self.settings.looks[-1], None).readings
+        readings = [] if cut is None else self._look(*cut, self.settings.looks[0], None).readings
         return readings[0] if readings and readings[0][0] else ("", 0.0)
 
     def _look(
