@@ -144,11 +144,48 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
     text, confidence = readings[0]
     saying = [line for line in (of_glyphs, of_strip) if line.readings[0][0] == text]
     if not saying:
-        # Both had it second. Neither line's digits would be those of the text.
-        return max(of_glyphs, of_strip, key=lambda line: line.confidence)
+        # Both had it second; one of them may have its digits where the text has them.
+        alike = next((line for line in (of_strip, of_glyphs) if len(line.digits) == len(text)), None)
+        if alike is None:
+            return max(of_glyphs, of_strip, key=lambda line: line.confidence)
+        saying = [_saying(alike, readings, rule)]
     best = min(saying, key=lambda line: sum(digit.rejected for digit in line.digits))
     accepted = confidence >= rule.min_line_confidence and not any(digit.rejected for digit in best.digits)
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
+
+
+def _saying(line: Line, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Line:
+    """Return a line with the digits of the best of `readings`, which has as many; those that agree stay."""
+    text = readings[0][0]
+    digits = [
+        digit if _best_guess(digit) == label else _guessed(place, digit.box, readings, rule)
+        for place, (digit, label) in enumerate(zip(line.digits, text, strict=True))
+    ]
+    told = iter(digit.label for digit in digits)
+    # What stands in `raw` and not in `text` is a separator.
+    raw = "".join(next(told) if sign in line.text else sign for sign in line.raw)
+    new = "".join(digit.label for digit in digits)
+    return dataclasses.replace(line, text=new, raw=raw, digits=tuple(digits))
+
+
+def _best_guess(digit: Digit) -> str:
+    return digit.alternatives[0][0] if digit.rejected and digit.alternatives else digit.label
+
+
+def _guessed(place: int, box: Box, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Digit:
+    """Return what readings have at a place, the best reading's digit first."""
+    length = len(readings[0][0])
+    shares: dict[str, float] = {}
+    for text, probability in readings:
+        if len(text) == length:
+            shares[text[place]] = shares.get(text[place], 0.0) + probability
+    label = readings[0][0][place]
+    confidence = min(1.0, shares.pop(label))
+    others = sorted(shares.items(), key=lambda item: -item[1])
+    further = [guess for guess in others[: rule.alternatives] if guess[1] >= rule.least_alternative]
+    if confidence < rule.min_digit_confidence:
+        return Digit(REJECTED, confidence, box, ((label, confidence), *further[: rule.alternatives - 1]))
+    return Digit(label, confidence, box, tuple(further))
 
 
 _PIECES = 4

@@ -111,7 +111,7 @@ def stages(
     grey = dark_on_light(level, ink)
     for number, each in enumerate(hypotheses[: settings.most_lines], 1):
         shown += _line_stages(number, each, reader, settings)
-        if reader.wants_strip(each):
+        if reader.wants_strip(each, (ink.contrast.shape[1], ink.contrast.shape[0])):
             shown += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
     left = len(hypotheses) - settings.most_lines
     if left > 0:

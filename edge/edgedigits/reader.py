@@ -119,11 +119,18 @@ class Reader:
             line = self._strips.rule.min_line_confidence if max_error is not None else own.min_line_confidence
             self.rule = dataclasses.replace(own, min_line_confidence=line)
 
-    def wants_strip(self, hypotheses: LineHypotheses) -> bool:
-        """Return whether a line, its glyphs looked at, is to be read as a strip."""
+    def wants_strip(self, hypotheses: LineHypotheses, size: tuple[int, int]) -> bool:
+        """Return whether a line, its glyphs looked at, is to be read as a strip.
+
+        `size` is that of the picture in which `hypotheses` has its boxes: working pixels.
+        """
         if self.way == "auto" and self._strips_serve:
-            # A glyph that stands alone is the glyph network's business, which has learnt what is no digit.
-            return not hypotheses.lone and (self._thorough or hypotheses.in_doubt)
+            if hypotheses.lone:
+                # A glyph that stands alone is the glyph network's business, which has learnt what is no
+                # digit; but not the only glyph that was found in a whole strip of writing.
+                region = region_of([glyph.box for glyph in hypotheses.line.glyphs], size)
+                return region.width > _STRIP * region.height
+            return self._thorough or hypotheses.in_doubt
         return self.way == "strip"
 
     @property
@@ -213,7 +220,8 @@ class Reader:
         of_strips: dict[int, Line] = {}
         within: set[int] = set()
         if self.way != "glyph":
-            doubted = [k for k, each in enumerate(hypotheses) if self.wants_strip(each)]
+            working = ink.contrast.shape[1], ink.contrast.shape[0]
+            doubted = [k for k, each in enumerate(hypotheses) if self.wants_strip(each, working)]
             of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, expected)
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
@@ -310,6 +318,10 @@ class Reader:
         complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
         told = [(reading.text, reading.probability * complete) for reading in readings if reading.text]
         return decode_line(digits, separators, self.rule, told)
+
+
+_STRIP = 2.0
+"""A region so many times as wide as high has room for a second digit beside a lone one."""
 
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:

@@ -268,6 +268,23 @@ def test_readers_that_differ_are_less_sure() -> None:
     assert differ.confidence < agreed.confidence
 
 
+def test_what_both_readers_have_second_is_told_with_its_own_digits() -> None:
+    """17 is likelier than either's best: its second digit is new, its first and the boxes are a reader's."""
+    one = line_of(("12", 0.5), ("17", 0.45))
+    one = dataclasses.replace(one, raw="1.2")
+    other = line_of(("77", 0.4), ("17", 0.35), ("127", 0.2))
+    for both in (combine_lines(one, other, RULE), combine_lines(other, one, RULE)):
+        assert both is not None
+        assert both.text == both.readings[0][0] == "17"
+        assert both.raw in ("17", "1.7")
+        assert [digit.box for digit in both.digits] == [digit.box for digit in one.digits]
+        assert all(digit.confidence <= 1 for digit in both.digits)
+    doubtful = combine_lines(one, other, RejectRule(0.99, 0.5))
+    assert doubtful is not None
+    assert not doubtful.accepted
+    assert "?" in doubtful.text
+
+
 def test_readings_are_probabilities_best_first() -> None:
     told = combine_readings([("1", 0.6), ("7", 0.4)], [("7", 0.9)])
     assert told[0][0] == "7"
