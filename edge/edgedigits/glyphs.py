@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.ink import Ink, lift_rules
+from edgedigits.ink import Ink, lift_frame, lift_rules
 
 Box = tuple[int, int, int, int]
 
@@ -142,10 +142,11 @@ class _Components:
     def __init__(self, ink: Ink, settings: GlyphSettings) -> None:
         self.ink = ink
         self.settings = settings
-        count, self.labels, stats = _pieces(ink.mask)
-        if (stats[1:, cv2.CC_STAT_WIDTH] >= 0.5 * ink.mask.shape[1]).any():
-            lifted = lift_rules(ink.mask)
-            if lifted is not ink.mask:
+        mask = lift_frame(ink.mask)
+        count, self.labels, stats = _pieces(mask)
+        if (stats[1:, cv2.CC_STAT_WIDTH] >= 0.5 * mask.shape[1]).any():
+            lifted = lift_rules(mask)
+            if lifted is not mask:
                 count, self.labels, stats = _pieces(lifted)
         areas = stats[:, cv2.CC_STAT_AREA]
         sure = np.bincount(self.labels[ink.contrast >= ink.strong], minlength=count)

@@ -187,6 +187,34 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     return lifted
 
 
+def lift_frame(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:
+    """Return the mask of a picture of one box (uint8, H×W, 0 or 1) without what is in it of the box's frame.
+
+    That are straight lines along the picture's border, from end to end of it. The bar of a digit that is cut
+    to size may be one: a single line passes for a frame only where the rest keeps clear of both its ends.
+    """
+    height, width = mask.shape
+    if not (
+        min(height, width) >= 40 and max(height, width) <= min(settings.strip_height, 2 * min(mask.shape))
+    ):
+        return mask
+    lifted = mask.copy()
+    fullest, sides, clear = 0.0, 0, False
+    for turns in range(4):
+        from_side, rest = np.rot90(mask, turns), np.rot90(lifted, turns)
+        filled = from_side[: max(2, round(0.1 * len(from_side)))].mean(axis=1)
+        full = np.flatnonzero(filled >= 0.85)
+        # A digit is round, or thin, at the corners of its box.
+        if full.size and from_side[:2, :2].any() and from_side[:2, -2:].any():
+            rest[: full[-1] + 1] = 0
+            sides += 1
+            fullest = max(fullest, float(filled.max()))
+            clear = not rest[:, [0, -1]].any()
+    if not sides or (sides == 1 and not (clear and fullest > 0.97)):
+        return mask
+    return lifted
+
+
 def _level_runs(mask: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     """Return the pixels of a mask (uint8, H×W, 0 or 1) that lie in level runs of `length` pixels or more.
 

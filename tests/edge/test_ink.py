@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
-from edgedigits.ink import find_ink, lift_rules
+from edgedigits.ink import find_ink, lift_frame, lift_rules
 
 
 def mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -113,3 +113,27 @@ def test_long_rules_are_found_whatever_their_length() -> None:
     assert not lifted[100:102].any()
     np.testing.assert_array_equal(lifted[200:202], sheet[200:202])
     assert sheet[100:102].any()  # what was given is left alone
+
+
+@pytest.mark.parametrize("sides", [(0,), (0, 1), (0, 1, 2, 3)])
+def test_a_box_s_frame_is_lifted_off_what_is_written_in_it(sides: tuple[int, ...]) -> None:
+    """Also where the writing runs into it; of a digit cut to size nothing is lifted."""
+    mask = np.zeros((64, 64), np.uint8)
+    mask[0:50, 30:34] = mask[30:34, 20:50] = 1
+    written = mask.copy()
+    for turns in sides:
+        np.rot90(mask, turns)[:3] = 1
+    lifted = lift_frame(mask)
+    assert not lifted[:3, 3:-3].any()
+    assert (lifted[3:-3, 3:-3] == written[3:-3, 3:-3]).all()
+
+
+def test_the_bar_of_a_digit_cut_to_size_is_no_frame() -> None:
+    seven = np.zeros((64, 50), np.uint8)
+    seven[:5] = 1
+    cv2.line(seven, (47, 3), (20, 63), 1, 5)
+    five = np.zeros((64, 50), np.uint8)
+    five[:5] = five[:30, :5] = 1
+    cv2.ellipse(five, (20, 44), (27, 17), 0, -90, 130, 1, 5)
+    for mask in (seven, five, np.ascontiguousarray(np.rot90(seven, 2))):
+        assert (lift_frame(mask) == mask).all()
