@@ -261,7 +261,10 @@ class _Components:
 
     def _beside_edges(self) -> NDArray[np.float64]:
         """Return of each component what part of its ink lies beside the edge of a sheet, 0…1."""
-        beside = np.bincount(self.labels[self.ink.edges > 0], minlength=self.dropped.size)
+        if not self.ink.edges.any():
+            return np.zeros(len(self.members))
+        edges = cv2.resize(self.ink.edges, self.labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        beside = np.bincount(self.labels[edges > 0], minlength=self.dropped.size)
         ids = [member[0] for member in self.members]
         return np.asarray(beside[ids] / self.areas)
 

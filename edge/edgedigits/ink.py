@@ -58,8 +58,9 @@ class Ink:
     `contrast` is uint8, H×W in working pixels: 0 paper … 255 all light missing. `mask` is uint8, H×W: 1
     where there may be ink, texture lifted off. A piece of it is ink where its contrast reaches `strong`;
     where there is no ink in the whole picture, `strong` is 255. `weak` is the contrast that the mask's
-    pixels have at least. `edges` is uint8, H×W: 255 beside a step from the paper to what is darker and too
-    wide for a stroke of `InkSettings`, else 0. `scale` is working pixels per picture pixel (≤ 1).
+    pixels have at least. `edges` is uint8, the same view in fewer pixels: 255 beside a step from the paper to
+    what is darker and too wide for a stroke of `InkSettings`, else 0. `scale` is working pixels per picture
+    pixel (≤ 1).
     """
 
     contrast: NDArray[np.uint8]
@@ -262,7 +263,6 @@ def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> tuple[NDArray[n
     edges = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - settings.least_contrast), level, cv2.CMP_GT)
     if reduction > 1:
         paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-        edges = cv2.resize(edges, (width, height), interpolation=cv2.INTER_NEAREST)
     ratio = cv2.divide(grey, paper, scale=255)
     return np.asarray(cv2.bitwise_not(ratio), np.uint8), np.asarray(edges, np.uint8)
 
