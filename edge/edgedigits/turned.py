@@ -24,8 +24,8 @@ from edgedigits.strip_reading import StripReader
 class TurnedSettings:
     """When paper is taken to be turned."""
 
-    better: float = 1.1
-    """What reads so much better upside down stands upside down: the ratio of the probabilities of the best
+    better: float = 1.0
+    """What reads so well upside down stands upside down: the ratio of the probabilities of the best
     texts, for all lines together. Chosen on the tuning part of the cheque amounts."""
     leading_zero: float = 2.0
     """Numbers seldom begin with 0: a text that does counts as so much less probable than one that doesn't."""
