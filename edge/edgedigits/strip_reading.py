@@ -47,7 +47,7 @@ class StripSettings:
     so that what the glyphs were too faint for is read, too."""
     level: float = 0.05
     """A line that slopes by more than this (height by length) is turned level."""
-    looks: tuple[float, ...] = (1.0, 0.65)
+    looks: tuple[float, ...] = (1.0, 0.55)
     """The strip is looked at so many times, made so much narrower. The more the widths differ, the less the
     looks err alike, and what holds in both is surer; these were chosen on the tuning part of the cheques."""
     longest: int = 30_000
