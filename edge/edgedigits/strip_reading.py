@@ -145,7 +145,7 @@ class StripReader:
         if cut is None:
             return None
         looks = [self._look(*cut, narrower, constraint) for narrower in self.settings.looks]
-        readings = _agreed([look.readings for look in looks])
+        readings, whole = _agreed([look.readings for look in looks])
         if not readings or not readings[0][0]:
             return None
         text, probability = readings[0]
@@ -154,7 +154,8 @@ class StripReader:
         best = next(h for h in look.hypotheses if self._text(h) == text)
         told = readings[: self.settings.readings]
         if expected.check is not None and not expected.check(self._raw(best.text)):
-            told += self._passing(looks, self._constraint(expected), [text for text, _ in told])
+            passing = self._passing(looks, self._constraint(expected), [text for text, _ in told])
+            told += [(text, mean / whole) for text, mean in passing]
             told.sort(key=lambda reading: -reading[1])
         strip, back = look.strip, look.back
         places = spans(look.answers, best.text)
@@ -228,11 +229,11 @@ class StripReader:
     def _passing(
         self, looks: Sequence[_Look], constraint: Constraint | None, known: Sequence[str]
     ) -> list[tuple[str, float]]:
-        """Return the best readings within a constraint, those known left out; best first."""
+        """Return the best texts within a constraint, those known left out, and their means; best first."""
         width = self.settings.checked_beam
         found = [best_texts(look.answers, 2 * self.settings.readings, constraint, width) for look in looks]
-        agreed = _agreed([self._digits(hypotheses) for hypotheses in found], _NEVER)
-        return [reading for reading in agreed if reading[0] not in known][: self.settings.readings]
+        means = _means([self._digits(hypotheses) for hypotheses in found], _NEVER)
+        return [mean for mean in means if mean[0] not in known][: self.settings.readings]
 
     def _raw(self, prefix: Prefix) -> str:
         return "".join(self.model.card.labels[label] for label in prefix)
@@ -308,20 +309,26 @@ _NEVER = 1e-9
 """The same of one that a look does not list after a wide search."""
 
 
-def _agreed(
-    looks: Sequence[Sequence[tuple[str, float]]], unheard: float = _UNHEARD
-) -> list[tuple[str, float]]:
-    """Return the readings of several looks as one, best first.
-
-    The probability of a text is the geometric mean of what the looks hold of it, at least `unheard`: high
-    where they agree.
-    """
+def _means(looks: Sequence[Sequence[tuple[str, float]]], unheard: float) -> list[tuple[str, float]]:
+    """Return texts with the geometric mean of what the looks hold of each, at least `unheard`; best first."""
     told = [dict(readings) for readings in looks]
     means = {
         text: math.prod(max(readings.get(text, 0.0), unheard) for readings in told) ** (1 / len(told))
         for text in dict.fromkeys(text for readings in told for text in readings)
     }
     return sorted(means.items(), key=lambda item: -item[1])
+
+
+def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[str, float]], float]:
+    """Return the readings of several looks as one, best first, and what their means were divided by.
+
+    The probability of a text is in proportion to the geometric mean of what the looks hold of it: high where
+    they agree. What they hold of texts they don't list takes part as if they meant the same.
+    """
+    means = _means(looks, _UNHEARD)
+    rests = [(max(1 - sum(p for _, p in readings), _UNHEARD)) for readings in looks]
+    whole = sum(mean for _, mean in means) + math.prod(rests) ** (1 / len(rests))
+    return [(text, mean / whole) for text, mean in means], whole
 
 
 def _cut_out(grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back]:
