@@ -86,7 +86,7 @@ def test_the_card_gets_the_points_and_all_else_stays(
     assert "3.png" in (tmp_path / "report" / "disputed.csv").read_text()
 
     # What the edge accepts at that promise is what was counted.
-    reader = Reader(path, max_error=0.2)
+    reader = Reader(path, max_error=0.2, way="glyph")
     accepted = 0
     for picture in labelled_pictures(lines):
         image = cv2.imread(str(picture.path))
