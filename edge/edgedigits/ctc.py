@@ -194,7 +194,7 @@ def spans(log_probabilities: NDArray[np.floating], text: Sequence[int]) -> list[
     path = np.empty(steps, np.intp)
     for step in range(steps - 1, -1, -1):
         path[step] = state
-        state -= came[step, state]
+        state -= int(came[step, state])
     found = []
     for number in range(len(text)):
         at = np.flatnonzero(path == 2 * number + 1)

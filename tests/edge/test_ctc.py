@@ -107,3 +107,16 @@ def test_spans_are_those_of_the_likeliest_way(seed: int, place: int) -> None:
 def test_a_text_that_is_too_long_has_no_spans() -> None:
     with pytest.raises(ValueError, match="4 characters don't fit into 6 steps"):
         spans(answers(0), (1, 1, 1, 1))
+
+
+def test_a_text_of_hundreds_of_characters_has_its_spans() -> None:
+    """A strip of 10,000 pixels; the likeliest label of each step is another text, so that a way is searched."""
+    text = [0, 1] * 150
+    answers = np.log(np.full((1200, 3), 0.1))
+    for number, label in enumerate(text):
+        answers[4 * number + 1, label] = np.log(0.8)
+        answers[[4 * number, 4 * number + 2, 4 * number + 3], 2] = np.log(0.8)
+    answers[2, 0], answers[2, 2] = np.log(0.5), np.log(0.4)
+    answers[3, 1], answers[3, 2] = np.log(0.5), np.log(0.4)
+    found = spans(answers, text)
+    assert [first for first, _ in found[2:]] == [4 * number + 1 for number in range(2, 300)]
