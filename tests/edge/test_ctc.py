@@ -110,7 +110,7 @@ def test_a_text_that_is_too_long_has_no_spans() -> None:
 
 
 def test_a_text_of_hundreds_of_characters_has_its_spans() -> None:
-    """A strip of 10,000 pixels; the likeliest label of each step is another text, so that a way is searched."""
+    """As of a strip of 10,000 pixels. The likeliest labels say another text, so that a way is searched."""
     text = [0, 1] * 150
     answers = np.log(np.full((1200, 3), 0.1))
     for number, label in enumerate(text):
