@@ -158,7 +158,7 @@ def _saying(line: Line, readings: Sequence[tuple[str, float]], rule: RejectRule)
     """Return a line with the digits of the best of `readings`, which has as many; those that agree stay."""
     text = readings[0][0]
     digits = [
-        digit if _best_guess(digit) == label else _guessed(place, digit.box, readings, rule)
+        digit if _best_guess(digit) == label else digit_at(place, digit.box, readings, rule)
         for place, (digit, label) in enumerate(zip(line.digits, text, strict=True))
     ]
     told = iter(digit.label for digit in digits)
@@ -172,8 +172,12 @@ def _best_guess(digit: Digit) -> str:
     return digit.alternatives[0][0] if digit.rejected and digit.alternatives else digit.label
 
 
-def _guessed(place: int, box: Box, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Digit:
-    """Return what readings have at a place, the best reading's digit first."""
+def digit_at(place: int, box: Box, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Digit:
+    """Return the best reading's digit at a place (from 0), rejected where it is too doubtful.
+
+    `readings` are texts with their probabilities (0…1), best first. A digit is as probable as the readings
+    of that length that have it there; the alternatives are what the others have. `box` is the digit's.
+    """
     length = len(readings[0][0])
     shares: dict[str, float] = {}
     for text, probability in readings:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.ctc import Constraint, Hypothesis, Prefix, best_texts, spans
-from edgedigits.decode import RejectRule
-from edgedigits.page import REJECTED, Box, Digit, Line
+from edgedigits.decode import RejectRule, digit_at
+from edgedigits.page import Box, Digit, Line
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, STEP, prepare
 
@@ -166,8 +166,7 @@ class StripReader:
             if not self._is_digit[label]:
                 raw.append(self.model.card.labels[label])
                 continue
-            guesses = _guesses(len(digits), len(text), readings)
-            digits.append(self._digit(guesses, back.box(box, grey.shape)))
+            digits.append(digit_at(len(digits), back.box(box, grey.shape), readings, self.rule))
             raw.append(digits[-1].label)
         left, top = min(d.box[0] for d in digits), min(d.box[1] for d in digits)
         right = max(d.box[0] + d.box[2] for d in digits)
@@ -250,28 +249,6 @@ class StripReader:
             told[text] = told.get(text, 0.0) + hypothesis.probability
         return sorted(((text, min(1.0, p)) for text, p in told.items()), key=lambda item: -item[1])
 
-    def _digit(self, guesses: list[tuple[str, float]], box: Box) -> Digit:
-        (label, confidence), *others = guesses
-        further = [(text, p) for text, p in others if p >= self.rule.least_alternative]
-        if confidence < self.rule.min_digit_confidence:
-            told = ((label, confidence), *further[: self.rule.alternatives - 1])
-            return Digit(REJECTED, confidence, box, told)
-        return Digit(label, confidence, box, tuple(further[: self.rule.alternatives]))
-
-
-def _guesses(place: int, length: int, readings: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Return what the readings of this length have at a place, with their probability, the best first.
-
-    The first is that of the best reading; how likely the others are does not say more than they support it.
-    """
-    found: dict[str, float] = {}
-    for text, probability in readings:
-        if len(text) == length:
-            found[text[place]] = found.get(text[place], 0.0) + probability
-    own = readings[0][0][place]
-    others = sorted(((t, p) for t, p in found.items() if t != own), key=lambda item: -item[1])
-    return [(own, min(1.0, found[own])), *others]
-
 
 @dataclass(frozen=True)
 class _Back:
@@ -303,8 +280,6 @@ class _Look:
 
 _UNHEARD = 0.001
 """What is thought of a text that a look does not list among its best."""
-
-
 _NEVER = 1e-9
 """The same of one that a look does not list after a wide search."""
 
@@ -326,7 +301,7 @@ def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[st
     they agree. What they hold of texts they don't list takes part as if they meant the same.
     """
     means = _means(looks, _UNHEARD)
-    rests = [(max(1 - sum(p for _, p in readings), _UNHEARD)) for readings in looks]
+    rests = [max(1 - sum(p for _, p in readings), _UNHEARD) for readings in looks]
     whole = sum(mean for _, mean in means) + math.prod(rests) ** (1 / len(rests))
     return [(text, mean / whole) for text, mean in means], whole
 
