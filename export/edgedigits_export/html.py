@@ -41,7 +41,7 @@ def html(validation: Validation, pictures: Pictures) -> str:
         "<div class='plots'>",
         reliability_plot(models),
         risk_plot(models),
-        *([corruption_plot(validation)] if validation.comparisons[0].corrupted else []),
+        *_corruption_plot(validation.comparisons, validation.gates.max_corrupted_drop, "Accuracy"),
         "</div>",
         *(_flips(c, pictures) for c in validation.comparisons),
     ]
@@ -51,9 +51,24 @@ def html(validation: Validation, pictures: Pictures) -> str:
 def strip_html(validation: StripValidation, sets: Sequence[StripSet]) -> str:
     """Return the page of a validation of models for strips; `sets` are those that were validated on."""
     sections = [f"<pre>{escape(strip_table(validation))}</pre>"]
+    gate = validation.gates.max_corrupted_drop
+    plots = [
+        plot
+        for measured in validation.sets
+        for plot in _corruption_plot(measured.comparisons, gate, f"{measured.strips}: string accuracy")
+    ]
+    sections += ["<div class='plots'>", *plots, "</div>"] if plots else []
     for measured, strips in zip(validation.sets, sets, strict=True):
         sections += [_changes(comparison, strips) for comparison in measured.comparisons]
     return _page(validation.sets[0].baseline.name, validation.failures, sections)
+
+
+def _corruption_plot(
+    comparisons: Sequence[Comparison | StripComparison], gate: float | None, what: str
+) -> list[str]:
+    """Return the plot, if that was measured."""
+    models = [(c.model.name, c.corrupted) for c in comparisons]
+    return [corruption_plot(models, gate, what)] if models[0][1] else []
 
 
 def _page(name: str, failures: Sequence[str], sections: Sequence[str]) -> str:

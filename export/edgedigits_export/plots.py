@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from edgedigits_export.validate import ModelFigures, Validation
+from edgedigits_export.comparison import CorruptedFigures
+from edgedigits_export.validate import ModelFigures
 
 _COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f")
 """Okabe and Ito's, which everyone can tell apart."""
@@ -38,12 +39,15 @@ def risk_plot(models: Sequence[ModelFigures]) -> str:
     return _line_plot(lines, "coverage, %", "risk, %", 100.0, max(top, 0.1), caption)
 
 
-def corruption_plot(validation: Validation) -> str:
-    """Return what every model loses against the float one under each corruption as an HTML figure."""
-    comparisons = validation.comparisons
-    names = list(dict.fromkeys(row.corruption for row in comparisons[0].corrupted))
-    drops = [100 * row.drop for c in comparisons for row in c.corrupted]
-    gate = validation.gates.max_corrupted_drop
+def corruption_plot(
+    models: Sequence[tuple[str, Sequence[CorruptedFigures]]], gate: float | None, what: str = "Accuracy"
+) -> str:
+    """Return what models, by name, lose against the float one under each corruption as an HTML figure.
+
+    `gate` is the largest loss allowed, as a share; `what` is lost.
+    """
+    names = list(dict.fromkeys(row.corruption for _, rows in models for row in rows))
+    drops = [100 * row.drop for _, rows in models for row in rows]
     ends = [*drops, 0.0] if gate is None else [*drops, 0.0, 100 * gate]
     ticks = _ticks(min(ends), max(ends))
     height = _ROW * len(names)
@@ -64,19 +68,18 @@ def corruption_plot(validation: Validation) -> str:
         )
     for number, name in enumerate(names):
         parts.append(_text(_NAMES - 6, _TOP + _ROW * (number + 0.5) + 4, name, "end"))
-    for number, comparison in enumerate(comparisons, 1):
-        for row in comparison.corrupted:
+    for number, (model, rows) in enumerate(models, 1):
+        for row in rows:
             y = _TOP + _ROW * (names.index(row.corruption) + 0.5) + 7 * (row.severity - 2)
-            title = f"{comparison.model.name}, {row.corruption} {row.severity}: {100 * row.drop:+.2f}"
+            title = f"{model}, {row.corruption} {row.severity}: {100 * row.drop:+.2f}"
             parts.append(
                 f"<circle cx='{across(100 * row.drop):.1f}' cy='{y:.1f}' r='{1 + row.severity}' "
                 f"fill='{_colour(number)}' fill-opacity='0.75'><title>{escape(title)}</title></circle>"
             )
-    models = [c.model.name for c in comparisons]
-    parts += _legend(models, _NAMES, _TOP + height + 48, first=1)
+    parts += _legend([name for name, _ in models], _NAMES, _TOP + height + 48, first=1)
     caption = (
-        "Accuracy lost against the float model on the same spoilt pictures, in points; the larger the dot, "
-        "the severer. Left of 0 the quantized model reads better."
+        f"{escape(what)} lost against the float model on the same spoilt pictures, in points; the larger the "
+        "dot, the severer. Left of 0 the quantized model reads better."
         + ("" if gate is None else " The dashed line is the gate.")
     )
     return _figure(parts, _NAMES + _WIDTH + 20, height + 55 + 15 * len(models), caption)

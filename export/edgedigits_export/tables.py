@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgedigits_export.validate import CorruptedFigures, ModelFigures, Validation
+from edgedigits_export.comparison import CorruptedFigures
+from edgedigits_export.validate import ModelFigures, Validation
 
 
 def table(validation: Validation) -> str:

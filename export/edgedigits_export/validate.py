@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,21 @@ from numpy.typing import NDArray
 from edgedigits.errors import ModelError
 from edgedigits.model import Model
 from edgedigits_export.cardless import Carded, Conventions, give_cards, restored
+from edgedigits_export.comparison import (
+    CorruptedFigures,
+    Failure,
+    check_quantized,
+    failed_gates,
+    hardest,
+    paired_figures,
+    under_corruptions,
+)
 from edgedigits_export.confidence import Calibration, Selection, calibration_of, selection_of
-from edgedigits_export.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from edgedigits_export.corruptions import CORRUPTIONS, Corruption, corrupt
 from edgedigits_export.data import Pictures
 from edgedigits_export.errors import DataError
-from edgedigits_export.formats import FORMATS
 from edgedigits_export.gates import Gates
-from edgedigits_export.statistics import Interval, mcnemar_exact, paired_interval, wilson_interval
+from edgedigits_export.statistics import Interval, wilson_interval
 from edgedigits_export.tensors import TensorError, tensor_errors
 
 SCHEMA = 1
@@ -90,32 +98,6 @@ class Flip:
     before_confidence: float
     after: str
     after_confidence: float
-
-
-@dataclass(frozen=True)
-class CorruptedFigures:
-    """Both models on the same spoilt pictures."""
-
-    corruption: str
-    severity: int
-    baseline_accuracy: float
-    accuracy: float
-    agreement: float
-
-    @property
-    def drop(self) -> float:
-        """Accuracy lost against the float model, as a share."""
-        return self.baseline_accuracy - self.accuracy
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A gate that a model did not pass."""
-
-    gate: str
-    """The name of the field of `Gates`."""
-    line: str
-    """What is wrong, in one line."""
 
 
 @dataclass(frozen=True)
@@ -237,9 +219,8 @@ def _validate(carded: Sequence[Carded], pictures: Pictures, gates: Gates, scope:
             errors = tensor_errors(models[0], model, pictures.images[:TENSOR_PICTURES])
         measured = _compare(figures[0], figures[i], given[0], given[i], truth, labels)
         measured = dataclasses.replace(measured, tensors=errors, corrupted=corrupted[i])
-        comparisons.append(
-            dataclasses.replace(measured, failures=tuple(_failures(figures[0], measured, gates)))
-        )
+        failures = failed_gates(gates, model.card.name, _measured(figures[0], measured))
+        comparisons.append(dataclasses.replace(measured, failures=failures))
     notes = tuple(note for one in carded for note in one.notes)
     return Validation(pictures.name, len(pictures), figures[0], tuple(comparisons), gates, notes)
 
@@ -250,12 +231,8 @@ def _check_comparable(baseline: Model, model: Model, scope: Scope) -> None:
             f"{model.source}: reads {' '.join(model.card.labels)}, and {baseline.source} "
             f"{' '.join(baseline.card.labels)}; compare models with the same labels"
         )
-    format_ = FORMATS.get(model.card.format)
-    if format_ is not None and not format_.quantized and not scope.any_format:
-        raise ModelError(
-            f"{model.source}: {format_.name} where a quantized model is expected; "
-            "name the float model first, then the quantized ones, or compare with --any-format"
-        )
+    if not scope.any_format:
+        check_quantized(model.card, model.source)
 
 
 def _probabilities(model: Model, images: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32]:
@@ -289,10 +266,6 @@ def _compare(
     labels: tuple[str, ...],
 ) -> Comparison:
     before, after = base_given.argmax(axis=1), given.argmax(axis=1)
-    base_right, right = before == truth, after == truth
-    lost, gained = int((base_right & ~right).sum()), int((right & ~base_right).sum())
-    both, neither = int((base_right & right).sum()), int((~base_right & ~right).sum())
-    same, count = int((before == after).sum()), len(truth)
     flips = tuple(
         Flip(
             picture=int(i),
@@ -306,13 +279,7 @@ def _compare(
     )
     return Comparison(
         model=model,
-        drop=(lost - gained) / count,
-        drop_interval=paired_interval(both, lost, gained, neither),
-        lost=lost,
-        gained=gained,
-        mcnemar=mcnemar_exact(lost, gained),
-        agreement=same / count,
-        agreement_interval=wilson_interval(same, count),
+        **paired_figures(before == truth, after == truth, before == after),
         flips=flips,
         tensors=(),
         corrupted=(),
@@ -320,64 +287,41 @@ def _compare(
     )
 
 
-def _failures(base: ModelFigures, c: Comparison, gates: Gates) -> list[Failure]:
-    """Return the gates that the comparison does not pass."""
-    failures = []
-    slack = 1e-9  # shares that are equal on paper differ in their last bit
-
-    def gate(name: str, value: float, what: str, *, least: bool = False) -> None:
-        limit: float | None = getattr(gates, name)
-        if limit is not None and ((value < limit - slack) if least else (value > limit + slack)):
-            line = f"{c.model.name}: {what}, {'less' if least else 'more'} than {limit:g}"
-            failures.append(Failure(name, line))
-
+def _measured(base: ModelFigures, c: Comparison) -> Iterator[tuple[str, float, str]]:
+    """Yield each gate, what is held against it, and the words for that."""
     share = f"{base.accuracy:.2%} to {c.model.accuracy:.2%}"
-    gate("max_drop", c.drop, f"accuracy drops by {c.drop:.4f} ({share})")
-    gate("min_agreement", c.agreement, f"agrees with {base.name} on {c.agreement:.4f}", least=True)
+    yield "max_drop", c.drop, f"accuracy drops by {c.drop:.4f} ({share})"
+    yield "min_agreement", c.agreement, f"agrees with {base.name} on {c.agreement:.4f}"
     for one, other in zip(base.per_class, c.model.per_class, strict=True):
         if one.pictures:
             loss = (one.right - other.right) / one.pictures
-            gate("max_class_drop", loss, f"accuracy on '{one.label}' drops by {loss:.4f}")
+            yield "max_class_drop", loss, f"accuracy on '{one.label}' drops by {loss:.4f}"
     rise = c.model.calibration.ece - base.calibration.ece
-    gate("max_ece_rise", rise, f"calibration error rises by {rise:.4f}")
+    yield "max_ece_rise", rise, f"calibration error rises by {rise:.4f}"
     rise = c.model.calibration.brier - base.calibration.brier
-    gate("max_brier_rise", rise, f"Brier score rises by {rise:.4f}")
+    yield "max_brier_rise", rise, f"Brier score rises by {rise:.4f}"
     loss = base.selection.coverage_at_1_percent - c.model.selection.coverage_at_1_percent
-    gate("max_coverage_loss", loss, f"coverage at 1 % risk falls by {loss:.4f}")
+    yield "max_coverage_loss", loss, f"coverage at 1 % risk falls by {loss:.4f}"
     if c.tensors:
         worst = min(c.tensors, key=lambda t: t.sqnr)
         where = f"{worst.operation} '{worst.tensor}'"
-        gate("min_sqnr", worst.sqnr, f"signal to noise of {where} is {worst.sqnr:.1f} dB", least=True)
+        yield "min_sqnr", worst.sqnr, f"signal to noise of {where} is {worst.sqnr:.1f} dB"
         worst = max(c.tensors, key=lambda t: t.saturated)
         where = f"{worst.operation} '{worst.tensor}'"
-        gate("max_saturated", worst.saturated, f"{where} is saturated in {worst.saturated:.4f} of its values")
-    if c.corrupted:
-        hardest = max(c.corrupted, key=lambda row: row.drop)
-        what = f"accuracy under {hardest.corruption} {hardest.severity} drops by {hardest.drop:.4f}"
-        gate("max_corrupted_drop", hardest.drop, what)
-    return failures
+        yield "max_saturated", worst.saturated, f"{where} is saturated in {worst.saturated:.4f} of its values"
+    for row in hardest(c.corrupted):
+        what = f"accuracy under {row.corruption} {row.severity} drops by {row.drop:.4f}"
+        yield "max_corrupted_drop", row.drop, what
 
 
 def _corrupted(
     models: Sequence[Model], labels: tuple[str, ...], pictures: Pictures, truth: NDArray[np.intp]
 ) -> list[tuple[CorruptedFigures, ...]]:
-    """Return, for each model, its figures under every corruption beside those of the first model."""
-    rows: list[list[CorruptedFigures]] = [[] for _ in models]
-    for corruption in CORRUPTIONS:
-        for severity in SEVERITIES:
-            images = corrupt(pictures.images, corruption, severity)
-            guesses = [_probabilities(model, images, labels).argmax(axis=1) for model in models]
-            for row, guess in zip(rows, guesses, strict=True):
-                row.append(
-                    CorruptedFigures(
-                        corruption=corruption.name,
-                        severity=severity,
-                        baseline_accuracy=float((guesses[0] == truth).mean()),
-                        accuracy=float((guess == truth).mean()),
-                        agreement=float((guess == guesses[0]).mean()),
-                    )
-                )
-    return [tuple(row) for row in rows]
+    def guesses(corruption: Corruption, severity: int) -> list[NDArray[np.intp]]:
+        images = corrupt(pictures.images, corruption, severity)
+        return [_probabilities(model, images, labels).argmax(axis=1) for model in models]
+
+    return under_corruptions(CORRUPTIONS, truth, guesses)
 
 
 def _time(models: Sequence[Model], images: NDArray[np.uint8]) -> list[Timing]:

@@ -10,8 +10,9 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,20 @@ from numpy.typing import NDArray
 from edgedigits.ctc import best_texts
 from edgedigits.errors import ModelError
 from edgedigits.strip_model import StripModel
-from edgedigits_export.corruptions import SEVERITIES, STRIP_CORRUPTIONS, corrupt_strip
+from edgedigits_export.comparison import (
+    CorruptedFigures,
+    Failure,
+    check_quantized,
+    failed_gates,
+    hardest,
+    paired_figures,
+    under_corruptions,
+)
+from edgedigits_export.corruptions import STRIP_CORRUPTIONS, Corruption, corrupt_strip
 from edgedigits_export.errors import DataError
-from edgedigits_export.formats import FORMATS
 from edgedigits_export.gates import StripGates
-from edgedigits_export.statistics import Interval, mcnemar_exact, paired_interval, wilson_interval
+from edgedigits_export.statistics import Interval, wilson_interval
 from edgedigits_export.strip_data import StripSet
-from edgedigits_export.validate import CorruptedFigures, Failure
 
 SCHEMA = 1
 _TEXTS = 10
@@ -189,12 +197,8 @@ def _check_comparable(baseline: StripModel, model: StripModel, any_format: bool)
             f"{model.source}: reads {' '.join(model.card.labels)}, and {baseline.source} "
             f"{' '.join(baseline.card.labels)}; compare models with the same labels"
         )
-    format_ = FORMATS.get(model.card.format)
-    if format_ is not None and not format_.quantized and not any_format:
-        raise ModelError(
-            f"{model.source}: {format_.name} where a quantized model is expected; "
-            "name the float model first, then the quantized ones, or compare with --any-format"
-        )
+    if not any_format:
+        check_quantized(model.card, model.source)
 
 
 def read_strip(model: StripModel, image: NDArray[np.uint8], digits_only: bool) -> Reading:
@@ -224,7 +228,8 @@ def _validate(
     comparisons = []
     for measured, said, spoilt in zip(figures[1:], read[1:], corrupted[1:], strict=True):
         comparison = dataclasses.replace(_compare(measured, read[0], said, strips), corrupted=spoilt)
-        failures = tuple(_failures(strips.name, figures[0], comparison, gates))
+        about = f"{measured.name}, {strips.name}"
+        failures = failed_gates(gates, about, _measured(figures[0], comparison))
         comparisons.append(dataclasses.replace(comparison, failures=failures))
     return SetValidation(strips.name, len(strips), strips.digits_only, figures[0], tuple(comparisons))
 
@@ -320,81 +325,43 @@ def _characters(said: Sequence[Reading], truth: Sequence[str]) -> tuple[tuple[La
 def _compare(
     model: StripFigures, before: Sequence[Reading], after: Sequence[Reading], strips: StripSet
 ) -> StripComparison:
-    both = first = second = neither = same = 0
-    changes = []
-    for strip, old, new in zip(strips.strips, before, after, strict=True):
-        was, is_ = old.text == strip.text, new.text == strip.text
-        both, first = both + (was and is_), first + (was and not is_)
-        second, neither = second + (is_ and not was), neither + (not was and not is_)
-        same += old.text == new.text
-        if old.text != new.text:
-            changes.append(
-                StripChange(strip.name, strip.text, old.text, old.confidence, new.text, new.confidence)
-            )
-    count = len(strips)
+    truth = np.array([strip.text for strip in strips.strips])
+    was, is_ = (np.array([reading.text for reading in said]) for said in (before, after))
+    changes = tuple(
+        StripChange(strip.name, strip.text, old.text, old.confidence, new.text, new.confidence)
+        for strip, old, new in zip(strips.strips, before, after, strict=True)
+        if old.text != new.text
+    )
     return StripComparison(
-        model=model,
-        drop=(first - second) / count,
-        drop_interval=paired_interval(both, first, second, neither),
-        lost=first,
-        gained=second,
-        mcnemar=mcnemar_exact(first, second),
-        agreement=same / count,
-        agreement_interval=wilson_interval(same, count),
-        changes=tuple(changes),
-        failures=(),
+        model=model, **paired_figures(was == truth, is_ == truth, was == is_), changes=changes, failures=()
     )
 
 
-def _failures(strips: str, base: StripFigures, c: StripComparison, gates: StripGates) -> list[Failure]:
-    failures = []
-    slack = 1e-9  # as in `validate`
-
-    def gate(name: str, value: float, what: str, *, least: bool = False) -> None:
-        limit: float | None = getattr(gates, name)
-        if limit is not None and ((value < limit - slack) if least else (value > limit + slack)):
-            line = f"{c.model.name}, {strips}: {what}, {'less' if least else 'more'} than {limit:g}"
-            failures.append(Failure(name, line))
-
+def _measured(base: StripFigures, c: StripComparison) -> Iterator[tuple[str, float, str]]:
+    """Yield each gate, what is held against it, and the words for that."""
     share = f"{base.exact:.2%} to {c.model.exact:.2%}"
-    gate("max_drop", c.drop, f"string accuracy drops by {c.drop:.4f} ({share})")
-    gate("min_agreement", c.agreement, f"agrees with {base.name} on {c.agreement:.4f}", least=True)
+    yield "max_drop", c.drop, f"string accuracy drops by {c.drop:.4f} ({share})"
+    yield "min_agreement", c.agreement, f"agrees with {base.name} on {c.agreement:.4f}"
     rise = c.model.character_error_rate - base.character_error_rate
-    gate("max_cer_rise", rise, f"character error rate rises by {rise:.4f}")
+    yield "max_cer_rise", rise, f"character error rate rises by {rise:.4f}"
     loss = base.read_rate_at_1_percent - c.model.read_rate_at_1_percent
-    gate("max_read_rate_loss", loss, f"read rate at 1 % wrong falls by {loss:.4f}")
-    if c.corrupted:
-        hardest = max(c.corrupted, key=lambda row: row.drop)
-        what = f"string accuracy under {hardest.corruption} {hardest.severity} drops by {hardest.drop:.4f}"
-        gate("max_corrupted_drop", hardest.drop, what)
-    return failures
+    yield "max_read_rate_loss", loss, f"read rate at 1 % wrong falls by {loss:.4f}"
+    for row in hardest(c.corrupted):
+        what = f"string accuracy under {row.corruption} {row.severity} drops by {row.drop:.4f}"
+        yield "max_corrupted_drop", row.drop, what
 
 
 def _corrupted(models: Sequence[StripModel], strips: StripSet) -> list[tuple[CorruptedFigures, ...]]:
-    """Return, for each model, its figures under every corruption beside those of the first model."""
-    rows: list[list[CorruptedFigures]] = [[] for _ in models]
-    truth = np.array([strip.text for strip in strips.strips])
-    for corruption in STRIP_CORRUPTIONS:
-        for severity in SEVERITIES:
-            spoilt = [
-                corrupt_strip(strip.image, corruption, severity, seed)
-                for seed, strip in enumerate(strips.strips)
-            ]
-            read = [
-                np.array([read_strip(model, image, strips.digits_only).text for image in spoilt])
-                for model in models
-            ]
-            for row, said in zip(rows, read, strict=True):
-                row.append(
-                    CorruptedFigures(
-                        corruption=corruption.name,
-                        severity=severity,
-                        baseline_accuracy=float((read[0] == truth).mean()),
-                        accuracy=float((said == truth).mean()),
-                        agreement=float((said == read[0]).mean()),
-                    )
-                )
-    return [tuple(row) for row in rows]
+    def texts(corruption: Corruption, severity: int) -> list[NDArray[Any]]:
+        spoilt = [
+            corrupt_strip(strip.image, corruption, severity, seed) for seed, strip in enumerate(strips.strips)
+        ]
+        return [
+            np.array([read_strip(model, image, strips.digits_only).text for image in spoilt])
+            for model in models
+        ]
+
+    return under_corruptions(STRIP_CORRUPTIONS, np.array([strip.text for strip in strips.strips]), texts)
 
 
 def _time(models: Sequence[StripModel], strips: StripSet) -> list[StripTiming]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,6 +27,7 @@ from edgedigits_export.edgetpu import check_edgetpu
 from edgedigits_export.errors import DataError, RunError
 from edgedigits_export.formats import FORMATS, find_formats
 from edgedigits_export.gates import StripGates
+from edgedigits_export.html import strip_html
 from edgedigits_export.likelihood import fit_temperature, negative_log_likelihoods
 from edgedigits_export.pack import pack
 from edgedigits_export.run import read_run
@@ -225,7 +227,34 @@ def test_strips_are_spoilt_alike_for_every_model(exported: dict[str, Path], stri
     assert "salt and pepper" in said
     whole = json.loads(validation.as_json())
     assert len(whole["sets"][0]["comparisons"][0]["corrupted"]) == 36
-    assert strip_table(validate_strips(*given, timed=False)).count("accuracy % under") == 0
+    clean_only = validate_strips(*given, timed=False)
+    assert strip_table(clean_only).count("accuracy % under") == 0
+    assert "<svg" not in strip_html(clean_only, [few])
+
+
+def test_the_report_plots_what_corruptions_cost(exported: dict[str, Path], strips: Path) -> None:
+    composed = read_composed(strips).as_set("strips")
+    sets = [
+        dataclasses.replace(composed, name=f"{name} & more", strips=composed.strips[part])
+        for name, part in (("first", slice(0, 10)), ("last", slice(10, 20)))
+    ]
+    models = [exported[name] for name in ("float16", "int8")]
+    validation = validate_strips(
+        exported["float32"], models, sets, timed=False, any_format=True, corruptions=True
+    )
+    page = strip_html(validation, sets)
+    drawings = re.findall(r"<svg.*?</svg>", page)
+    assert len(drawings) == len(sets)
+    for drawing, measured in zip(drawings, validation.sets, strict=True):
+        marks = [mark for mark in ElementTree.fromstring(drawing).iter() if mark.tag.endswith("circle")]
+        said = {mark[0].text for mark in marks}
+        assert len(marks) == 36 * len(models)
+        for comparison in measured.comparisons:
+            name = comparison.model.name
+            rows = comparison.corrupted
+            assert {f"{name}, {r.corruption} {r.severity}: {100 * r.drop:+.2f}" for r in rows} <= said
+    assert "first &amp; more: string accuracy lost against the float model" in page
+    assert page.count("The dashed line is the gate") == len(sets)
 
 
 @pytest.mark.parametrize("corruption", STRIP_CORRUPTIONS, ids=lambda c: c.name)
