@@ -2,11 +2,13 @@
 
 The network takes a window of fixed width. A wider strip is read in windows that overlap: no answer depends
 on more than `_SEEN` pixels to either side, so those are dropped where two windows meet, and what is left is
-what one window of the strip's width would have given.
+what one window of the strip's width would have given. For the same reason a short strip with `_SEEN` pixels
+of paper behind it is all that the network need be given.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -20,6 +22,10 @@ from edgedigits.strips import STEP
 
 _SEEN = 32
 """Pixels to either side on which an answer may depend; a multiple of `STEP`."""
+
+_WIDTHS = (96, 128, 160)
+"""Windows narrower than the model's own, in pixels, that an interpreter is built for, each when it is first
+needed: what a call costs goes with the width, and an interpreter takes a megabyte."""
 
 
 class StripModel:
@@ -43,13 +49,14 @@ class StripModel:
         """The package that does the work: `ai_edge_litert` or `tflite_runtime`."""
         interpreter = self._opener.open()
         self._check(interpreter)
-        self._interpreter = interpreter
         source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        self._index_in, self._index_out = source["index"], target["index"]
         self.input_dtype, self.output_dtype = np.dtype(source["dtype"]), np.dtype(target["dtype"])
         self.height, self.width, _ = self.card.input_shape
         self.steps = self.width // STEP
         """Answers for a window."""
+        self._windows = {self.width: _Window(interpreter, self.width, len(self.card.labels))}
+        # What is compiled for a delegate is of one size.
+        self._narrower = [width for width in _WIDTHS if width < self.width and not self._opener.delegate]
         self._levels = _levels(self.input_dtype, source["quantization"])
         scale, zero = target["quantization"]
         # An integer is what the network is sure of to a step; a float has no steps.
@@ -68,7 +75,7 @@ class StripModel:
     @property
     def uses_xnnpack(self) -> bool:
         """Whether XNNPACK's kernels do the work, not the runtime's plain ones (they may differ by a step)."""
-        return self._opener.uses_xnnpack(self._interpreter)
+        return self._opener.uses_xnnpack(self._windows[self.width].interpreter)
 
     def tensor(self, strips: NDArray[np.uint8]) -> NDArray[Any]:
         """Return strips (uint8, N×height×width, ink bright) as the network's raw input, N×height×width×1."""
@@ -76,11 +83,10 @@ class StripModel:
 
     def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Run the network on raw windows, N×height×width×1; return raw answers, N×steps×labels."""
+        window = self._windows[self.width]
         answers = np.empty((len(tensor), self.steps, len(self.card.labels)), self.output_dtype)
         for i in range(len(tensor)):
-            self._interpreter.set_tensor(self._index_in, tensor[i : i + 1])
-            self._interpreter.invoke()
-            answers[i] = self._interpreter.get_tensor(self._index_out).reshape(answers.shape[1:])
+            answers[i] = window.run(tensor[i : i + 1])
         return answers
 
     def log_probabilities(self, strip: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -93,13 +99,14 @@ class StripModel:
         parts = []
         start = 0
         while True:
-            last = strip.shape[1] - start <= self.width
-            window = np.zeros((1, self.height, self.width), np.uint8)
-            piece = strip[:, start : start + self.width]
-            window[0, :, : piece.shape[1]] = piece
-            answers = self.invoke(self.tensor(window))[0]
+            left = strip.shape[1] - start
+            window = self._window(left)
+            raw = np.full((1, self.height, window.width, 1), self._levels[0])
+            piece = strip[:, start : start + window.width]
+            raw[0, :, : piece.shape[1], 0] = self._levels.take(piece)
+            answers = window.run(raw)
             begin = _SEEN // STEP if start else 0
-            if last:
+            if left <= window.width:
                 parts.append(answers[begin : count - start // STEP])
                 break
             parts.append(answers[begin : self.steps - _SEEN // STEP])
@@ -109,6 +116,20 @@ class StripModel:
         )
         logits -= logits.max(axis=1, keepdims=True)
         return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), np.float32)
+
+    def _window(self, left: int) -> _Window:
+        """Return the narrowest window that shows as much as the widest of a strip of `left` pixels."""
+        for width in self._narrower:
+            if left + _SEEN <= width:
+                if width not in self._windows:
+                    try:
+                        narrow = self._opener.open([1, self.height, width, 1])
+                        self._windows[width] = _Window(narrow, width, len(self.card.labels))
+                    except (ModelError, ValueError):
+                        self._narrower = []  # a network that can't be resized
+                        break
+                return self._windows[width]
+        return self._windows[self.width]
 
     def _check(self, interpreter: Any) -> None:
         """Compare the tensors with the card; raises `ModelError` for the first thing that differs."""
@@ -143,6 +164,28 @@ class StripModel:
                     f"{self.source}: {np.dtype(details['dtype']).name} where {expected} is expected "
                     f"(its {what}, in the format {card.format}); {remedy}"
                 )
+
+
+class _Window:
+    """One interpreter for windows of one width, in pixels.
+
+    Raises `ValueError` where it gives another number of answers than such a window has.
+    """
+
+    def __init__(self, interpreter: Any, width: int, labels: int) -> None:
+        self.interpreter, self.width = interpreter, width
+        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        self._index_in, self._index_out = source["index"], target["index"]
+        self._shape = width // STEP, labels
+        if math.prod(int(n) for n in target["shape"]) != math.prod(self._shape):
+            raise ValueError(f"windows of {width} pixels give {'×'.join(map(str, target['shape']))} answers")
+
+    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Run the network on a raw window, 1×height×width×1; return raw answers, steps×labels."""
+        self.interpreter.set_tensor(self._index_in, tensor)
+        self.interpreter.invoke()
+        answers: NDArray[Any] = self.interpreter.get_tensor(self._index_out).reshape(self._shape)
+        return answers
 
 
 def _levels(dtype: np.dtype[Any], quantization: tuple[float, int]) -> NDArray[Any]:

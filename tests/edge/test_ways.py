@@ -95,6 +95,23 @@ def test_windows_of_a_long_strip_are_as_one(
     np.testing.assert_array_equal(answers[100:180].argmax(axis=1), shifted[50:130].argmax(axis=1))
 
 
+@pytest.mark.parametrize("width", [1, 40, 63, 64, 65, 96, 97, 128, 129, 160, 161, 192])
+def test_a_narrow_window_says_what_the_whole_one_does(
+    width: int, model: StripModel, digits: Callable[[str], list[np.ndarray]]
+) -> None:
+    strip = prepare(written(digits("1234567890"), 1))[:, 20 : 20 + width]
+    assert strip.shape[1] == width
+    whole = np.zeros((1, model.height, model.width), np.uint8)
+    whole[0, :, :width] = strip
+    raw = model.invoke(model.tensor(whole))[0, : -(-width // 2)]
+    answers = model.log_probabilities(strip)
+    assert answers.shape == raw.shape
+    # Logits differ from log probabilities by a number of their own at each step.
+    relative = raw.astype(float) - raw[:, -1:]
+    unit = (answers - answers[:, -1:])[relative != 0] / relative[relative != 0]
+    np.testing.assert_allclose(unit, unit.mean(), rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("opener", "name", "said"),
     [
