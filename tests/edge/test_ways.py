@@ -95,7 +95,7 @@ def test_windows_of_a_long_strip_are_as_one(
     np.testing.assert_array_equal(answers[100:180].argmax(axis=1), shifted[50:130].argmax(axis=1))
 
 
-@pytest.mark.parametrize("width", [1, 40, 63, 64, 65, 96, 97, 128, 129, 160, 161, 192])
+@pytest.mark.parametrize("width", [1, 40, 64, 65, 88, 96, 97, 120, 128, 152, 160, 184, 192])
 def test_a_narrow_window_says_what_the_whole_one_does(
     width: int, model: StripModel, digits: Callable[[str], list[np.ndarray]]
 ) -> None:
