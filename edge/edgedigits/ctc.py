@@ -16,6 +16,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +73,8 @@ def best_texts(
         grow.setdefault(step, []).append(label)
     # A beginning is kept as a number whose digits, in a base of one more than there are characters, are its
     # labels, each raised by 1: 0 is the empty one. With it, its last label and the ways of it that end in a
-    # blank, and those that end in that label.
-    beams = [(0, blank, 1.0, 0.0)]
+    # blank, and those that end in that label; before it, both together.
+    beams: list[_Beam] = [(1.0, 0, blank, 1.0, 0.0)]
     step = 0
     for growing in (*grow, len(rows)):
         if step < growing:
@@ -84,16 +85,19 @@ def best_texts(
         row = rows[growing]
         at_blank = row[blank]
         labels = [(label, row[label]) for label in grow[growing]]
-        following: dict[int, list[float]] = {}
-        for prefix, last, ended, open_ in beams:
-            total = ended + open_
+        ranked: list[Any] = []
+        # One that is kept may come about in two ways, as it is and by a shorter one's growth; all others grow
+        # from one only.
+        kept: dict[int, list[Any] | None] = {each[1]: None for each in beams}
+        for total, prefix, last, ended, open_ in beams:
             repeated = open_ * row[last] if last != blank else 0.0
-            known = following.get(prefix)
+            known = kept[prefix]
             if known is None:
-                following[prefix] = [last, total * at_blank, repeated]
+                known = kept[prefix] = [0.0, prefix, last, total * at_blank, repeated]
+                ranked.append(known)
             else:
-                known[1] += total * at_blank
-                known[2] += repeated
+                known[3] += total * at_blank
+                known[4] += repeated
             so_far = () if constraint is None else _labels(prefix, base)
             for label, chance in labels:
                 # The same label again is a new character only behind a blank.
@@ -103,41 +107,46 @@ def best_texts(
                 if constraint is not None and not constraint.may_go_on(so_far, label):
                     continue
                 longer = prefix * base + label + 1
-                known = following.get(longer)
+                if longer not in kept:
+                    ranked.append((grown, longer, label, 0.0, grown))
+                    continue
+                known = kept[longer]
                 if known is None:
-                    following[longer] = [label, 0.0, grown]
+                    known = kept[longer] = [0.0, longer, label, 0.0, grown]
+                    ranked.append(known)
                 else:
-                    known[2] += grown
-        ranked = [
-            (ended + open_, (text, last, ended, open_)) for text, (last, ended, open_) in following.items()
-        ]
+                    known[4] += grown
+        for known in kept.values():
+            assert known is not None
+            known[0] = known[3] + known[4]
         ranked.sort(key=_TOTAL, reverse=True)
         least = _HOPELESS * ranked[0][0]
-        beams = [beginning for total, beginning in ranked[:beam] if total >= least]
-    texts = [(_labels(prefix, base), ended + open_) for prefix, _, ended, open_ in beams]
+        beams = [each for each in ranked[:beam] if each[0] >= least]
+    texts = [(_labels(prefix, base), total) for total, prefix, _, _, _ in beams]
     texts = [(p, v) for p, v in texts if constraint is None or constraint.may_end(p)]
     texts.sort(key=lambda item: -item[1])
     return [Hypothesis(prefix, probability) for prefix, probability in texts[:count]]
 
 
-_Beam = tuple[int, int, float, float]
+_Beam = tuple[float, int, int, float, float]
 
 
 def _without_growth(beams: list[_Beam], rows: list[list[float]], blank: int) -> list[_Beam]:
     """Return beams after steps at which no beginning grows; their order stays."""
     # After these steps: ways from one that ended in a blank; of one that ended in its last label, those that
     # end in a blank now, and those that still end in the label.
-    through = math.prod(row[blank] for row in rows)
+    through = math.prod([row[blank] for row in rows])
     of_label: dict[int, tuple[float, float]] = {blank: (through, 0.0)}
     found = []
-    for prefix, last, ended, open_ in beams:
+    for _, prefix, last, ended, open_ in beams:
         ways = of_label.get(last)
         if ways is None:
             closed, still = 0.0, 1.0
             for row in rows:
                 closed, still = (closed + still) * row[blank], still * row[last]
             ways = of_label[last] = closed, still
-        found.append((prefix, last, ended * through + open_ * ways[0], open_ * ways[1]))
+        ended, open_ = ended * through + open_ * ways[0], open_ * ways[1]
+        found.append((ended + open_, prefix, last, ended, open_))
     return found
 
 
