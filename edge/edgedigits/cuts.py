@@ -57,17 +57,24 @@ def find_cuts(ink: NDArray[np.uint8], settings: CutSettings = CutSettings()) -> 
     if width < 3 or height < 3:
         return []
     # A column of paper on each side lets a path lean out of the box.
-    cost = np.pad(ink.astype(np.float32) * (1 / 255), ((0, 0), (1, 1))) + np.float32(settings.paper_cost)
-    middle = height // 2
-    down, came_down = _least(cost[: middle + 1], settings)
-    up, came_up = _least(cost[middle:][::-1], settings)
-    through = down + up - cost[middle]
+    cost = np.full((height, width + 2), settings.paper_cost, np.float32)
+    cost[:, 1:-1] += ink.astype(np.float32) * (1 / 255)
+    # From the top and from the bottom to the middle at once, side by side with a wall between them. Where
+    # the lower half is the shorter one, a row that costs nothing goes before it.
+    middle, across = height // 2, width + 2
+    both = np.zeros((middle + 1, 2 * across + 1), np.float32)
+    both[:, :across], both[:, across] = cost[: middle + 1], np.inf
+    both[2 * middle + 1 - height :, across + 1 :] = cost[: middle - 1 : -1]
+    sums, came = _least(both, settings)
+    through = sums[:across] + sums[across + 1 :] - cost[middle]
     dearest = settings.dearest * height + settings.paper_cost * height
     ends = np.array(_minima(through, dearest, settings, height), np.intp)
-    ways = np.concatenate([_follow(came_down, ends)[::-1], _follow(came_up, ends)[1:]])
-    crossed = np.take_along_axis(cost, ways, axis=1).sum(axis=0) - settings.paper_cost * height
-    ways = np.clip(ways - 1, 0, width)
-    return [Cut(ways[:, k], max(0.0, float(ink_crossed))) for k, ink_crossed in enumerate(crossed)]
+    paths = _follow(came, np.concatenate([ends, ends + (across + 1)]))
+    down, up = paths[:, : ends.size], paths[: height - middle, ends.size :] - (across + 1)
+    ways = np.concatenate([down[::-1], up[1:]])
+    crossed = cost[np.arange(height)[:, None], ways].sum(axis=0) - settings.paper_cost * height
+    ways = np.clip(ways - 1, 0, width).astype(np.intp)
+    return [Cut(ways[:, k], max(0.0, ink_crossed)) for k, ink_crossed in enumerate(crossed.tolist())]
 
 
 @dataclass(frozen=True)
@@ -101,14 +108,14 @@ def parts_between(
     edges = [np.zeros(height, np.intp), *(cut.path for cut in cuts), np.full(height, width, np.intp)]
     costs = [0.0, *(cut.cost for cut in cuts), 0.0]
     columns = np.arange(width)
-    right_of = [columns >= edge[:, None] for edge in edges]
+    left_of = [(columns < edge[:, None]).view(np.uint8) for edge in edges]
     first, last = [int(edge.min()) for edge in edges], [int(edge.max()) for edge in edges]
     parts = []
     for start in range(len(edges) - 1):
+        right_side = ink * (1 - left_of[start])
         for stop in range(start + 1, len(edges)):
             across = slice(first[start], last[stop])
-            between = right_of[start][:, across] & ~right_of[stop][:, across]
-            own = ink[:, across] * between.view(np.uint8)
+            own = right_side[:, across] * left_of[stop][:, across]
             x, y, w, h = cv2.boundingRect(own)
             too_wide = w > settings.widest * tall
             if stop > start + 1 and (too_wide or w < settings.narrowest * tall):
@@ -120,10 +127,10 @@ def parts_between(
     return parts
 
 
-def _least(cost: NDArray[np.float32], settings: CutSettings) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+def _least(cost: NDArray[np.float32], settings: CutSettings) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the cost of the least path from the first row to each pixel of the last, and whence it came.
 
-    The second array is int8, H×W: the step to the side (−1, 0, 1) that led from the row above.
+    The second array is int32, H×W: the column in the row above that led to each pixel; its first row is none.
     """
     height, width = cost.shape
     lean = np.float32(settings.lean_cost)
@@ -136,39 +143,39 @@ def _least(cost: NDArray[np.float32], settings: CutSettings) -> tuple[NDArray[np
         np.minimum(after, before[1:-1], out=after)
         after += here
     straight, left, right = sums[:-1, 1:-1], sums[:-1, :-2] + lean, sums[:-1, 2:] + lean
-    came = np.zeros((height, width), np.int8)
-    came[1:][left < straight] = -1
-    came[1:][right < np.minimum(left, straight)] = 1
+    came = np.empty((height, width), np.int32)
+    came[:] = np.arange(width)
+    came[1:] -= (left < straight) & (left <= right)
+    came[1:] += right < np.minimum(left, straight)
     return sums[-1, 1:-1], came
 
 
-def _follow(came: NDArray[np.int8], ends: NDArray[np.intp]) -> NDArray[np.intp]:
+def _follow(came: NDArray[np.int32], ends: NDArray[np.intp]) -> NDArray[np.int32]:
     """Return the columns of the paths that end at `ends` in the last row, from the last row to the first.
 
-    The result is intp, H×N for N ends.
+    The result is int32, H×N for N ends.
     """
-    paths = np.empty((len(came), ends.size), np.intp)
-    x = ends
-    for path, step in zip(paths, came[::-1], strict=True):
-        path[:] = x
-        x = x + step[x]
+    paths = np.empty((len(came), ends.size), np.int32)
+    paths[0] = ends
+    for below, path, row in zip(paths, paths[1:], came[:0:-1], strict=False):
+        row.take(below, out=path, mode="clip")  # none is out of range; to raise, NumPy would fill a copy
     return paths
 
 
 def _minima(through: NDArray[np.float32], dearest: float, settings: CutSettings, height: int) -> list[int]:
     """Return the local minima of the cost, cheapest kept where they crowd, from left to right."""
-    inner = through[1:-1]
+    inner = through[1:-1].tolist()
+    last = len(inner) - 1
     # The middle of a flat valley, not its edge.
     candidates = []
     start = 0
-    while start < inner.size:
+    while start <= last:
+        level = inner[start]
         stop = start
-        while stop + 1 < inner.size and abs(inner[stop + 1] - inner[start]) < 1e-6:
+        while stop < last and abs(inner[stop + 1] - level) < 1e-6:
             stop += 1
-        lower_left = start == 0 or inner[start - 1] > inner[start]
-        lower_right = stop == inner.size - 1 or inner[stop + 1] > inner[start]
-        if lower_left and lower_right and start > 0 and stop < inner.size - 1 and inner[start] <= dearest:
-            candidates.append((float(inner[start]), (start + stop) // 2 + 1))
+        if start > 0 and stop < last and inner[start - 1] > level < inner[stop + 1] and level <= dearest:
+            candidates.append((level, (start + stop) // 2 + 1))
         start = stop + 1
     distance = settings.least_distance * height
     kept: list[int] = []
