@@ -39,7 +39,7 @@ from edgedigits.runtime import read_model
 from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, StripReader, region_of
-from edgedigits.turned import turned_by
+from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
 
 DEFAULT_MODEL = "compact-int8"
 DEFAULT_STRIP_MODEL = "strip-int8"
@@ -124,7 +124,7 @@ class Reader:
 
         `size` is that of the picture in which `hypotheses` has its boxes: working pixels.
         """
-        if self.way == "auto" and self._strips_serve:
+        if self.way == "auto" and self._reads_digits:
             if hypotheses.lone:
                 # A glyph that stands alone is the glyph network's business, which has learnt what is no
                 # digit; but not the only glyph that was found in a whole strip of writing.
@@ -157,7 +157,7 @@ class Reader:
         reading of a strip fails it, its `readings` have the best that pass.
 
         Whether the writing is upright is looked into, and lines that read as well the other way up are not
-        accepted (see `turned.turned_by`), unless `upright` says that it is known, or the way is "glyph".
+        accepted (see `turned.turned_by`), unless `upright` says that it is known.
 
         Raises `PictureError` for an array of another kind.
 
@@ -199,10 +199,20 @@ class Reader:
         lines = weigh_surroundings(list(found.values()), self.rule, refused)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
-        grey = dark_on_light(image, ink)
-        boxes = (boxes_in(grey, ink, hypotheses[k]) for k in found)
-        turned = turned_by(self.strips, grey, list(zip(lines, boxes, strict=True)))
+        turned = self._turned_by(lines, [hypotheses[k] for k in found], image, ink)
         return refuse_turned(lines, turned, self.rule) if turned else lines
+
+    def _turned_by(
+        self, lines: Sequence[Line], hypotheses: list[LineHypotheses], image: NDArray[np.uint8], ink: Ink
+    ) -> int:
+        """Return by how many degrees clockwise the paper seems to lie turned."""
+        if self.way == "glyph":
+            read = glyphs_turned(lines, lambda k: _digits_of(hypotheses[k]), self._classify, self._characters)
+            around = [(line, [digit.box for digit in line.digits]) for line in lines]
+            return turned_by(read, around, OF_GLYPHS)
+        grey = dark_on_light(image, ink)
+        boxes = [boxes_in(grey, ink, each) for each in hypotheses]
+        return turned_by(strips_turned(self.strips, grey, boxes), list(zip(lines, boxes, strict=True)))
 
     def _lines(
         self,
@@ -235,12 +245,12 @@ class Reader:
 
     @property
     def _can_tell_turned(self) -> bool:
-        """Whether a strip model that reads the same is at work."""
-        return self.way == "strip" or (self.way == "auto" and self._strips_serve)
+        """Whether there is a network that the question can be put to."""
+        return self.way == "strip" or self._reads_digits
 
     @functools.cached_property
-    def _strips_serve(self) -> bool:
-        """Whether the strip model reads what the other does: digits, not letters."""
+    def _reads_digits(self) -> bool:
+        """Whether the model reads digits, as the strip model does, and not letters."""
         return all(label.isdigit() for _, label in self._characters)
 
     def _read_strips(
@@ -329,6 +339,12 @@ def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> l
     height, width = grey.shape
     across = width / ink.contrast.shape[1], height / ink.contrast.shape[0]
     return [_scaled(glyph.box, across, (width, height)) for glyph in hypotheses.line.glyphs]
+
+
+def _digits_of(hypotheses: LineHypotheses) -> list[Asked]:
+    """Return the digits of a line's best reading, as they were classified."""
+    best = next(reading for reading in best_readings(*hypotheses.lattice()) if reading.text)
+    return [hypotheses.asked[arc.row] for arc in best.arcs if arc.separator is None]
 
 
 def _in_range(value: float | None, otherwise: float) -> float:

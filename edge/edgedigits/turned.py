@@ -1,8 +1,8 @@
 """Is the paper the right way up? Lines that read as well with the paper turned are not to be trusted.
 
 Most handwritten digits upside down pass for others (6 and 9, 4 and 7) or for themselves, and a column of
-digits may be a line that lies on its side. The strip network reads the wrong way up, too, but less surely:
-what it says of the turned strip is held against the reading of the line as it stands.
+digits may be a line that lies on its side. The networks read the wrong way up, too, but less surely: what one
+says of the turned strip, or of the turned glyphs, is held against the reading of the line as it stands.
 
 Some numbers read well both ways up (808; 1600, which is 0091): there the paper is taken to be upright.
 """
@@ -10,12 +10,13 @@ Some numbers read well both ways up (808; 1600, which is 0091): there the paper 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.hypotheses import Asked
 from edgedigits.page import Box, Line
 from edgedigits.strip_reading import StripReader
 
@@ -46,24 +47,72 @@ class TurnedSettings:
     """A line with fewer digits says nothing about being upside down; one with more is in no column."""
 
 
+OF_GLYPHS = TurnedSettings(better=1.1, lone=math.inf)
+"""The same where glyphs are turned one by one, and a lone one is taken as it stands: chosen there, too."""
+
+ReadTurned = Callable[[Sequence[int], int], tuple[str, float]]
+"""Reads lines, by their numbers, as one with the paper turned anticlockwise by so many quarter turns: the
+best text, and its probability on the scale of the lines' confidences."""
+
+
+def strips_turned(strips: StripReader, grey: NDArray[np.uint8], boxes: Sequence[Sequence[Box]]) -> ReadTurned:
+    """Return what reads turned lines as strips.
+
+    `grey` is uint8, H×W, dark ink on light, `boxes` are those of each line's pieces of ink in its pixels.
+    """
+
+    def read(lines: Sequence[int], turns: int) -> tuple[str, float]:
+        return strips.best(*_turned(grey, [box for k in lines for box in boxes[k]], turns))
+
+    return read
+
+
+def glyphs_turned(
+    lines: Sequence[Line],
+    digits_of: Callable[[int], Sequence[Asked]],
+    classify: Callable[[list[Asked]], None],
+    characters: Sequence[tuple[int, str]],
+) -> ReadTurned:
+    """Return what reads turned lines glyph by glyph, each glyph of the reading turned where it stands.
+
+    `digits_of` returns a line's digits as they were classified, by the number of the line, `classify` fills
+    in probabilities, `characters` are the classes that are text, by their index among these.
+    """
+
+    def best(digit: Asked) -> tuple[float, str]:
+        assert digit.probabilities is not None
+        return max((max(float(digit.probabilities[k]), _NEVER), label) for k, label in characters)
+
+    def read(numbers: Sequence[int], turns: int) -> tuple[str, float]:
+        digits = [digit for k in numbers for digit in digits_of(k)]
+        turned = [Asked(np.ascontiguousarray(np.rot90(digit.ink, turns)), digit.box) for digit in digits]
+        classify(turned)
+        # The lines' confidences know of more than the glyphs; all that counts is how these look turned.
+        scale = math.prod(lines[k].confidence for k in numbers)
+        gain = math.prod(
+            best(after)[0] / best(before)[0] for after, before in zip(turned, digits, strict=True)
+        )
+        said = [best(digit)[1] for digit in turned]
+        return "".join(said[::-1] if turns == 2 else said), scale * gain
+
+    return read
+
+
 def turned_by(
-    strips: StripReader,
-    grey: NDArray[np.uint8],
+    read: ReadTurned,
     lines: Sequence[tuple[Line, Sequence[Box]]],
     settings: TurnedSettings = TurnedSettings(),
 ) -> int:
     """Return by how many degrees clockwise the paper in a picture seems to lie turned: 0, 90, 180 or 270.
 
-    `grey` is uint8, H×W, dark ink on light, `lines` is all that was read in it, each with the boxes of its
-    pieces of ink in pixels of `grey`.
+    `lines` is all that was read in it, each with the boxes of its pieces of ink.
     """
-    side = _on_its_side(strips, grey, lines, settings)
-    return side or (180 if _upside_down(strips, grey, lines, settings) else 0)
+    side = _on_its_side(read, lines, settings)
+    return side or (180 if _upside_down(read, lines, settings) else 0)
 
 
 def _on_its_side(
-    strips: StripReader,
-    grey: NDArray[np.uint8],
+    read: ReadTurned,
     lines: Sequence[tuple[Line, Sequence[Box]]],
     settings: TurnedSettings,
 ) -> int:
@@ -78,25 +127,25 @@ def _on_its_side(
     upright = max(_NEVER, math.prod(line.confidence for line, _ in lines))
     found = {}
     for turns, degrees in ((1, 90), (3, 270)):
-        found[degrees] = strips.best(*_turned(grey, every, turns))[1]
+        found[degrees] = read(range(len(lines)), turns)[1]
     best = max(found, key=found.__getitem__)
     return best if found[best] >= settings.as_good * upright else 0
 
 
 def _upside_down(
-    strips: StripReader,
-    grey: NDArray[np.uint8],
+    read: ReadTurned,
     lines: Sequence[tuple[Line, Sequence[Box]]],
     settings: TurnedSettings,
 ) -> bool:
     """Return whether the longest accepted lines, taken together, read better upside down."""
-    long = [each for each in lines if each[0].accepted and len(each[0].digits) >= settings.shortest]
-    long.sort(key=lambda each: -len(each[0].digits))
+    accepted = [(k, line) for k, (line, _) in enumerate(lines) if line.accepted]
+    long = [each for each in accepted if len(each[1].digits) >= settings.shortest]
+    long.sort(key=lambda each: -len(each[1].digits))
     gain = 0.0
-    for line, boxes in long[: settings.most_lines]:
+    for k, line in long[: settings.most_lines]:
         if _is_surely_upright(line.text):
             return False
-        text, turned = strips.best(*_turned(grey, boxes, 2))
+        text, turned = read([k], 2)
         turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
         gain += math.log(max(turned, _NEVER) / max(line.confidence, _NEVER))
         if gain <= math.log(settings.surely_upright):
