@@ -9,6 +9,7 @@ The lattice then holds both.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,9 +64,8 @@ class LineHypotheses:
         self._characters, self._can_doubt = characters, can_doubt
         self._settings, self._cuts, self._lattice = settings, cuts, lattice
         self._clusters = find_clusters(line)
-        heights = [glyph.box[3] for glyph in line.glyphs]
-        self._tall = float(np.median(heights))
-        self._top = float(np.median([glyph.box[1] for glyph in line.glyphs]))
+        self._tall = float(statistics.median([glyph.box[3] for glyph in line.glyphs]))
+        self._top = float(statistics.median([glyph.box[1] for glyph in line.glyphs]))
         self._arcs: list[Arc] = []
         self._nodes = 0
         self._of_glyph: dict[int, int] = {}
@@ -97,7 +97,7 @@ class LineHypotheses:
     def certainty(self) -> float:
         """The probability (0…1) that each of the `glyphs`, classified, is the digit it looks most like."""
         rows = [self.asked[k].probabilities for k in self._of_glyph.values()]
-        return math.prod(max(float(row[k]) for k, _ in self._characters) for row in rows if row is not None)
+        return math.prod(self._best(row) for row in rows if row is not None)
 
     @property
     def in_doubt(self) -> bool:
@@ -131,8 +131,13 @@ class LineHypotheses:
         height = max(height, round(self._tall))
         if not self._can_doubt:
             return width <= self._settings.widest_unless_doubted * height
-        best = max(float(probabilities[k]) for k, _ in self._characters)
+        best = self._best(probabilities)
         return best >= self._settings.sure and width <= self._settings.widest * height
+
+    def _best(self, probabilities: NDArray[np.float32]) -> float:
+        """Return the probability of the likeliest character."""
+        values = probabilities.tolist()
+        return float(max([values[k] for k, _ in self._characters]))
 
     def _add(self, row: int, start: int, stop: int, log_prior: float) -> None:
         self._arcs.append(Arc(start, stop, self.asked[row].box, log_prior, row))
@@ -165,7 +170,7 @@ class LineHypotheses:
                 self._arcs.append(Arc(start, stop, box, prior + log_probability, separator=text))
             if stop == start + 1:
                 amount = np.count_nonzero(part.ink > 100) / self._tall**2
-                dirt = float(np.log(settings.dirt)) - settings.dirt_ink * amount
+                dirt = math.log(settings.dirt) - settings.dirt_ink * amount
                 self._arcs.append(Arc(start, stop, box, prior + dirt, separator=""))
         self._nodes += steps
 
@@ -179,7 +184,7 @@ class LineHypotheses:
         flat = width > height
         text = "-" if flat and 0.2 <= level <= 0.8 else "," if height > 1.4 * width else "."
         unlike = 0.0 if flat or level > 0.6 else 1.0
-        likely = float(np.log(self._lattice.separator))
+        likely = math.log(self._lattice.separator)
         return text, likely - unlike - max(0.0, relative - 0.3) / 0.075
 
     def _labels(self, arc: Arc) -> tuple[tuple[str, float], ...]:

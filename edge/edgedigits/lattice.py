@@ -100,7 +100,8 @@ def glyph_labels(
     is left to classes that are no text counts for `?` where the glyph stands on its own
     (`may_be_rejected`); of a part that was only cut out to be tried it says nothing about the line.
     """
-    ranked = sorted(((float(probabilities[k]), -k, label) for k, label in characters), reverse=True)
+    values = probabilities.tolist()
+    ranked = sorted([(values[k], -k, label) for k, label in characters], reverse=True)
     labels = [(label, math.log(max(p, 1e-9))) for p, _, label in ranked[: settings.labels]]
     if may_be_rejected:
         no_text = 1.0 - sum(p for p, _, _ in ranked)
@@ -131,10 +132,18 @@ def best_readings(
         bound = max(likeliest, default=0.0) - settings.bound
         for arc, states, options in ways:
             for text, state in states:
+                total, best = state.total, state.best
                 for label, step in options:
-                    if state.total + step < bound:
+                    own = total + step
+                    if own < bound:
                         break  # and so are all further labels
-                    _add(beam, text + label, state, arc, step)
+                    known = beam.get(text + label)
+                    if known is None:
+                        beam[text + label] = _State(own, best + step, arc, state)
+                        continue
+                    known.total = max(known.total, own) + math.log1p(math.exp(-abs(known.total - own)))
+                    if best + step > known.best:
+                        known.best, known.arc, known.before = best + step, arc, state
         beams.append(_pruned(beam, settings))
     final = beams[-1]
     if not final:
@@ -155,19 +164,8 @@ def _options(arc: Arc) -> list[tuple[str, float]]:
     return [(label, log_probability + arc.log_prior) for label, log_probability in arc.labels]
 
 
-def _add(beam: dict[str, _State], text: str, before: _State, arc: Arc, step: float) -> None:
-    total, best = before.total + step, before.best + step
-    known = beam.get(text)
-    if known is None:
-        beam[text] = _State(total, best, arc, before)
-        return
-    known.total = max(known.total, total) + math.log1p(math.exp(-abs(known.total - total)))
-    if best > known.best:
-        known.best, known.arc, known.before = best, arc, before
-
-
 def _pruned(beam: dict[str, _State], settings: LatticeSettings) -> list[tuple[str, _State]]:
-    ranked = sorted(beam.items(), key=lambda item: -item[1].total)[: settings.readings]
+    ranked = sorted(beam.items(), key=lambda item: item[1].total, reverse=True)[: settings.readings]
     return [item for item in ranked if item[1].total >= ranked[0][1].total - settings.bound]
 
 

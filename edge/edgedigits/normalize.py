@@ -47,20 +47,22 @@ def normalize_all(inks: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     squares = np.zeros((len(inks), BOX, BOX), np.float32)
     for square, ink in zip(squares, inks, strict=True):
         _fill(square, ink)
-    peaks = squares.max(axis=(1, 2), initial=0)
-    squares *= 255 / np.where(peaks > 0, peaks, 1)[:, None, None]
-    glyphs = np.rint(squares).astype(np.uint8)
-    left, top = _shifts(glyphs.sum(axis=1)), _shifts(glyphs.sum(axis=2))
+    peaks = squares.reshape(len(inks), BOX * BOX).max(axis=1)
+    squares *= (255 / np.where(peaks > 0, peaks, 1))[:, None, None]
+    np.rint(squares, out=squares)
+    # A product by ones adds up as well as a sum does, and costs a third; whole numbers are exact in floats.
+    shifts = _shifts(np.concatenate([_ONES @ squares, squares @ _ONES])) + BOX
+    left, top = shifts.reshape(2, len(inks)).tolist()
     # A shift may carry the box's empty margin out of the field.
     around = np.zeros((len(inks), BOX + SIZE + BOX, BOX + SIZE + BOX), np.uint8)
-    for place, glyph, x, y in zip(around, glyphs, left + BOX, top + BOX, strict=True):
+    for place, glyph, x, y in zip(around, squares.astype(np.uint8), left, top, strict=True):
         place[y : y + BOX, x : x + BOX] = glyph
     return np.ascontiguousarray(around[:, BOX : BOX + SIZE, BOX : BOX + SIZE])
 
 
 def _fill(square: NDArray[np.float32], ink: NDArray[np.uint8]) -> None:
     """Fit a glyph's ink into the middle of a square (float32, 20×20, all 0)."""
-    x, y, width, height = ink_box(ink)
+    x, y, width, height = cv2.boundingRect(ink)
     if not width or not height:
         return
     side = max(width, height, SMALLEST_SIDE)
@@ -73,12 +75,16 @@ def _fill(square: NDArray[np.float32], ink: NDArray[np.uint8]) -> None:
     cv2.resize(padded, (BOX, BOX), dst=square, interpolation=mode)
 
 
-def _shifts(mass: NDArray[np.integer]) -> NDArray[np.intp]:
+_INDEX = np.arange(BOX, dtype=np.float32)
+_ONES = np.ones(BOX, np.float32)
+
+
+def _shifts(mass: NDArray[np.float32]) -> NDArray[np.intp]:
     """Return the whole-pixel shifts that bring centres of mass to `CENTRE` and cut no ink off.
 
-    `mass` is N×20, the ink in each column (or row) of N glyphs.
+    `mass` is N×20, the ink in each column (or row) of N glyphs: whole numbers, so that their sums are exact.
     """
-    centre = mass @ np.arange(BOX) / np.maximum(1, mass.sum(axis=1))
+    centre = (mass @ _INDEX).astype(np.float64) / np.maximum(1, mass @ _ONES)
     inked = mass > 0
     first, behind = inked.argmax(axis=1), BOX - inked[:, ::-1].argmax(axis=1)
     return np.clip(np.floor(CENTRE + 0.5 - centre).astype(np.intp), -first, SIZE - behind)
