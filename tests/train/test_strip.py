@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +91,19 @@ def test_settings_do_what_they_say(digits: Digits) -> None:
     with_signs = "".join(text for _, text in strips(digits, Composition(separators=1.0), 100))
     assert set(".,-") <= set(with_signs)
     assert all(text == "" for _, text in strips(digits, Composition(empty=1.0), 30))
+    # Seen narrow, as much is written within a strip as otherwise in one nearly twice as wide.
+    wide, narrow = (strips(digits, replace(plain, narrow=share), 60) for share in (0.0, 1.0))
+    assert sum(len(text) for _, text in narrow) > 1.4 * sum(len(text) for _, text in wide)
+
+
+def test_no_clear_picture_is_blurred(digits: Digits) -> None:
+    plain = Composition(background=0.0, rules=0.0, clutter=0.0, empty=0.0)
+    steepest = []
+    for clear in (0.0, 1.0):
+        made = strips(digits, replace(plain, clear=clear), 100)
+        edges = [np.abs(np.diff(image.astype(int))).max() for image, _ in made]
+        steepest.append(np.percentile(edges, 10))
+    assert steepest[1] > 1.05 * steepest[0]
 
 
 def columns_without_ink(image: np.ndarray) -> int:
@@ -190,24 +203,28 @@ def test_the_command_trains_a_run_folder(
 def test_a_network_is_trained_on_from_a_finished_run(
     data: DataSet, recipe: StripRecipe, tmp_path: Path
 ) -> None:
-    first = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, steps=20))
+    first = replace(recipe, training=replace(recipe.training, steps=20))
     run.run(first, data, tmp_path / "first", 0)
-    still = dataclasses.replace(
+    still = replace(
         first,
-        start=Start(str(tmp_path / "first")),
-        optimizer=dataclasses.replace(recipe.optimizer, rate=1e-12),
-        averaging=dataclasses.replace(recipe.averaging, decay=0.0),
+        start=Start((str(tmp_path / "first"),)),
+        optimizer=replace(recipe.optimizer, rate=1e-12),
+        averaging=replace(recipe.averaging, decay=0.0),
     )
     run.run(still, data, tmp_path / "second", 1)
-    learnt = [
-        run._parts(tf.saved_model.load(str(tmp_path / name / "model")).network)
-        for name in ("first", "second")
-    ]
-    np.testing.assert_allclose(learnt[0][0], learnt[1][0], atol=1e-6)
-    wider = dataclasses.replace(still, network=dataclasses.replace(recipe.network, along=(16,)))
+    run.run(first, data, tmp_path / "other", 2)
+    both = replace(still, start=Start((str(tmp_path / "first"), str(tmp_path / "other"))))
+    run.run(both, data, tmp_path / "mean", 1)
+    learnt = {
+        name: run._parts(tf.saved_model.load(str(tmp_path / name / "model")).network)[0].numpy()
+        for name in ("first", "second", "other", "mean")
+    }
+    np.testing.assert_allclose(learnt["first"], learnt["second"], atol=1e-6)
+    np.testing.assert_allclose((learnt["first"] + learnt["other"]) / 2, learnt["mean"], atol=1e-6)
+    wider = replace(still, network=replace(recipe.network, along=(16,)))
     with pytest.raises(RunError, match="another shape than the recipe's"):
         run.run(wider, data, tmp_path / "third", 0)
-    nowhere = dataclasses.replace(still, start=Start(str(tmp_path / "nowhere")))
+    nowhere = replace(still, start=Start((str(tmp_path / "nowhere"),)))
     with pytest.raises(RunError, match="holds no finished run"):
         run.run(nowhere, data, tmp_path / "fourth", 0)
 

@@ -192,18 +192,25 @@ class Loop:
         self, images: tf.Tensor, targets: tf.Tensor, chosen: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         size = chosen.shape[0]
+        counts = 1.0
         if self.replicas > 1:
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            chosen = chosen[replica :: self.replicas]
+            if size < self.replicas:
+                # Of nothing there are no mean and variance to normalize by: who would have no picture takes
+                # one that another has, and that counts for nothing.
+                counts = tf.cast(replica < size, tf.float32)
+                chosen = tf.gather(chosen, [replica % size])
+            else:
+                chosen = chosen[replica :: self.replicas]
         pixels = _pixels(tf.gather(images, chosen))
         wanted = self._one_hot(tf.gather(targets, chosen))
         with tf.GradientTape() as tape:
             logits = self.network(pixels, training=True)
             # The mean over the whole batch; the optimizer sums the gradients of the shares.
-            loss = tf.reduce_sum(losses(self.recipe.training.loss, logits, wanted)) / size
+            loss = counts * tf.reduce_sum(losses(self.recipe.training.loss, logits, wanted)) / size
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss, _hits(logits, wanted)
+        return loss, counts * _hits(logits, wanted)
 
     def _one_hot(self, targets: tf.Tensor) -> tf.Tensor:
         return targets if targets.dtype.is_floating else tf.one_hot(targets, self.classes)

@@ -28,6 +28,8 @@ SIGNS = ".,-=/:"
 """Separators that the network reads, in the order of its outputs after the ten digits."""
 LABELS = tuple("0123456789" + SIGNS)
 
+NARROW = 0.55
+"""Width, to its own, of a strip that is seen narrow, as the reader's second look has it."""
 _TALL = 96
 """Height of the sheet a string is written on before it is cut to a strip."""
 _FAR = 60.0
@@ -67,6 +69,8 @@ class _Hand:
     """Share of the digits taken from `forms`."""
     habits: tuple[int, ...]
     """Which of its forms each digit has, where it is of `forms`."""
+    swung: bool
+    """Whether the first digit is larger than the others."""
     printed: bool
     """Whether the digits keep the strokes they have in MNIST."""
     rises: tuple[float, ...]
@@ -87,15 +91,21 @@ class Composer:
         What is narrower than `width` has paper (0) at its right.
         """
         text: list[int]
+        narrow = random.random() < self.settings.narrow
+        room = round(width / NARROW) if narrow else width
         if random.random() < self.settings.empty:
-            ink, text = self._no_digits(width, random), []
+            ink, text = self._no_digits(room, random), []
         else:
-            ink, text = self._writing(width, random)
-        used = min(width, ink.shape[1])
+            ink, text = self._writing(room, random)
+        used = min(room, ink.shape[1])
         grey = self._paper(ink[:, :used], random)
-        strip = np.zeros((HEIGHT, width), np.uint8)
         prepared = prepare(grey)
-        strip[:, : prepared.shape[1]] = prepared[:, :width]
+        if narrow:
+            size = (max(1, round(prepared.shape[1] * NARROW)), HEIGHT)
+            prepared = np.asarray(cv2.resize(prepared, size, interpolation=cv2.INTER_AREA), np.uint8)
+        strip = np.zeros((HEIGHT, width), np.uint8)
+        prepared = prepared[:, :width]
+        strip[:, : prepared.shape[1]] = prepared
         return strip, text
 
     # What is written ----------------------------------------------------------------------------------
@@ -149,6 +159,7 @@ class Composer:
             stretch=float(np.exp(random.normal(0.05, 0.18))),
             forms=settings.forms * (2.6 * random.random() if random.random() < 0.6 else 0.25),
             habits=tuple(int(habit) for habit in random.integers(0, 1 << 16, 10)),
+            swung=random.random() < 0.08,
             printed=random.random() < 0.2,
             rises=tuple(np.exp(random.normal(0, 0.17, 10))),
             bows=tuple(random.normal(0, 0.05, 10)),
@@ -179,6 +190,8 @@ class Composer:
             tall = hand.height * np.exp(growth * number + random.normal(0, steady))
             if label == 0:
                 tall *= shrink
+            if number == 0 and hand.swung:
+                tall *= random.uniform(1.15, 1.6)
             if label < 10:
                 glyph = self._digit(label, tall, hand, random)
                 drop = random.normal(0, 0.05) * hand.height
@@ -413,11 +426,12 @@ class Composer:
     def _paper(self, ink: Canvas, random: np.random.Generator) -> npt.NDArray[np.uint8]:
         """Return a grey photograph of ink on paper: uint8, of the shape of `ink`."""
         height, width = ink.shape
+        clear = random.random() < self.settings.clear
         paper = random.uniform(120, 245)
         contrast = random.uniform(0.35, 0.85)
         dark = np.zeros_like(ink)
         if random.random() < self.settings.background:
-            strength = contrast * random.uniform(0.04, 0.36)
+            strength = contrast * random.uniform(0.04, 0.24 if clear else 0.36)
             _pattern(dark, strength, random)
         if random.random() < self.settings.rules:
             _rules(dark, contrast * random.uniform(0.3, 1.1), random)
@@ -428,7 +442,7 @@ class Composer:
             soft = np.clip((np.arange(width, dtype=np.float32) - edge) / random.uniform(2, 12), -0.5, 0.5)
             light = light * (1 - random.uniform(0.1, 0.35) * (0.5 + soft[None, :]))
         seen = np.asarray(paper * light * (1 - np.clip(dark, 0, 0.9)) * (1 - contrast * ink))
-        blur = random.uniform(0, 1.2)
+        blur = random.uniform(0.3, 0.9) if clear else random.uniform(0, 1.2)
         if blur > 0.25:
             seen = np.asarray(cv2.GaussianBlur(seen, (5, 5), blur))
         noise = random.uniform(0, 1) ** 3 * 0.05 * paper
@@ -573,8 +587,12 @@ def _pattern(dark: Canvas, strength: float, random: np.random.Generator) -> None
         dark += strength * np.clip((phase - sharp) / (1 - sharp), 0, 1)
     if kind == 4:
         dark += strength * random.uniform(0.3, 1.0) * (random.random(dark.shape, dtype=np.float32) - 0.5)
-    if random.random() < 0.15:  # an area of another tint
+    area = random.random()
+    if area < 0.15:  # an area of another tint
         dark[:, int(random.integers(0, width)) :] += strength * random.uniform(0.3, 1.0)
+    elif area < 0.25:  # a field that the writing leaves
+        top, left = round(random.uniform(0.1, 0.6) * height), int(random.exponential(3))
+        dark[top:, left:] += random.uniform(0.05, 0.25)
 
 
 def _rules(dark: Canvas, strength: float, random: np.random.Generator) -> None:

@@ -47,6 +47,10 @@ class Composition:
     """Share of the strips with printed lines. 0…1."""
     clutter: float = field(default=0.3, metadata=share())
     """Share of the strips with rests of other writing. 0…1."""
+    clear: float = field(default=0.0, metadata=share())
+    """Share of the strips whose picture is sharp and whose pattern is faint, as a scanner's are. 0…1."""
+    narrow: float = field(default=0.0, metadata=share())
+    """Share of the strips that are seen narrow, as the reader's second look sees them. 0…1."""
     empty: float = field(default=0.05, metadata=share())
     """Share of the strips without any digit. 0…1."""
 
@@ -71,8 +75,12 @@ class Network:
 class Start:
     """`[start]`: weights to begin with, in place of random ones."""
 
-    run: str = ""
-    """Run folder of a finished strip network of the same shape, from where the command runs; "" for none."""
+    runs: tuple[str, ...] = ()
+    """Run folders, from where the command runs, of finished strip networks of the same shape.
+
+    Of several the mean is taken, which reads about as well as all of them together where they were trained on
+    from one network (M. Wortsman et al. 2022).
+    """
 
 
 @dataclass(frozen=True)

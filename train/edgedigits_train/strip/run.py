@@ -193,8 +193,8 @@ def run(
         "seed": seed,
     }
     network = StripNetwork(recipe.network, len(LABELS), seed)
-    if recipe.start.run:
-        identity["start"] = _begin_with(network, Path(recipe.start.run))
+    if recipe.start.runs:
+        identity["start"] = _begin_with(network, [Path(folder) for folder in recipe.start.runs])
     loop = StripLoop(network, recipe)
     saved = out / "checkpoint.npz"
     history = _resume(loop, saved, identity)
@@ -263,24 +263,27 @@ def run(
     return report
 
 
-def _begin_with(network: StripNetwork, folder: Path) -> str:
-    """Give a network the weights of a finished run; return the checksum of that run's report.
+def _begin_with(network: StripNetwork, folders: Sequence[Path]) -> list[str]:
+    """Give a network the mean weights of finished runs; return the checksums of those runs' reports.
 
     Raises `RunError` where there is none, or its network has another shape.
     """
-    try:
-        report = (folder / REPORT).read_bytes()
-        trained = tf.saved_model.load(str(folder / "model")).network
-        pairs = list(zip(_parts(network), _parts(trained), strict=True))
-    except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
-        raise RunError(
-            f"{folder}: holds no finished run of a network like the recipe's to start from ({error})"
-        ) from error
-    for variable, value in pairs:
-        if variable.shape != value.shape:
+    checksums, learnt = [], []
+    for folder in folders:
+        try:
+            report = (folder / REPORT).read_bytes()
+            parts = _parts(tf.saved_model.load(str(folder / "model")).network)
+        except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+            raise RunError(
+                f"{folder}: holds no finished run of a strip network to start from ({error})"
+            ) from error
+        if [part.shape for part in parts] != [part.shape for part in _parts(network)]:
             raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
-        variable.assign(value)
-    return hashlib.sha256(report).hexdigest()
+        checksums.append(hashlib.sha256(report).hexdigest())
+        learnt.append([part.numpy() for part in parts])
+    for variable, *values in zip(_parts(network), *learnt, strict=True):
+        variable.assign(np.mean(values, axis=0))
+    return checksums
 
 
 def _parts(network: Any) -> list[tf.Variable]:
