@@ -7,6 +7,9 @@ a frame is not text at all.
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -97,7 +100,7 @@ def find_clusters(line: TextLine, gap: float = 0.04) -> list[Cluster]:
 
     Boxes no farther apart than `gap` heights of the line belong together.
     """
-    tall = _median(np.array([glyph.box[3] for glyph in line.glyphs], np.int64))
+    tall = statistics.median([glyph.box[3] for glyph in line.glyphs])
     groups: list[list[Glyph]] = []
     right = -np.inf
     for glyph in sorted(line.glyphs, key=lambda glyph: glyph.box[0]):
@@ -283,10 +286,9 @@ class _Components:
             return
         tall = _typical_height(heights)
         order = np.argsort(self.boxes[:, 0], kind="stable")
-        lefts = self.boxes[order, 0]
-        rights = lefts + self.boxes[order, 2]
+        x, y, w, h = self.boxes[order].T
         parent = list(range(len(self.members)))
-        merged = self.boxes.copy()
+        merged: list[Box] = [(left, top, width, height) for left, top, width, height in self.boxes.tolist()]
 
         def root(i: int) -> int:
             while parent[i] != i:
@@ -294,24 +296,29 @@ class _Components:
             return i
 
         # Only pieces that begin before this one ends (and a little after, for the flag of a 5) can join it.
-        reach = np.searchsorted(lefts, rights + 0.12 * tall, side="right")
-        middles = self.boxes[order, 1] + self.boxes[order, 3] / 2
-        for position, i in enumerate(order):
+        reach = np.searchsorted(x, x + w + 0.12 * tall, side="right").tolist()
+        middles = y + h / 2
+        places = order.tolist()
+        for position, i in enumerate(places):
+            if reach[position] == position + 1:
+                continue
             window = slice(position + 1, reach[position])
-            near = np.abs(middles[window] - middles[position]) < 1.35 * tall
-            for j in order[window][near]:
-                a, b = root(int(i)), root(int(j))
+            near = np.flatnonzero(np.abs(middles[window] - middles[position]) < 1.35 * tall)
+            for k in near.tolist():
+                a, b = root(i), root(places[position + 1 + k])
                 if a != b and self._belong_together(merged[a], merged[b], tall):
                     parent[b] = a
                     merged[a] = _union(merged[a], merged[b])
         gathered: dict[int, list[int]] = {}
         for i in range(len(self.members)):
             gathered.setdefault(root(i), []).append(i)
+        if len(gathered) == len(self.members):
+            return
         self.members = [[m for i in group for m in self.members[i]] for group in gathered.values()]
         self.areas = np.array([self.areas[group].sum() for group in gathered.values()])
-        self.boxes = np.array([merged[a] for a in gathered])
+        self.boxes = np.array([merged[a] for a in gathered], np.int64)
 
-    def _belong_together(self, a: NDArray[np.int64], b: NDArray[np.int64], tall: float) -> bool:
+    def _belong_together(self, a: Box, b: Box, tall: float) -> bool:
         overlap = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
         gap = max(a[1], b[1]) - min(a[1] + a[3], b[1] + b[3])
         union = _union(a, b)
@@ -330,7 +337,7 @@ class _Components:
             and small[0] >= large[0] + 0.3 * large[2]
             and gap <= 0.1 * tall
         )
-        return bool(inside or above or flag)
+        return inside or above or flag
 
     def _chains(self, candidates: NDArray[np.intp]) -> list[list[int]]:
         """Chain pieces to their nearest right neighbours on the same level and of like height."""
@@ -340,11 +347,14 @@ class _Components:
         reach = np.searchsorted(x, x + w + 2.4 * self.settings.line_gap * h, side="right")
         taken = np.zeros(order.size, bool)
         chain_of: dict[int, list[int]] = {k: [k] for k in range(order.size)}
+        bottom = y + h
         for k in range(order.size):
+            if reach[k] == k + 1:
+                continue
             right = slice(k + 1, reach[k])
             gap = x[right] - (x[k] + w[k])
             lower, higher = np.minimum(h[right], h[k]), np.maximum(h[right], h[k])
-            overlap = np.minimum(y[right] + h[right], y[k] + h[k]) - np.maximum(y[right], y[k])
+            overlap = np.minimum(bottom[right], bottom[k]) - np.maximum(y[right], y[k])
             neighbour = (
                 (overlap >= 0.4 * lower)
                 & (higher <= 2.4 * lower)
@@ -367,6 +377,8 @@ class _Components:
         What is a mark is a matter of its neighbours: a dot beside a headline may be as high as a digit of
         the small print.
         """
+        if len(chains) == 1:
+            return chains, []
         tall = np.array([_median(self.boxes[chain, 3]) for chain in chains])
         spans = np.array([self._span(chain) for chain in chains])
         digits, marks = [], []
@@ -391,6 +403,8 @@ class _Components:
 
     def _reading_order(self, chains: list[list[int]]) -> list[list[int]]:
         """Sort chains from the top down; those on one level (columns) from left to right."""
+        if len(chains) == 1:
+            return chains
         spans = [self._span(chain) for chain in chains]
         middles = [(top + bottom) / 2 for _, top, _, bottom in spans]
         rows: list[list[int]] = []
@@ -404,20 +418,20 @@ class _Components:
     def _line(self, digits: list[int], others: NDArray[np.intp]) -> TextLine:
         tall = _median(self.boxes[digits, 3])
         left, top, right, bottom = self._span(digits)
-        x, y, w, h = self.boxes[others].T
-        middle, across = y + h / 2, x + w / 2
-        beside = (
-            (top - 0.1 * tall <= middle)
-            & (middle <= bottom + 0.35 * tall)
-            & (left - tall <= across)
-            & (across <= right + tall)
-        )
         marks = []
-        for i in others[beside]:
-            x1, y1, w1, h1 = (int(v) for v in self.boxes[i])
-            text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
-            if text is not None:
-                marks.append(Mark(text, (x1, y1, w1, h1)))
+        if others.size:
+            x, y, w, h = self.boxes[others].T
+            middle, across = y + h / 2, x + w / 2
+            beside = (
+                (top - 0.1 * tall <= middle)
+                & (middle <= bottom + 0.35 * tall)
+                & (left - tall <= across)
+                & (across <= right + tall)
+            )
+            for x1, y1, w1, h1 in self.boxes[others[beside]].tolist():
+                text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
+                if text is not None:
+                    marks.append(Mark(text, (x1, y1, w1, h1)))
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
         return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
 
@@ -445,17 +459,20 @@ class _Components:
         return float(np.count_nonzero(standing)) / tall**2
 
     def _glyph(self, i: int) -> Glyph:
-        x, y, w, h = (int(v) for v in self.boxes[i])
+        x, y, w, h = self.boxes[i].tolist()
         region = self.labels[y : y + h, x : x + w]
         contrast = self.ink.contrast[y : y + h, x : x + w]
         member = region == self.members[i][0]
         for other in self.members[i][1:]:
             member |= region == other
         own = contrast[member]
-        full = float(np.partition(own, 3 * own.size // 4)[3 * own.size // 4])
+        quartile = 3 * own.size // 4
+        own.partition(quartile)
+        full = float(own[quartile])
         floor = 0.5 * self.ink.weak
-        greys = np.clip((_LEVELS - floor) * (255.0 / max(1.0, full - floor)), 0, 255).astype(np.uint8)
-        return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, greys) * member, np.uint8))
+        greys = (_LEVELS - floor) * (255.0 / max(1.0, full - floor))
+        table = np.minimum(np.maximum(greys, 0, out=greys), 255, out=greys).astype(np.uint8)
+        return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
 _WITHIN = 0.85
@@ -482,24 +499,23 @@ def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",
     return "."
 
 
+# Of a handful of numbers, as most pictures have, Python's own functions need a tenth of NumPy's time.
+
+
 def _typical_height(heights: NDArray[np.int64]) -> float:
     """Return the height of a digit: the median of the heights, each weighted by itself.
 
     The weight keeps a handful of digits from being outvoted by a host of dots.
     """
-    order = np.sort(heights)
-    weights = np.cumsum(order.astype(np.float64) ** 2)
-    return float(order[np.searchsorted(weights, weights[-1] / 2)])
+    order = sorted(heights.tolist())
+    weights = list(itertools.accumulate(height**2 for height in order))
+    return float(order[bisect.bisect_left(weights, weights[-1] / 2)])
 
 
 def _median(values: NDArray[np.int64]) -> float:
-    """Return the median; NumPy's own takes ten times as long for a handful of numbers."""
-    order = np.sort(values)
-    middle = order.size // 2
-    return float(order[middle]) if order.size % 2 else float(order[middle - 1] + order[middle]) / 2
+    return float(statistics.median(values.tolist()))
 
 
-def _union(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-    x, y = np.minimum(a[:2], b[:2])
-    right, bottom = np.maximum(a[:2] + a[2:], b[:2] + b[2:])
-    return np.array([x, y, right - x, bottom - y])
+def _union(a: Box, b: Box) -> Box:
+    x, y = min(a[0], b[0]), min(a[1], b[1])
+    return x, y, max(a[0] + a[2], b[0] + b[2]) - x, max(a[1] + a[3], b[1] + b[3]) - y
