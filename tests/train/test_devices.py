@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tensorflow as tf
+from tests.train import two_devices
 
-from edgedigits_train import devices
+from edgedigits_train import devices, networks
+from edgedigits_train.data import load_mnist
+from edgedigits_train.order import epoch_order
 
 RECIPE = """\
 [data]
@@ -128,6 +131,37 @@ def alone(small_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_devices_of_one_host(alone: Path, small_mnist: Path, tmp_path: Path) -> None:
     on_devices(write_recipe(tmp_path), small_mnist, tmp_path / "run", 2)
     assert_same(tmp_path / "run", alone)
+
+
+@pytest.mark.slow
+def test_batch_normalization_on_two_devices(small_mnist: Path, tmp_path: Path) -> None:
+    """Each normalizes by its own share; the running figures are the means of both, and the same on both."""
+    arguments = [sys.executable, two_devices.__file__, str(small_mnist), str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    step, whole, resumed = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("step", "whole", "resumed"))
+    images = load_mnist(small_mnist).train_images[: two_devices.BATCH]
+    order = epoch_order(len(images), two_devices.recipe().training.shuffle, 0, 1)
+    pixels = images[order][..., None].astype(np.float32) / 255
+    kept = networks.Convolution.KEPT
+    shares = [np.asarray(tf.nn.conv2d(pixels[k::2], step["first"][0], 2, "SAME")) for k in (0, 1)]
+    means = [share.mean(axis=(0, 1, 2)) for share in shares]
+    variances = [share.var(axis=(0, 1, 2), ddof=1) for share in shares]
+    assert not np.allclose(means[0], means[1], rtol=1e-3)
+    for found in step["mean"]:
+        np.testing.assert_allclose(found, (1 - kept) * np.mean(means, axis=0), rtol=1e-4)
+    for found in step["variance"]:
+        np.testing.assert_allclose(found, kept + (1 - kept) * np.mean(variances, axis=0), rtol=1e-4)
+    layers = len(two_devices.recipe().network.filters)
+    assert sum(name.startswith("network") for name in whole) == 5 * layers + 2
+    for name, copies in whole.items():
+        assert np.isfinite(copies).all(), name
+        assert np.array_equal(copies[0], copies[-1]), name
+        assert np.array_equal(copies, resumed[name]), name
+    rows = (tmp_path / "history.csv").read_text().splitlines()
+    last = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
+    assert last["epoch"] == str(two_devices.EPOCHS)
+    assert float(last["test_accuracy"]) > 0.8
 
 
 @pytest.mark.slow
