@@ -7,6 +7,7 @@ same in the sun and in the shadow.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,9 @@ from edgedigits.polarity import inverse_parts, turn_parts
 Polarity = Literal["dark", "light"]
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE_3, _SQUARE_7 = np.ones((3, 3), np.uint8), np.ones((7, 7), np.uint8)
+_LEVELS = np.arange(256.0)
+_THIRD_MOMENT = (_LEVELS - 128) ** 3
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def _without_texture(
         return None
     # Texture is thin, and lies apart from what is surely ink: a thin stroke is sure itself here and there,
     # and a thick one's soft edge lies close to it.
-    near = cv2.dilate(sure.view(np.uint8), np.ones((7, 7), np.uint8))
+    near = cv2.dilate(sure.view(np.uint8), _SQUARE_7)
     thin = mask & (thick < settings.weak_part * strong) & (near == 0)
     if np.count_nonzero(thin) < settings.texture_share * certain:
         return None
@@ -257,7 +261,7 @@ def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> tuple[NDArray[n
         paper = cv2.GaussianBlur(grey, (3, 3), 0)
     side = max(3, kernel // reduction) | 1
     paper = cv2.morphologyEx(paper, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
-    level = cv2.erode(paper, np.ones((3, 3), np.uint8))
+    level = cv2.erode(paper, _SQUARE_3)
     paper = cv2.blur(paper, (side // 2 | 1, side // 2 | 1))
     # Smoothed, the paper of a sheet runs out over the darker desk beside it, which passes for ink there.
     edges = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - settings.least_contrast), level, cv2.CMP_GT)
@@ -279,34 +283,43 @@ def _polarity(grey: NDArray[np.uint8]) -> Polarity:
     # A window of a few strokes: in a larger one the sheet itself, light on a dark desk, would pass for ink.
     side = max(15, min(small.shape) // 20) | 1
     mean = cv2.blur(small, (side, side), borderType=cv2.BORDER_REPLICATE)
-    departure = cv2.addWeighted(small, 0.5, mean, -0.5, 128)
-    counts = cv2.calcHist([departure], [0], None, [256], [0, 256]).ravel().astype(np.float64)
-    return "dark" if float(counts @ (np.arange(256.0) - 128) ** 3) <= 0 else "light"
+    departure = np.asarray(cv2.addWeighted(small, 0.5, mean, -0.5, 128), np.uint8)
+    return "dark" if float(_histogram(departure) @ _THIRD_MOMENT) <= 0 else "light"
 
 
 def _threshold(contrast: NDArray[np.uint8], settings: InkSettings) -> int:
     """Return the contrast that certain ink exceeds; 255 where nothing does."""
     # On a large picture rows that lie a stroke's width apart tell as much as all of them.
     rows = contrast[:: max(1, min(contrast.shape) // 240)]
-    histogram = cv2.calcHist([rows], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    histogram = _histogram(rows)
     # Ink may cover half of a small picture, so the paper's noise is read off the quarter of the pixels that
     # is surely paper; 0.97 is the distance of the 5 and 25 % quantiles of a normal distribution.
-    cumulative = np.cumsum(histogram)
-    lowest, lower = np.searchsorted(cumulative, [0.05 * cumulative[-1], 0.25 * cumulative[-1]])
+    cumulative = histogram.cumsum()
+    whole = float(cumulative[-1])
+    lowest, lower = cumulative.searchsorted((0.05 * whole, 0.25 * whole)).tolist()
     sigma = max(1.0, (lower - lowest) / 0.97)
     floor = max(settings.least_contrast * 255, lower + (0.67 + settings.noise_factor) * sigma)
-    floor = int(np.ceil(floor))
-    if floor >= 255 or not histogram[floor:].any():
+    floor = math.ceil(floor)
+    if floor >= 255 or cumulative[floor - 1] == whole:
         return 255
-    return max(floor, _otsu(histogram))
+    return max(floor, _otsu(histogram, cumulative))
 
 
-def _otsu(histogram: NDArray[np.float64]) -> int:
-    """Return the level that parts a histogram into two classes with the greatest variance between them."""
-    below = np.cumsum(histogram)
-    sum_below = np.cumsum(histogram * np.arange(histogram.size))
-    parted = below * (below[-1] - below)
+def _histogram(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return how many pixels there are of each level: float64, 256."""
+    return np.asarray(cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel(), np.float64)
+
+
+def _otsu(histogram: NDArray[np.float64], below: NDArray[np.float64]) -> int:
+    """Return the level that parts a histogram into two classes with the greatest variance between them.
+
+    `below` are its cumulative sums.
+    """
+    whole = below[-1]
+    sum_below = (histogram * _LEVELS).cumsum()
+    parted = below * (whole - below)
     # The variance between two classes, their means written as sums over counts.
-    lead = sum_below * below[-1] - sum_below[-1] * below
-    between = np.divide(lead**2, parted, out=np.zeros_like(parted), where=parted > 0)
+    lead = sum_below * whole - sum_below[-1] * below
+    lead *= lead
+    between = np.divide(lead, parted, out=np.zeros(256), where=parted > 0)
     return int(between.argmax())
