@@ -9,6 +9,7 @@ photograph or a page of specks, or is itself a drawing in many pieces, is for th
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,14 +61,12 @@ def decode_digit(
     most probable or when it is known to be `drawn` and not written; its best guess then leads the
     alternatives.
     """
-    ranked = [
-        (labels[k], float(probabilities[k]))
-        for k in np.argsort(-probabilities, kind="stable")
-        if is_character(labels[k])
-    ]
+    values = probabilities.tolist()
+    order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+    ranked = [(labels[k], values[k]) for k in order if is_character(labels[k])]
     label, confidence = ranked[0]
     further = [guess for guess in ranked[1 : rule.alternatives + 1] if guess[1] >= rule.least_alternative]
-    refused = not is_character(labels[int(np.argmax(probabilities))])
+    refused = not is_character(labels[order[0]])
     if refused or drawn or confidence < rule.min_digit_confidence:
         return Digit(REJECTED, confidence, box, ((label, confidence), *further[: rule.alternatives - 1]))
     return Digit(label, confidence, box, tuple(further))
@@ -92,7 +91,7 @@ def decode_line(
     pieces = [(digit.box, digit.label) for digit in digits] + [(mark.box, mark.text) for mark in separators]
     pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
     text = "".join(digit.label for digit in digits)
-    confidence = float(np.prod([digit.confidence for digit in digits]))
+    confidence = math.prod(digit.confidence for digit in digits)
     if readings:
         confidence = min(confidence, readings[0][1])
     return Line(

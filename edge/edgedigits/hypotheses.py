@@ -66,7 +66,8 @@ class LineHypotheses:
         self._clusters = find_clusters(line)
         self._tall = float(statistics.median([glyph.box[3] for glyph in line.glyphs]))
         self._top = float(statistics.median([glyph.box[1] for glyph in line.glyphs]))
-        self._arcs: list[Arc] = []
+        self._arcs: list[tuple[int, int, Box, float, int, str | None]] = []
+        """What `Arc` says, but for the labels, which are known in the end."""
         self._nodes = 0
         self._of_glyph: dict[int, int] = {}
 
@@ -118,11 +119,11 @@ class LineHypotheses:
 
     def lattice(self) -> tuple[list[Arc], int, LatticeSettings]:
         """Return the arcs, the number of steps from the first node to the last, and the settings."""
-        whole = [
-            Arc(arc.start, arc.stop, arc.box, arc.log_prior, arc.row, self._labels(arc), arc.separator)
-            for arc in self._arcs
+        arcs = [
+            Arc(start, stop, box, prior, row, self._labels(row), separator)
+            for start, stop, box, prior, row, separator in self._arcs
         ]
-        return whole, self._nodes, self._lattice
+        return arcs, self._nodes, self._lattice
 
     def _is_sure(self, glyph: Glyph) -> bool:
         probabilities = self.asked[self._of_glyph[id(glyph)]].probabilities
@@ -140,7 +141,7 @@ class LineHypotheses:
         return float(max([values[k] for k, _ in self._characters]))
 
     def _add(self, row: int, start: int, stop: int, log_prior: float) -> None:
-        self._arcs.append(Arc(start, stop, self.asked[row].box, log_prior, row))
+        self._arcs.append((start, stop, self.asked[row].box, log_prior, row, None))
 
     def _cut(self, cluster: Cluster) -> None:
         """Add everything between any two cuts of a cluster."""
@@ -155,7 +156,7 @@ class LineHypotheses:
             x, y, width, height = part.box
             box = (left + x, top + y, width, height)
             if not width:
-                self._arcs.append(Arc(start, stop, (*box[:2], 1, 1), 0.0, separator=""))
+                self._arcs.append((start, stop, (*box[:2], 1, 1), 0.0, -1, ""))
                 continue
             prior = -settings.cut_cost * part.cost - (settings.touching_cost if part.cost > 0.5 else 0.0)
             if stop - start < steps and alone:
@@ -167,11 +168,11 @@ class LineHypotheses:
             separator = self._separator(box)
             if separator is not None:
                 text, log_probability = separator
-                self._arcs.append(Arc(start, stop, box, prior + log_probability, separator=text))
+                self._arcs.append((start, stop, box, prior + log_probability, -1, text))
             if stop == start + 1:
                 amount = np.count_nonzero(part.ink > 100) / self._tall**2
                 dirt = math.log(settings.dirt) - settings.dirt_ink * amount
-                self._arcs.append(Arc(start, stop, box, prior + dirt, separator=""))
+                self._arcs.append((start, stop, box, prior + dirt, -1, ""))
         self._nodes += steps
 
     def _separator(self, box: Box) -> tuple[str, float] | None:
@@ -187,10 +188,10 @@ class LineHypotheses:
         likely = math.log(self._lattice.separator)
         return text, likely - unlike - max(0.0, relative - 0.3) / 0.075
 
-    def _labels(self, arc: Arc) -> tuple[tuple[str, float], ...]:
-        if arc.separator is not None:
+    def _labels(self, row: int) -> tuple[tuple[str, float], ...]:
+        if row < 0:
             return ()
-        probabilities = self.asked[arc.row].probabilities
+        probabilities = self.asked[row].probabilities
         assert probabilities is not None
-        stands_alone = arc.row < len(self._of_glyph)
+        stands_alone = row < len(self._of_glyph)
         return glyph_labels(probabilities, self._characters, stands_alone and self._can_doubt, self._lattice)

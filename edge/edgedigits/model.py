@@ -257,12 +257,12 @@ class _Call:
 def _next_size(left: int, sizes: tuple[int, ...]) -> int:
     """Return the size of the next call when `left` digits are left.
 
-    The smallest one that holds them all, if at most a quarter of it is padding; else the largest that they
+    The smallest one that holds them all, if at most an eighth of it is padding; else the largest that they
     fill. So a dense network, for which calls are dear, makes few, and a convolutional one, for which digits
     are, does little for nothing.
     """
     for size in sizes:
-        if left <= size and 4 * (size - left) <= size:
+        if left <= size and 8 * (size - left) <= size:
             return size
     return max((size for size in sizes if size <= left), default=sizes[0])
 
