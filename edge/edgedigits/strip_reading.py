@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -85,19 +86,19 @@ def region_of(
     boxes: Sequence[Box], size: tuple[int, int], settings: StripSettings = StripSettings()
 ) -> Region:
     """Return the strip around the glyphs of a line; `boxes` and `size` in pixels of the picture."""
-    x = np.array([b[0] for b in boxes], float)
-    y = np.array([b[1] for b in boxes], float)
-    right, bottom = x + [b[2] for b in boxes], y + [b[3] for b in boxes]
-    tall = float(np.median(bottom - y))
-    across = (x + right) / 2
+    tall = float(statistics.median([b[3] for b in boxes]))
     slope = 0.0
-    if len(boxes) > 2 and np.ptp(across) > 3 * tall:
+    middles = [b[0] + b[2] / 2 for b in boxes]
+    if len(boxes) > 2 and max(middles) - min(middles) > 3 * tall:
         # That of the line nearest to the middles of the boxes: least squares.
+        across = np.array(middles)
         apart = across - across.mean()
-        slope = float(apart @ (y + bottom) / (apart @ apart)) / 2
+        slope = float(apart @ np.array([2.0 * b[1] + b[3] for b in boxes]) / (apart @ apart)) / 2
     if abs(slope) <= settings.level:
-        left, top = x.min() - settings.beside * tall, y.min() - settings.above * tall
-        end, low = right.max() + settings.beside * tall, bottom.max() + settings.above * tall
+        left = min(b[0] for b in boxes) - settings.beside * tall
+        top = min(b[1] for b in boxes) - settings.above * tall
+        end = max(b[0] + b[2] for b in boxes) + settings.beside * tall
+        low = max(b[1] + b[3] for b in boxes) + settings.above * tall
         left = 0.0 if left < settings.edge * tall else left
         top = 0.0 if top < settings.edge * tall else top
         end = size[0] if size[0] - end < settings.edge * tall else end
@@ -108,10 +109,11 @@ def region_of(
     angle = math.atan(slope)
     cos, sin = math.cos(angle), math.sin(angle)
     # The corners of the boxes, along and across the line.
-    xs, ys = np.concatenate([x, right, x, right]), np.concatenate([y, y, bottom, bottom])
+    xs = np.array([b[0] + right * b[2] for b in boxes for right in (0, 1, 0, 1)], float)
+    ys = np.array([b[1] + low * b[3] for b in boxes for low in (0, 0, 1, 1)], float)
     along, over = xs * cos + ys * sin, ys * cos - xs * sin
     # A box turned with its line is higher than its glyph; what stands above the line is its slope's doing.
-    spare = abs(sin) * float(np.median(right - x))
+    spare = abs(sin) * float(statistics.median([b[2] for b in boxes]))
     u0, u1 = along.min() - settings.beside * tall, along.max() + settings.beside * tall
     v0, v1 = over.min() + spare - settings.above * tall, over.max() - spare + settings.above * tall
     u, v = (u0 + u1) / 2, (v0 + v1) / 2
@@ -159,14 +161,14 @@ class StripReader:
             told.sort(key=lambda reading: -reading[1])
         strip, back = look.strip, look.back
         places = spans(look.answers, best.text)
-        boxes = _boxes(strip, places)
+        boxes = back.boxes(_boxes(strip, places), grey.shape)
         digits: list[Digit] = []
         raw: list[str] = []
         for label, box in zip(best.text, boxes, strict=True):
             if not self._is_digit[label]:
                 raw.append(self.model.card.labels[label])
                 continue
-            digits.append(digit_at(len(digits), back.box(box, grey.shape), readings, self.rule))
+            digits.append(digit_at(len(digits), box, readings, self.rule))
             raw.append(digits[-1].label)
         left, top = min(d.box[0] for d in digits), min(d.box[1] for d in digits)
         right = max(d.box[0] + d.box[2] for d in digits)
@@ -256,15 +258,17 @@ class _Back:
 
     matrix: NDArray[np.float64]
 
-    def box(self, box: tuple[float, float, float, float], shape: tuple[int, ...]) -> Box:
-        """Return the box around a box (x0, y0, x1, y1) of the strip, in whole pixels inside the picture."""
-        x0, y0, x1, y1 = box
-        corners = np.array([[x0, y0, 1], [x1, y0, 1], [x0, y1, 1], [x1, y1, 1]]) @ self.matrix.T
-        left, top = (
-            max(0, min(n - 1, math.floor(v))) for n, v in zip(shape[1::-1], corners.min(axis=0), strict=True)
-        )
-        right, bottom = (min(n, math.ceil(v)) for n, v in zip(shape[1::-1], corners.max(axis=0), strict=True))
-        return left, top, max(1, right - left), max(1, bottom - top)
+    def boxes(self, boxes: Sequence[tuple[float, float, float, float]], shape: tuple[int, ...]) -> list[Box]:
+        """Return the boxes around boxes (x0, y0, x1, y1) of the strip, in whole pixels inside the picture."""
+        height, width = shape[:2]
+        corners = [[x, y, 1.0] for x0, y0, x1, y1 in boxes for y in (y0, y1) for x in (x0, x1)]
+        seen = (np.array(corners) @ self.matrix.T).reshape(len(boxes), 4, 2)
+        found = []
+        for (x0, y0), (x1, y1) in zip(seen.min(axis=1).tolist(), seen.max(axis=1).tolist(), strict=True):
+            left, top = (max(0, min(n - 1, math.floor(v))) for n, v in ((width, x0), (height, y0)))
+            right, bottom = min(width, math.ceil(x1)), min(height, math.ceil(y1))
+            found.append((left, top, max(1, right - left), max(1, bottom - top)))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,18 +342,15 @@ def _boxes(
     """
     middles = [STEP * (first + last) / 2 for first, last in places]
     borders = [(a + b) / 2 for a, b in itertools.pairwise(middles)]
-    ink = strip > 110
+    ink = (strip > 110).view(np.uint8)
     found = []
     for number, middle in enumerate(middles):
         least = borders[number - 1] if number else max(0.0, middle - 0.6 * HEIGHT)
         most = borders[number] if number < len(borders) else min(float(strip.shape[1]), middle + 0.6 * HEIGHT)
         x0, x1 = int(least), max(int(least) + 1, math.ceil(most))
-        columns = np.flatnonzero(ink[:, x0:x1].any(axis=0))
-        rows = np.flatnonzero(ink[:, x0:x1].any(axis=1))
-        if len(columns) and len(rows):
-            found.append(
-                (float(x0 + columns[0]), float(rows[0]), float(x0 + columns[-1] + 1), float(rows[-1] + 1))
-            )
+        x, y, w, h = cv2.boundingRect(ink[:, x0:x1])
+        if w:
+            found.append((float(x0 + x), float(y), float(x0 + x + w), float(y + h)))
         else:
             found.append((float(x0), 0.0, float(x1), float(HEIGHT)))
     return found

@@ -20,6 +20,10 @@ STEP = 2
 FAINTEST = 24.0
 """Grey levels between paper and darkest ink below which the stretch grows no further: noise is not ink."""
 
+_LEVELS = np.arange(256)
+_SHARES = np.array([0.01, 0.7], np.float32)
+"""The darkest ink is darker than all but so much of the strip, its paper brighter than so much."""
+
 
 def prepare(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a strip as the network takes it: uint8, 40×W, dark ink bright on paper of 0.
@@ -36,7 +40,8 @@ def prepare(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the greys stretched from paper → 0 to the darkest ink → 255; uint8, H×W, both."""
-    counts = np.cumsum(cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel())
-    dark, light = (float(np.searchsorted(counts, share * counts[-1])) for share in (0.01, 0.7))
-    levels = (light - np.arange(256)) * (255.0 / max(light - dark, FAINTEST))
-    return np.asarray(cv2.LUT(grey, np.clip(np.rint(levels), 0, 255).astype(np.uint8)), np.uint8)
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().cumsum()
+    dark, light = counts.searchsorted(counts[-1] * _SHARES).tolist()
+    levels = (light - _LEVELS) * (255.0 / max(light - dark, FAINTEST))
+    table = np.minimum(np.maximum(np.rint(levels), 0), 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(grey, table), np.uint8)
