@@ -1,13 +1,16 @@
-"""What an epoch costs: an eager loop, a compiled step, Keras' fit, NumPy, and this project's loop.
+"""What training costs: an eager loop, a compiled step, Keras' fit, NumPy, and this project's loop.
 
-    python tests/bench/bench_training.py [paper|sigmoid] [--data DIR] [--repeats 5] [--json FILE]
+    python tests/bench/bench_training.py [paper|sigmoid] [--data DIR] [--pictures N] [--turns N] [--json FILE]
 
 `paper` is 784 → 128 ReLU → 10, Adam, batches of 256 of 60,000 pictures; `sigmoid` is 784 → 30 → 10 sigmoid
-neurons, quadratic cost, plain descent, batches of 10 of 50,000: the recipes `paper` and `sigmoid-30e`. All
-ways train the same network in one process, turn by turn, so that they share what else the machine is
-doing; each gets one epoch of warm-up (tracing, compiling), then `--repeats` are timed and the median is
-given. An epoch is everything it takes: shuffling, reading batches, the steps. Nothing is measured on test
-data meanwhile. JAX, as a peer from an environment of its own, is timed by peer_jax.py.
+neurons, quadratic cost, plain descent, batches of 10, of the first 5,000 pictures (`--pictures`): the recipes
+`paper` and `sigmoid-30e`. All ways train the same network in one process, turn by turn, every other turn in
+the opposite order, so that they share what else the machine is doing. Each gets one turn of warm-up (tracing,
+compiling); then its time is divided by that of this project's loop in the same turn, and the median of these
+ratios is given with their quartiles: of the time that passed, and of the processor's. A turn is an epoch of
+those pictures with all that it takes: shuffling, reading batches, the steps. As in the command, small steps
+are left to one thread of TensorFlow's (`devices.settle_threads`), whichever way takes them. Nothing is
+measured on test data meanwhile. JAX, as a peer from an environment of its own, is timed by peer_jax.py.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -28,14 +30,14 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from edgedigits_train import networks
+from edgedigits_train import devices, networks
 from edgedigits_train.data import load_mnist
-from edgedigits_train.loop import Loop, losses, rates
+from edgedigits_train.loop import Loop, Part, losses, rates
 from edgedigits_train.order import epoch_order
 from edgedigits_train.recipe import load_recipe
 from edgedigits_train.run import environment, part_data
 
-EAGER = "an eager loop"
+EAGER, OURS = "an eager loop", "edgedigits"
 
 EpochOf = Callable[[int], float]
 """The number of the epoch → the mean loss of its steps; training goes on from call to call."""
@@ -44,9 +46,11 @@ EpochOf = Callable[[int], float]
 class Job:
     """A recipe's network, its pictures, and what the usual ways of training it need."""
 
-    def __init__(self, name: str, data: Path | None) -> None:
+    def __init__(self, name: str, data: Path | None, pictures: int | None = None) -> None:
         self.recipe = load_recipe(name)
-        self.part = part_data(load_mnist(data), self.recipe).train
+        devices.settle_threads(self.recipe, 784, 10)
+        whole = part_data(load_mnist(data), self.recipe).train
+        self.part = Part(whole.images[:pictures], whole.targets[:pictures])
         self.batch = self.recipe.training.batch
 
     def network(self) -> networks.Network:
@@ -157,39 +161,54 @@ def ours(job: Job) -> EpochOf:
 
 def main() -> int:
     """Time all ways and print the table."""
-    parser = argparse.ArgumentParser(description="Time an epoch.")
+    parser = argparse.ArgumentParser(description="Time epochs of training.")
     parser.add_argument("network", nargs="?", choices=("paper", "sigmoid"), default="paper")
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--pictures", type=int, metavar="N", help="of a turn; paper: all, sigmoid: 5000")
+    parser.add_argument("--turns", type=int, default=11)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    job = Job({"paper": "paper", "sigmoid": "sigmoid-30e"}[options.network], options.data)
+    recipe, pictures = {"paper": ("paper", None), "sigmoid": ("sigmoid-30e", 5000)}[options.network]
+    job = Job(recipe, options.data, options.pictures or pictures)
     ways = {
         EAGER: stepwise(job, lambda step: step),
         "a tf.function per step": stepwise(job, tf.function),
         "Keras fit": keras_fit(job),
-        "edgedigits": ours(job),
     }
     if options.network == "sigmoid":
         ways["vectorized NumPy"] = vectorized_numpy(job)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    ways[OURS] = ours(job)
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     reached: dict[str, float] = {}
-    for number in tqdm(range(1, options.repeats + 2), unit="round", disable=None):
-        for name, epoch in ways.items():
-            started = time.perf_counter()
-            reached[name] = epoch(number)
+    for number in tqdm(range(1, options.turns + 2), unit="turn", disable=None):
+        for name in ways if number % 2 else reversed(ways):
+            started = time.perf_counter(), time.process_time()
+            reached[name] = ways[name](number)
+            spent = time.perf_counter() - started[0], time.process_time() - started[1]
             if number > 1:
-                seconds[name].append(time.perf_counter() - started)
-    base = statistics.median(seconds[EAGER])
-    print(f"{'seconds per epoch':26}{'median':>8}{'best':>8}{'times':>8}{'loss':>9}")
+                seconds[name].append(spent)
+    print(f"{len(job.part)} pictures in batches of {job.batch}, {options.turns} turns")
+    print(f"{'':24}{'seconds':>9}{'times ours':>12}{'':16}{'CPU s':>8}{'times ours':>12}{'':16}{'loss':>8}")
     table = {}
+    base = np.array(seconds[OURS])
     for name, of in seconds.items():
-        median = statistics.median(of)
-        table[name] = {"median": median, "best": min(of), "times": base / median, "loss": reached[name]}
-        print(f"{name:26}{median:8.3f}{min(of):8.3f}{base / median:8.1f}{reached[name]:9.4f}")
+        medians = np.median(of, axis=0)
+        ratios = np.percentile(np.array(of) / base, (25, 50, 75), axis=0).T
+        told = [f"{median:.2f} ({low:.2f} … {high:.2f})" for low, median, high in ratios]
+        table[name] = {
+            "seconds": float(medians[0]),
+            "cpu_seconds": float(medians[1]),
+            "times_ours": [float(r) for r in ratios[0]],
+            "cpu_times_ours": [float(r) for r in ratios[1]],
+            "loss": reached[name],
+        }
+        columns = f"{medians[0]:9.3f}  {told[0]:<26}{medians[1]:8.3f}  {told[1]:<26}"
+        print(f"{name:24}{columns}{reached[name]:8.4f}")
     if options.json:
-        options.json.write_text(json.dumps({"seconds": table, "environment": environment()}, indent=1) + "\n")
-    # All do the same thing: after as many epochs they are about as far.
+        about = {"pictures": len(job.part), "batch": job.batch, "turns": options.turns}
+        whole = about | {"ways": table, "environment": environment()}
+        options.json.write_text(json.dumps(whole, indent=1) + "\n")
+    # All do the same thing: after as many turns they are about as far.
     spread = max(reached.values()) / min(reached.values())
     if spread > 1.2:
         print(f"the losses differ by a factor of {spread:.2f}: not the same work", file=sys.stderr)

@@ -85,6 +85,51 @@ def on_devices(recipe: Path, data: Path, out: Path, count: int) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+THREADS = """
+import sys
+import numpy as np
+import tensorflow as tf
+from pathlib import Path
+from edgedigits_train import devices, networks
+from edgedigits_train.data import load_mnist
+from edgedigits_train.loop import Loop, Part, train
+from edgedigits_train.recipe import load_recipe
+
+given, name, data, out = sys.argv[1:]
+threading = tf.config.threading
+if given != "-":
+    threading.set_intra_op_parallelism_threads(int(given))
+recipe = load_recipe(name).with_epochs(1)
+devices.settle_threads(recipe, 784, 10)
+print(threading.get_intra_op_parallelism_threads())
+if name == "sigmoid-30e":
+    digits = load_mnist(Path(data))
+    part = Part(digits.train_images.reshape(-1, 784), digits.train_labels.astype(np.int32))
+    loop = Loop(networks.build(recipe.network, 784, 10, 0), recipe, classes=10)
+    train(loop, part, {}, 0)
+    np.savez(out, **loop.state())
+    devices.settle_threads(load_recipe("paper"), 784, 10)  # too late, and no error
+"""
+
+
+@pytest.mark.slow
+def test_small_steps_are_left_to_one_thread(small_mnist: Path, tmp_path: Path) -> None:
+    """Unless another number is set; and the weights are those of several threads, bit for bit."""
+    states = []
+    for given, name, threads in (("-", "sigmoid-30e", 1), ("2", "sigmoid-30e", 2), ("-", "paper", 0)):
+        out = tmp_path / f"{name}{given}.npz"
+        arguments = [sys.executable, "-c", THREADS, given, name, str(small_mnist), str(out)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert int(done.stdout) == threads
+        if out.exists():
+            states.append(dict(np.load(out)))
+    one, two = states
+    assert len(one) == 6
+    for key, values in one.items():
+        assert np.array_equal(values, two[key]), key
+
+
 class Worker:
     """One of several processes that train together."""
 

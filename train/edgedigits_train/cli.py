@@ -171,6 +171,7 @@ def _train(options: argparse.Namespace) -> int:
     with _quiet_start():
         from edgedigits_train import devices, run, series
 
+        devices.settle_threads(recipe, data.train_images[0].size, len(data.labels))
         devices.choose()
         run.make_deterministic()
         run.no_warnings()
