@@ -99,6 +99,7 @@ def best_texts(
                 known[3] += total * at_blank
                 known[4] += repeated
             so_far = () if constraint is None else _labels(prefix, base)
+            shorter = prefix * base + 1
             for label, chance in labels:
                 # The same label again is a new character only behind a blank.
                 grown = (ended if label == last else total) * chance
@@ -106,7 +107,7 @@ def best_texts(
                     continue
                 if constraint is not None and not constraint.may_go_on(so_far, label):
                     continue
-                longer = prefix * base + label + 1
+                longer = shorter + label
                 if longer not in kept:
                     ranked.append((grown, longer, label, 0.0, grown))
                     continue
@@ -189,16 +190,18 @@ def spans(log_probabilities: NDArray[np.floating], text: Sequence[int]) -> list[
     # Over a blank one may jump, unless the characters around it are the same.
     jump = np.zeros(len(states), bool)
     jump[3::2] = states[3::2] != states[1:-2:2]
-    scores = np.full(len(states), -np.inf)
-    scores[:2] = log_probabilities[0, states[:2]]
+    of_states = np.asarray(log_probabilities)[:, states]
+    barred = np.where(jump[2:], 0.0, -np.inf)
     came = np.zeros((steps, len(states)), np.int8)
+    # The scores so far by way of arrival: staying, from the state before, from the one before that.
+    ways = np.full((3, len(states)), -np.inf)
+    scores = ways[0]
+    scores[:2] = of_states[0, :2]
     for step in range(1, steps):
-        ways = np.full((3, len(states)), -np.inf)
-        ways[0] = scores
         ways[1, 1:] = scores[:-1]
-        ways[2, 2:] = np.where(jump[2:], scores[:-2], -np.inf)
+        np.add(scores[:-2], barred, out=ways[2, 2:])
         came[step] = ways.argmax(axis=0)
-        scores = ways.max(axis=0) + log_probabilities[step, states]
+        np.add(ways.max(axis=0), of_states[step], out=scores)
     state = len(states) - 1 if scores[-1] >= scores[-2] else len(states) - 2
     path = np.empty(steps, np.intp)
     for step in range(steps - 1, -1, -1):

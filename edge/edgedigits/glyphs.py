@@ -215,7 +215,9 @@ class _Components:
         for i in np.flatnonzero(~drop & ~large & (across > 0.4)):
             within = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
             large[i] = np.count_nonzero(within & high) >= 3
-        if len(self.members) > 1 or min(height, width) >= 40:  # else a picture cut to its digit, maybe a 0
+        if len(self.members) == 1 and min(height, width) < 40:
+            large[:] = False  # a picture cut to its digit, maybe a 0
+        if large.any():
             # Where there is next to nothing else, what runs out of the picture on one side only, from well
             # inside, is a digit cut off.
             few = np.count_nonzero(~drop & (3 * h >= h[~drop].max(initial=0))) <= 2
@@ -240,7 +242,8 @@ class _Components:
                 & (h < 0.8 * tall)
                 & (np.minimum(w, h) < 0.4 * tall)
             )
-        self._keep(~drop)
+        if drop.any():
+            self._keep(~drop)
 
     def _runs_along_the_border(self, i: int) -> bool:
         """Return whether a component's ink lies along the sides of its box, like a frame's or the desk's."""

@@ -9,8 +9,10 @@ rule out. Ways that spell the same text support each other: their probabilities 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,14 +80,10 @@ class Reading:
     arcs: tuple[Arc, ...]
 
 
-@dataclass(slots=True)
-class _State:
-    """What spells one text up to a node: the log-sum over its ways, and the best of them."""
-
-    total: float
-    best: float
-    arc: Arc | None
-    before: _State | None
+_State = list[Any]
+"""What spells one text up to a node: the log-sum over its ways, the text, the best way's logarithm, and that
+way's last arc and the state before it, None at the first node. (A list, for thousands are made.)"""
+_TOTAL = operator.itemgetter(0)
 
 
 def glyph_labels(
@@ -124,36 +122,36 @@ def best_readings(
     for arc in arcs:
         arriving[arc.stop].append(arc)
     # What each node is reached by, the likeliest first.
-    beams: list[list[tuple[str, _State]]] = [[("", _State(0.0, 0.0, None, None))]]
+    beams: list[list[_State]] = [[[0.0, "", 0.0, None, None]]]
     for node in range(1, nodes + 1):
         beam: dict[str, _State] = {}
         ways = [(arc, beams[arc.start], _options(arc)) for arc in arriving[node]]
-        likeliest = [states[0][1].total + options[0][1] for _, states, options in ways if states and options]
+        likeliest = [states[0][0] + options[0][1] for _, states, options in ways if states and options]
         bound = max(likeliest, default=0.0) - settings.bound
         for arc, states, options in ways:
-            for text, state in states:
-                total, best = state.total, state.best
+            for state in states:
+                before, text, best, _, _ = state
                 for label, step in options:
-                    own = total + step
-                    if own < bound:
+                    total = before + step
+                    if total < bound:
                         break  # and so are all further labels
-                    known = beam.get(text + label)
+                    longer = text + label
+                    known = beam.get(longer)
                     if known is None:
-                        beam[text + label] = _State(own, best + step, arc, state)
+                        beam[longer] = [total, longer, best + step, arc, state]
                         continue
-                    known.total = max(known.total, own) + math.log1p(math.exp(-abs(known.total - own)))
-                    if best + step > known.best:
-                        known.best, known.arc, known.before = best + step, arc, state
+                    known[0] = max(known[0], total) + math.log1p(math.exp(-abs(known[0] - total)))
+                    if best + step > known[2]:
+                        known[2:] = best + step, arc, state
         beams.append(_pruned(beam, settings))
     final = beams[-1]
     if not final:
         return []
-    highest = final[0][1].total
-    weights = [math.exp(state.total - highest) for _, state in final]
+    highest = final[0][0]
+    weights = [math.exp(state[0] - highest) for state in final]
     whole = sum(weights)
     return [
-        Reading(text, weight / whole, _way(state))
-        for (text, state), weight in zip(final, weights, strict=True)
+        Reading(state[1], weight / whole, _way(state)) for state, weight in zip(final, weights, strict=True)
     ]
 
 
@@ -164,14 +162,14 @@ def _options(arc: Arc) -> list[tuple[str, float]]:
     return [(label, log_probability + arc.log_prior) for label, log_probability in arc.labels]
 
 
-def _pruned(beam: dict[str, _State], settings: LatticeSettings) -> list[tuple[str, _State]]:
-    ranked = sorted(beam.items(), key=lambda item: item[1].total, reverse=True)[: settings.readings]
-    return [item for item in ranked if item[1].total >= ranked[0][1].total - settings.bound]
+def _pruned(beam: dict[str, _State], settings: LatticeSettings) -> list[_State]:
+    ranked = sorted(beam.values(), key=_TOTAL, reverse=True)[: settings.readings]
+    return [state for state in ranked if state[0] >= ranked[0][0] - settings.bound]
 
 
 def _way(state: _State) -> tuple[Arc, ...]:
     way: list[Arc] = []
-    while state.arc is not None and state.before is not None:
-        way.append(state.arc)
-        state = state.before
+    while state[4] is not None:
+        way.append(state[3])
+        state = state[4]
     return tuple(reversed(way))
