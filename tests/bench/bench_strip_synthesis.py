@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     folder = Path(os.environ["EDGEDIGITS_DATA"]) / "cheques"
-    recipe, data, strips = load_strip_recipe("strip"), load("mnist", None), strips_of(folder, "tune")
+    recipe, data, strips = load_strip_recipe("strip-first"), load("mnist", None), strips_of(folder, "tune")
     rows: dict[str, Any] = {}
     print(f"{'trained with':28}{'exact':>8}{'CER':>8}   of {len(strips)} strips, {options.steps} steps")
     for name, changes in WITHOUT.items():

@@ -74,6 +74,22 @@ def finished(
     return folder / "small", run.run(recipe, data, folder / "small", 0, Quiet())
 
 
+def test_epochs_in_a_row_may_take_the_same_pictures(recipe: Recipe, small_mnist: Path):
+    twice = dataclasses.replace(
+        recipe, augmentation=dataclasses.replace(recipe.augmentation, reuse=2, fresh=0.5, junk=0)
+    )
+    data = load_mnist(small_mnist)
+    learnt = run.part_data(data, twice).train
+    with run.pictures_of(twice, data, learnt, 0) as of_epoch:
+        assert callable(of_epoch)
+        first, second, third = of_epoch(1), of_epoch(2), of_epoch(3)
+    assert np.array_equal(first.images, second.images)
+    assert (first.images != third.images).any(axis=1).mean() > 0.5
+    with run.pictures_of(twice, data, learnt, 0) as of_epoch:
+        assert callable(of_epoch)
+        assert np.array_equal(of_epoch(4).images, third.images)  # as a run that goes on there has them
+
+
 def test_compact_is_small_enough():
     network = networks.build(load_recipe("compact").network, 784, 11, 0)
     assert networks.parameters(network) <= 100_000

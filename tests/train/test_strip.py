@@ -14,11 +14,12 @@ import tensorflow as tf
 from edgedigits.strips import HEIGHT
 from edgedigits_train.cli import main
 from edgedigits_train.data import DataSet, load_mnist
-from edgedigits_train.recipe import RecipeError
+from edgedigits_train.recipe import RecipeError, published
 from edgedigits_train.run import RunError
 from edgedigits_train.strip import run
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
 from edgedigits_train.strip.recipe import SECTIONS, Composition, Start, StripRecipe, load_strip_recipe
+from edgedigits_train.strip.report import make_report
 
 SMALL = """
 [data]
@@ -201,7 +202,7 @@ def test_the_command_trains_a_run_folder(
 
 
 def test_a_network_is_trained_on_from_a_finished_run(
-    data: DataSet, recipe: StripRecipe, tmp_path: Path
+    data: DataSet, recipe: StripRecipe, small_mnist: Path, tmp_path: Path
 ) -> None:
     first = replace(recipe, training=replace(recipe.training, steps=20))
     run.run(first, data, tmp_path / "first", 0)
@@ -214,13 +215,18 @@ def test_a_network_is_trained_on_from_a_finished_run(
     run.run(still, data, tmp_path / "second", 1)
     run.run(first, data, tmp_path / "other", 2)
     both = replace(still, start=Start((str(tmp_path / "first"), str(tmp_path / "other"))))
-    run.run(both, data, tmp_path / "mean", 1)
+    run.run(replace(both, training=replace(recipe.training, steps=0)), data, tmp_path / "mean", 1)
+    with pytest.raises(RunError, match="steps = 0 trains nothing"):
+        run.run(replace(recipe, training=replace(recipe.training, steps=0)), data, tmp_path / "none", 1)
     learnt = {
         name: run._parts(tf.saved_model.load(str(tmp_path / name / "model")).network)[0].numpy()
         for name in ("first", "second", "other", "mean")
     }
     np.testing.assert_allclose(learnt["first"], learnt["second"], atol=1e-6)
     np.testing.assert_allclose((learnt["first"] + learnt["other"]) / 2, learnt["mean"], atol=1e-6)
+    page = make_report(tmp_path / "mean", small_mnist.parent).read_text()
+    assert "begun with the mean of 2 runs. Of" in page
+    assert {f.name for f in (tmp_path / "mean" / "figures").iterdir()} == {"right.png", "wrong.png"}
     wider = replace(still, network=replace(recipe.network, along=(16,)))
     with pytest.raises(RunError, match="another shape than the recipe's"):
         run.run(wider, data, tmp_path / "third", 0)
@@ -229,15 +235,16 @@ def test_a_network_is_trained_on_from_a_finished_run(
         run.run(nowhere, data, tmp_path / "fourth", 0)
 
 
-def test_the_published_recipe_spells_out_what_it_reads() -> None:
-    recipe = load_strip_recipe("strip")
+@pytest.mark.parametrize("name", published("recipes/strips"))
+def test_published_recipes_spell_out_what_they_read(name: str) -> None:
+    recipe = load_strip_recipe(name)
     assert all(f"[{section}]" in recipe.to_toml() for section in SECTIONS)
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("steps = 0", r"line 11: \[training\] steps = 0: must be at least 1"),
+        ("steps = -1", r"line 11: \[training\] steps = -1: must be at least 0"),
         ("stepz = 60", r"line 11: \[training\] stepz: no such setting \(did you mean steps\?\)"),
         ('steps = "many"', r"line 11: \[training\] steps = \"many\": must be a whole number"),
     ],

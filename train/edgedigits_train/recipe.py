@@ -132,6 +132,9 @@ class Augmentation:
     fresh: float = field(default=0.0, metadata=at_least(0))
     """In every epoch each picture, plain or not, is bent once more, by this part of rotation, slant, stretch
     and elastic above; 0: not."""
+    reuse: int = field(default=1, metadata=at_least(1))
+    """So many epochs in a row take the same pictures, each in an order of its own: for where drawing them, or
+    asking a teacher about them, takes longer than learning from them."""
     junk: int = field(default=0, metadata=at_least(0))
     """So many pictures of each version are no digits; above 0 the network has one more class."""
 

@@ -109,10 +109,14 @@ def pictures_of(recipe: Recipe, data: DataSet, learnt: Part, seed: int) -> Itera
         _as_pictures(data, learnt), learnt.targets, data.negatives, settings, seed, len(data.labels) - 1
     ) as versions:
 
-        def of_epoch(epoch: int) -> Part:
-            images, labels = versions.epoch(epoch)
+        @functools.lru_cache(maxsize=1)
+        def drawing(number: int) -> Part:
+            images, labels = versions.epoch(number)
             part = _part(images, labels)
             return part if not recipe.distillation.weight else _taught(recipe, data, part)
+
+        def of_epoch(epoch: int) -> Part:
+            return drawing((epoch - 1) // settings.reuse + 1)
 
         yield of_epoch
 

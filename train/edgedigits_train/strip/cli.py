@@ -29,8 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "recipe",
         nargs="?",
-        default="strip",
-        help=f"a published strip recipe ({', '.join(published(FOLDER))}) or a .toml file (strip)",
+        default="strip-first",
+        help=f"a published strip recipe ({', '.join(published(FOLDER))}) or a .toml file (strip-first)",
     )
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help=f"folder of the data sets (else the setting {SETTING}, …)"

@@ -87,7 +87,8 @@ class Start:
 class Training:
     """`[training]`: the loop."""
 
-    steps: int = field(metadata=at_least(1))
+    steps: int = field(metadata=at_least(0))
+    """0: none, where `[start]` names what to begin with."""
     batch: int = field(metadata=at_least(1))
     widths: tuple[int, ...] = field(metadata=at_least(16))
     """Widths of the strips in pixels; every batch has one of them, in turn."""

@@ -53,7 +53,9 @@ def make_report(folder: Path, data_folder: Path | None = None) -> Path:
     """
     evidence = gather(folder, data_folder)
     confusions = taken_for(evidence)
-    figures = {"curves": _curves(evidence), **_samples(evidence)}
+    figures = _samples(evidence)
+    if evidence.history:
+        figures["curves"] = _curves(evidence)
     place = make_folder(folder / "figures")
     for name, png in figures.items():
         write_atomically(place / f"{name}.png", png)
@@ -158,13 +160,20 @@ def _page(evidence: Evidence, confusions: Counter[tuple[str, str]], figures: dic
     characters = int((evidence.strips.labels >= 0).sum())
     rows = [["written", "read", "times"]]
     rows += [[a, b, str(count)] for (a, b), count in confusions.most_common(25)]
+    begun = len(evidence.recipe.start.runs)
+    came = [f"begun with the mean of {begun} runs" if begun > 1 else "begun with a run"] if begun else []
+    curves: list[Section] = []
+    if evidence.history:
+        came.append(
+            f"{report['steps']:,} steps of {evidence.recipe.training.batch} strips, "
+            f"{report['seconds'] / 60:.0f} minutes"
+        )
+        curves = ["<h2>Curves</h2>", ("curves", "loss, exact strips and character errors over the steps")]
     sections: list[Section] = [
-        f"<p>{report['parameters']:,} parameters, {report['steps']:,} steps of "
-        f"{evidence.recipe.training.batch} strips, {report['seconds'] / 60:.0f} minutes. Of "
+        f"<p>{report['parameters']:,} parameters, {', '.join(came)}. Of "
         f"{report['validation']['strips']:,} held-out strips {report['validation']['exact']:.2%} are read "
         f"exactly; {report['validation']['character_error_rate']:.2%} of the characters are wrong.</p>",
-        "<h2>Curves</h2>",
-        ("curves", "loss, exact strips and character errors over the steps"),
+        *curves,
         "<h2>What is taken for what</h2>",
         f"<p>In {len(evidence.strips):,} more held-out strips ({characters:,} characters, {wrong:.2%} wrong, "
         f"{exact:.2%} of the strips exact); {html.escape(NOTHING)} is nothing.</p>",

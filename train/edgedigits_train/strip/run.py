@@ -183,10 +183,14 @@ def run(
     """
     make_deterministic()
     cv2.setNumThreads(1)
-    take_folder(out, recipe.to_toml())
     settings = recipe.training
     if settings.steps % BLOCK or settings.checkpoint % BLOCK:
         raise RunError(f"{recipe.name}: [training] steps and checkpoint must be multiples of {BLOCK}")
+    if not settings.steps and not recipe.start.runs:
+        raise RunError(
+            f"{recipe.name}: [training] steps = 0 trains nothing; raise it, or name runs in [start]"
+        )
+    take_folder(out, recipe.to_toml())
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
         "data": dict(data.checksums),
