@@ -44,7 +44,7 @@ class ReadLine:
     text: str
     confidence: float
     acceptable: bool
-    """Whether no digit of it was rejected: otherwise it is never accepted."""
+    """Whether nothing but its confidence could refuse it: no digit was rejected, and the paper is upright."""
 
     @property
     def right(self) -> bool:
@@ -88,15 +88,18 @@ class Acceptance:
 def open_reader(model: str, served: str, way: ReadingWay) -> Reader:
     """Return a reader that reads lines with a model in a way: "glyph", "strip" or "auto".
 
-    `served` is the way of the model's card. Raises `ModelError` where the model can't serve `way`.
+    It doubts no line for its confidence: whatever else may refuse a line is asked about each. `served` is the
+    way of the model's card. Raises `ModelError` where the model can't serve `way`.
     """
     if way not in (served, "auto"):
         raise ModelError(
             f"{model}: a model for the {served} way of reading; give --way {served}, or name another model"
         )
     if served == "strip":
-        return Reader(strip_model=model, way="auto" if way == "auto" else "strip", thorough=True)
-    return Reader(model, way="auto" if way == "auto" else "glyph", thorough=True)
+        strips: ReadingWay = "auto" if way == "auto" else "strip"
+        return Reader(strip_model=model, way=strips, thorough=True, min_line_confidence=0.0)
+    glyphs: ReadingWay = "auto" if way == "auto" else "glyph"
+    return Reader(model, way=glyphs, thorough=True, min_line_confidence=0.0)
 
 
 def find_points(
@@ -117,7 +120,7 @@ def find_points(
     read: list[ReadLine] = []
     for picture, frame in frames_of(pictures):
         lines = reader.read(frame.image, frame.size).lines
-        told = [(line.text, line.confidence, not any(d.rejected for d in line.digits)) for line in lines]
+        told = [(line.text, line.confidence, line.accepted) for line in lines]
         read += _judged(picture, told)
     lines_labelled = sum(len(picture.lines) for picture in pictures)
     candidates = [line for line in read if line.acceptable]
