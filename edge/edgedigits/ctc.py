@@ -16,7 +16,6 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +50,10 @@ _NOTHING = 1e-30
 _HOPELESS = 1e-6
 """A beginning less probable than the best one by this factor is given up."""
 _TOTAL = operator.itemgetter(0)
+_Beam = tuple[float, int, int, float, float]
+"""A beginning that is kept: its probability; a number whose digits, in a base of one more than there are
+characters, are its labels, each raised by 1 (0 is the empty one); its last label, the blank for none; the
+ways of it that end in a blank, and those that end in that label."""
 
 
 def best_texts(
@@ -71,9 +74,8 @@ def best_texts(
     grow: dict[int, list[int]] = {}
     for step, label in np.argwhere(probabilities[:, :blank] > _LEAST).tolist():
         grow.setdefault(step, []).append(label)
-    # A beginning is kept as a number whose digits, in a base of one more than there are characters, are its
-    # labels, each raised by 1: 0 is the empty one. With it, its last label and the ways of it that end in a
-    # blank, and those that end in that label; before it, both together.
+    for step, chosen in grow.items():
+        chosen.sort(key=rows[step].__getitem__, reverse=True)
     beams: list[_Beam] = [(1.0, 0, blank, 1.0, 0.0)]
     step = 0
     for growing in (*grow, len(rows)):
@@ -83,43 +85,33 @@ def best_texts(
             break
         step = growing + 1
         row = rows[growing]
-        at_blank = row[blank]
         labels = [(label, row[label]) for label in grow[growing]]
-        ranked: list[Any] = []
         # One that is kept may come about in two ways, as it is and by a shorter one's growth; all others grow
         # from one only.
-        kept: dict[int, list[Any] | None] = {each[1]: None for each in beams}
+        known = {each[1]: each for each in beams}
+        ranked: list[_Beam] = []
         for total, prefix, last, ended, open_ in beams:
-            repeated = open_ * row[last] if last != blank else 0.0
-            known = kept[prefix]
-            if known is None:
-                known = kept[prefix] = [0.0, prefix, last, total * at_blank, repeated]
-                ranked.append(known)
-            else:
-                known[3] += total * at_blank
-                known[4] += repeated
+            if prefix:
+                shorter = known.get(prefix // base)
+                if shorter is not None and row[last] > _LEAST:
+                    open_ += shorter[3] if shorter[2] == last else shorter[0]
+                open_ *= row[last]
+            ended = total * row[blank]
+            ranked.append((ended + open_, prefix, last, ended, open_))
+        # What is less probable than all that are kept, where they are enough, has no place among them.
+        totals = [each[0] for each in ranked]
+        floor = max(_NOTHING, _HOPELESS * max(totals), min(totals) if len(totals) >= beam else 0.0)
+        for total, prefix, last, ended, _ in beams:
             so_far = () if constraint is None else _labels(prefix, base)
-            shorter = prefix * base + 1
             for label, chance in labels:
+                if total * chance <= floor:
+                    break  # and so are all further labels
                 # The same label again is a new character only behind a blank.
-                grown = (ended if label == last else total) * chance
-                if grown <= _NOTHING:
+                grown, longer = (ended if label == last else total) * chance, prefix * base + label + 1
+                if grown <= floor or longer in known:
                     continue
-                if constraint is not None and not constraint.may_go_on(so_far, label):
-                    continue
-                longer = shorter + label
-                if longer not in kept:
+                if constraint is None or constraint.may_go_on(so_far, label):
                     ranked.append((grown, longer, label, 0.0, grown))
-                    continue
-                known = kept[longer]
-                if known is None:
-                    known = kept[longer] = [0.0, longer, label, 0.0, grown]
-                    ranked.append(known)
-                else:
-                    known[4] += grown
-        for known in kept.values():
-            assert known is not None
-            known[0] = known[3] + known[4]
         ranked.sort(key=_TOTAL, reverse=True)
         least = _HOPELESS * ranked[0][0]
         beams = [each for each in ranked[:beam] if each[0] >= least]
@@ -127,9 +119,6 @@ def best_texts(
     texts = [(p, v) for p, v in texts if constraint is None or constraint.may_end(p)]
     texts.sort(key=lambda item: -item[1])
     return [Hypothesis(prefix, probability) for prefix, probability in texts[:count]]
-
-
-_Beam = tuple[float, int, int, float, float]
 
 
 def _without_growth(beams: list[_Beam], rows: list[list[float]], blank: int) -> list[_Beam]:
