@@ -25,9 +25,9 @@ _LEVELS = np.arange(256.0)
 _SECOND_MOMENT, _THIRD_MOMENT = (_LEVELS - 128) ** 2, (_LEVELS - 128) ** 3
 _WINDOWS = (1, 2, 4, 8)
 """Windows in which ink is told from paper, as multiples of the smallest."""
-_PLAIN = 0.5
+_PLAIN = 0.55
 """The skewness at which a window decides: no page, cheque or puzzle that we tune with is below it in the
-smallest, and 45 of 100 single digits that are 200 pixels high are."""
+smallest, and half of all single digits that are 200 pixels high are."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,12 @@ class InkSettings:
     """Strokes are thinner than this part of the picture's short side. 0…1."""
     thickest_stroke: int = 15
     """… or than this many pixels, whichever is more. Odd, ≥ 3."""
+    thick_strokes: float = 1 / 4
+    """Where outlines of thicker strokes are found: thinner than this part of the short side. 0…1."""
+    hollow_share: float = 0.1
+    """Outlines enclose at least this part of their own area that is as dark as they are. 0…1."""
+    thick_up_to: int = 640
+    """One digit may fill a picture whose short side is no longer than this. Pixels."""
     least_contrast: float = 0.10
     """Fainter than this against the paper is never ink (0…1, the part of the light that is missing)."""
     noise_factor: float = 5.0
@@ -115,8 +121,11 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
     inverse = inverse_parts(grey)
     if inverse is not None:
         grey = turn_parts(grey, inverse)
-    contrast, edges = _contrast(grey, settings)
+    contrast, edges = _contrast(grey, settings.stroke_fraction, settings)
     strong = _threshold(contrast, settings)
+    if _is_hollow(grey, contrast, strong, settings):
+        contrast, edges = _contrast(grey, settings.thick_strokes, settings)
+        strong = _threshold(contrast, settings)
     if strong >= 255:
         return Ink(contrast, np.zeros_like(contrast), edges, 255, 255, polarity, scale, inverse)
     weak = max(1, round(settings.weak_part * strong))
@@ -247,13 +256,38 @@ def _level_runs(mask: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     return runs
 
 
-def _contrast(grey: NDArray[np.uint8], settings: InkSettings) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _is_hollow(
+    grey: NDArray[np.uint8], contrast: NDArray[np.uint8], strong: int, settings: InkSettings
+) -> bool:
+    """Return whether what was found is outlines: whether much of what they enclose is as dark as they are."""
+    side = min(grey.shape)
+    if not settings.thickest_stroke / settings.thick_strokes < side <= settings.thick_up_to:
+        return False
+    found = (contrast >= settings.weak_part * strong).view(np.uint8)
+    around = cv2.copyMakeBorder(found, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    cv2.floodFill(around, None, (0, 0), 1)
+    enclosed = np.asarray(around[1:-1, 1:-1]) == 0
+    least = settings.hollow_share * np.count_nonzero(found)
+    if np.count_nonzero(enclosed) <= least:
+        return False
+    thick, _ = _contrast(grey, settings.thick_strokes, settings)
+    sure = thick[contrast >= strong]
+    if not sure.size:
+        return False
+    level = int(np.partition(sure, sure.size // 2)[sure.size // 2])
+    return bool(np.count_nonzero(thick[enclosed] >= 0.8 * level) > least)
+
+
+def _contrast(
+    grey: NDArray[np.uint8], stroke_fraction: float, settings: InkSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return how much darker than the paper around it each pixel is, and `Ink.edges`.
 
-    The contrast is 0 where it is as bright … 255 where it is black.
+    The contrast is 0 where it is as bright … 255 where it is black. Strokes are thinner than
+    `stroke_fraction` of the short side.
     """
     height, width = grey.shape
-    kernel = max(settings.thickest_stroke, round(settings.stroke_fraction * min(height, width)))
+    kernel = max(settings.thickest_stroke, round(stroke_fraction * min(height, width)))
     # Paper varies slowly: closing at a reduced size costs next to nothing and averages the noise, of which
     # a closing (a maximum) would otherwise take the brightest.
     reduction = max(1, kernel // 12)
@@ -291,7 +325,8 @@ def _polarity(grey: NDArray[np.uint8]) -> Polarity:
     skewness = 0.0
     for times in _WINDOWS:
         window = side * times | 1
-        mean = cv2.blur(small, (window, window), borderType=cv2.BORDER_REPLICATE)
+        # Reflected, for a frame that runs along the border would else be all there is beyond it.
+        mean = cv2.blur(small, (window, window), borderType=cv2.BORDER_REFLECT)
         departure = np.asarray(cv2.addWeighted(small, 0.5, mean, -0.5, 128), np.uint8)
         histogram = _histogram(departure)
         spread = float(histogram @ _SECOND_MOMENT) / small.size

@@ -40,6 +40,9 @@ class PolaritySettings:
     """… and are more than all else on it that departs so much from its median."""
     stroke_height: int = 8
     """One stroke at least is this many pixels high where the picture's short side is 200."""
+    clearance: float = 4.0
+    """The ground is so many times as wide as the thickest stroke on it, in one place at least: what is
+    narrower is a bold stroke itself, and what is bright in it the hole of a digit."""
 
 
 def inverse_parts(grey: Grey, settings: PolaritySettings = PolaritySettings()) -> Grey | None:
@@ -113,7 +116,16 @@ def _is_written_on(small: Grey, part: Grey, settings: PolaritySettings) -> bool:
     others = int(np.count_nonzero(odd & inside & (clear[labels] | (labels == 0)))) - strokes
     if not settings.least_ink * area <= strokes <= settings.most_ink * area or others > strokes:
         return False
-    return bool((stats[clear, cv2.CC_STAT_HEIGHT] >= settings.stroke_height).any())
+    if not (stats[clear, cv2.CC_STAT_HEIGHT] >= settings.stroke_height).any():
+        return False
+    on_it = clear[labels]
+    widest, thickest = (_thickness(each) for each in (inside & ~on_it, on_it))
+    return widest >= settings.clearance * thickest
+
+
+def _thickness(mask: NDArray[np.bool_]) -> float:
+    """Return half the width of a mask where it is thickest, in pixels; its border is the picture's."""
+    return float(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3).max())
 
 
 def _at_full_size(grey: Grey, part: Grey, level: float) -> Grey:
