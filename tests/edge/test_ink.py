@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
+from edgedigits.demo import digits
 from edgedigits.ink import find_ink, lift_frame, lift_rules
 
 
@@ -137,3 +138,25 @@ def test_the_bar_of_a_digit_cut_to_size_is_no_frame() -> None:
     cv2.ellipse(five, (20, 44), (27, 17), 0, -90, 130, 1, 5)
     for mask in (seven, five, np.ascontiguousarray(np.rot90(seven, 2))):
         assert (lift_frame(mask) == mask).all()
+
+
+@pytest.mark.parametrize("side", [112, 280, 560])
+@pytest.mark.parametrize("label", range(10))
+def test_a_digit_that_fills_the_picture_is_ink(label: int, side: int) -> None:
+    """Its strokes are as thick as a window in which paper is looked for, its holes as slim as a stroke."""
+    for tile in digits()[label, :10]:
+        image = np.asarray(cv2.resize(tile, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)
+        for picture, polarity in ((image, "light"), (cv2.bitwise_not(image), "dark")):
+            ink = find_ink(np.asarray(picture, np.uint8))
+            assert ink.polarity == polarity
+            assert ink.inverse is None
+            assert agreement(ink.mask > 0, image > 110) > 0.7
+
+
+def test_a_frame_along_the_border_does_not_turn_the_polarity() -> None:
+    for tile in digits()[:, :6].reshape(-1, 28, 28):
+        box = np.full((64, 64), 200, np.uint8)
+        box[18:46, 18:46] -= np.asarray(tile // 2, np.uint8)
+        box[:4], box[:, :3] = 70, 70
+        assert find_ink(box).polarity == "dark"
+        assert find_ink(255 - box).polarity == "light"

@@ -15,6 +15,7 @@ from tests.edge.drawing import paper, write
 
 import edgedigits
 from edgedigits import PictureError, Reader, reader
+from edgedigits.demo import digits
 
 DESK = (38, 34, 30)
 """Colour around the photographed sheets, BGR."""
@@ -160,3 +161,20 @@ def test_the_stable_api_is_what_the_package_exports() -> None:
         assert getattr(edgedigits, name).__name__ == name
     with pytest.raises(AttributeError):
         edgedigits.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(("times", "bolder", "least"), [(4, 1, 99), (10, 1, 99), (10, 3, 97)])
+def test_one_digit_that_fills_the_picture_is_read(
+    times: int, bolder: int, least: int, reading: Reader
+) -> None:
+    """Of the 100 sample digits so many, in chalk as in ink: large, and bold, as one paints them on a pad."""
+    right = 0
+    for label, tiles in enumerate(digits()[:, :10]):
+        for tile in tiles:
+            drawn = cv2.dilate(tile, np.ones((bolder, bolder), np.uint8))
+            drawn = cv2.resize(drawn, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
+            image = np.asarray(drawn, np.uint8)
+            texts = [[line.text for line in reading.read(each).lines] for each in (image, 255 - image)]
+            assert texts[0] == texts[1]
+            right += texts[0] == [str(label)]
+    assert right >= least
