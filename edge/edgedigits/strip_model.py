@@ -1,8 +1,8 @@
 """A `.tflite` file for the strip way of reading: a strip in, log probabilities along it out.
 
 The network takes a window of fixed width. A wider strip is read in windows that overlap: no answer depends
-on more than `_SEEN` pixels to either side, so those are dropped where two windows meet, and what is left is
-what one window of the strip's width would have given. For the same reason a short strip with `_SEEN` pixels
+on more than `SEEN` pixels to either side, so those are dropped where two windows meet, and what is left is
+what one window of the strip's width would have given. For the same reason a short strip with `SEEN` pixels
 of paper behind it is all that the network need be given.
 """
 
@@ -18,10 +18,7 @@ from numpy.typing import NDArray
 from edgedigits.card import BLANK, Card, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.runtime import Opener, read_model, shipped_models
-from edgedigits.strips import STEP
-
-_SEEN = 32
-"""Pixels to either side on which an answer may depend; a multiple of `STEP`."""
+from edgedigits.strips import SEEN, STEP
 
 _WIDTHS = (96, 128, 160)
 """Windows narrower than the model's own, in pixels, that an interpreter is built for, each when it is first
@@ -105,12 +102,12 @@ class StripModel:
             piece = strip[:, start : start + window.width]
             raw[0, :, : piece.shape[1], 0] = self._levels.take(piece)
             answers = window.run(raw)
-            begin = _SEEN // STEP if start else 0
+            begin = SEEN // STEP if start else 0
             if left <= window.width:
                 parts.append(answers[begin : count - start // STEP])
                 break
-            parts.append(answers[begin : self.steps - _SEEN // STEP])
-            start += self.width - 2 * _SEEN
+            parts.append(answers[begin : self.steps - SEEN // STEP])
+            start += self.width - 2 * SEEN
         logits = (np.concatenate(parts).astype(np.float32) - self._zero) * (
             self._scale / self.card.temperature
         )
@@ -120,7 +117,7 @@ class StripModel:
     def _window(self, left: int) -> _Window:
         """Return the narrowest window that shows as much as the widest of a strip of `left` pixels."""
         for width in self._narrower:
-            if left + _SEEN <= width:
+            if left + SEEN <= width:
                 if width not in self._windows:
                     try:
                         narrow = self._opener.open([1, self.height, width, 1])

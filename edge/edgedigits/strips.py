@@ -17,6 +17,8 @@ WINDOW = 192
 """Width that the network takes at once, in pixels; longer strips are read in windows that overlap."""
 STEP = 2
 """Pixels from one of the network's answers to the next."""
+SEEN = 32
+"""Pixels to either side on which an answer may depend, at most; a multiple of `STEP`."""
 FAINTEST = 24.0
 """Grey levels between paper and darkest ink below which the stretch grows no further: noise is not ink."""
 

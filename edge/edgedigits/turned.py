@@ -137,20 +137,33 @@ def _upside_down(
     lines: Sequence[tuple[Line, Sequence[Box]]],
     settings: TurnedSettings,
 ) -> bool:
-    """Return whether the longest accepted lines, taken together, read better upside down."""
-    accepted = [(k, line) for k, (line, _) in enumerate(lines) if line.accepted]
-    long = [each for each in accepted if len(each[1].digits) >= settings.shortest]
+    """Return whether the longest lines, taken together, read better upside down.
+
+    Those that are not accepted have less of a say. Without them a strict reader, which may accept but one
+    line of a page, would be at the mercy of its reading well both ways up.
+    """
+    long = [(k, line) for k, (line, _) in enumerate(lines) if len(line.digits) >= settings.shortest]
     long.sort(key=lambda each: -len(each[1].digits))
-    gain = 0.0
-    for k, line in long[: settings.most_lines]:
+    accepted = [each for each in long if each[1].accepted][: settings.most_lines]
+    gain, surely = 0.0, math.log(settings.surely_upright)
+    for k, line in accepted:
         if _is_surely_upright(line.text):
             return False
-        text, turned = read([k], 2)
-        turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
-        gain += math.log(max(turned, _NEVER) / max(line.confidence, _NEVER))
-        if gain <= math.log(settings.surely_upright):
+        gain += _gain(read, k, line, settings)
+        if gain <= surely:
             return False
-    return bool(long) and gain >= math.log(settings.better)
+    if not accepted:
+        return False
+    for k, line in [each for each in long if not each[1].accepted][: settings.most_lines]:
+        gain += max(surely / 2, min(-surely / 2, _gain(read, k, line, settings)))
+    return gain >= math.log(settings.better)
+
+
+def _gain(read: ReadTurned, k: int, line: Line, settings: TurnedSettings) -> float:
+    """Return the logarithm of how much more probable the line with number `k` is upside down."""
+    text, turned = read([k], 2)
+    turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
+    return math.log(max(turned, _NEVER) / max(line.confidence, _NEVER))
 
 
 def _is_surely_upright(text: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -186,13 +187,18 @@ def with_points(data: bytes, points: Sequence[OperatingPoint], source: str) -> b
     return pack(body, dataclasses.replace(card, operating_points=tuple(points)), files)
 
 
+def check_writable(model: str) -> None:
+    """Raise `ModelError` where a model is no file that `write_points` could change."""
+    if not Path(model).is_file():
+        raise ModelError(f"{model}: --write needs a model's file; copy the shipped model and name the copy")
+
+
 def write_points(path: Path, acceptance: Acceptance) -> None:
     """Write the points into a model's card, in place, beside those of other ways.
 
     Raises `ModelError` or `OutputError`.
     """
-    if not path.is_file():
-        raise ModelError(f"{path}: --write needs a model's file; copy the shipped model and name the copy")
+    check_writable(os.fspath(path))
     data = read_model(path)
     others = [p for p in split_bytes(data, str(path))[0].operating_points if p.way != acceptance.way]
     points = [*others, *(row.point for row in acceptance.points)]

@@ -393,13 +393,15 @@ def _accept(options: argparse.Namespace) -> int:
     import io
 
     from edgedigits.files import make_folder, write_atomically
-    from edgedigits_export.accept import MAX_ERRORS, find_points, open_reader, write_points
+    from edgedigits_export.accept import MAX_ERRORS, check_writable, find_points, open_reader, write_points
     from edgedigits_export.strip_data import labelled_pictures
     from edgedigits_export.strip_tables import acceptance_table
 
     served = _way(options.model)
     way: ReadingWay = options.way or served
     reader = open_reader(options.model, served, way)
+    if options.write:
+        check_writable(options.model)
     pictures = labelled_pictures(options.lines, options.part)
     name = options.lines.resolve().name + (f"-{options.part}" if options.part else "")
     max_errors = options.max_errors or MAX_ERRORS

@@ -117,7 +117,8 @@ def labelled_pictures(folder: Path, part: str | None = None) -> tuple[LabelledPi
         raise DataError(f"{path}: has no rows with file and text; {remedy}")
     parts = sorted({row.get("part") or "" for row in rows} - {""})
     if part is not None and part not in parts:
-        raise DataError(f"{path}: has no part {part}; its parts are {', '.join(parts) or 'none'}")
+        known = f"its parts are {', '.join(parts)}" if parts else "it has no column part; leave --part out"
+        raise DataError(f"{path}: has no part {part}; {known}")
     return tuple(
         LabelledPicture(folder / "images" / row["file"], row["file"], tuple((row["text"] or "").split("\n")))
         for row in rows

@@ -18,7 +18,15 @@ from edgedigits_train.recipe import RecipeError, published
 from edgedigits_train.run import RunError
 from edgedigits_train.strip import run
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
-from edgedigits_train.strip.recipe import SECTIONS, Composition, Start, StripRecipe, load_strip_recipe
+from edgedigits_train.strip.network import StripNetwork
+from edgedigits_train.strip.recipe import (
+    SECTIONS,
+    Composition,
+    Network,
+    Start,
+    StripRecipe,
+    load_strip_recipe,
+)
 from edgedigits_train.strip.report import make_report
 
 SMALL = """
@@ -231,8 +239,11 @@ def test_a_network_is_trained_on_from_a_finished_run(
     with pytest.raises(RunError, match="another shape than the recipe's"):
         run.run(wider, data, tmp_path / "third", 0)
     nowhere = replace(still, start=Start((str(tmp_path / "nowhere"),)))
-    with pytest.raises(RunError, match="holds no finished run"):
+    with pytest.raises(RunError, match=r"holds no finished run .*; train it first"):
         run.run(nowhere, data, tmp_path / "fourth", 0)
+    assert not (tmp_path / "fourth").exists()  # where the recipe that is put right may run
+    report = json.loads((tmp_path / "mean" / "report.json").read_text())
+    assert list(report["start"]) == [str(tmp_path / "first"), str(tmp_path / "other")]
 
 
 @pytest.mark.parametrize("name", published("recipes/strips"))
@@ -254,6 +265,40 @@ def test_a_wrong_setting_is_named_with_its_line(wrong: str, said: str, tmp_path:
     path.write_text(SMALL.replace("steps = 60", wrong).lstrip("\n"))
     with pytest.raises(RecipeError, match=said.replace("line 11", "line 10")):
         load_strip_recipe(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SMALL + '[start]\nruns = ["a", "a"]\n', r"\[start\] runs: 'a' is empty or there twice"),
+        (SMALL + '[start]\nruns = [""]\n', r"\[start\] runs: '' is empty"),
+        (SMALL.replace("[8]", "[8, 8, 8, 8, 8, 8, 8]"), r"an answer depends on 35 pixels .* overlap by 32"),
+    ],
+)
+def test_what_no_strip_can_be_read_with_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=said):
+        load_strip_recipe(str(path))
+
+
+@pytest.mark.parametrize(("plain", "along", "reach"), [(0, 1, 5), (2, 2, 7), (1, 1, 4)])
+def test_an_answer_depends_on_no_more_than_the_recipe_says(plain: int, along: int, reach: int) -> None:
+    settings = Network((4, 4, 4, 4), (4,) * along, plain, reach, precision="float32")
+    network = StripNetwork(settings, 3, 0)
+    strip = tf.Variable(np.random.default_rng(0).uniform(size=(1, HEIGHT, 192)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        answer = tf.reduce_sum(network(strip)[0, 48])
+    seen = np.flatnonzero(np.abs(tape.gradient(answer, strip).numpy()[0]).sum(axis=0)) - 96
+    assert seen[0] >= -settings.seen
+    assert seen[-1] <= settings.seen + 2
+
+
+def test_steps_below_0_are_a_mistake_in_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["strip", "--steps", "-20"])
+    assert ended.value.code == 2
+    assert "--steps -20 is below 0" in capsys.readouterr().err
 
 
 def test_steps_that_are_no_whole_blocks_are_refused_before_training(

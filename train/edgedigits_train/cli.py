@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgedigits.errors import EdgeDigitsError
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
+from edgedigits_train.quiet import quiet_start
 from edgedigits_train.recipe import Recipe, load_recipe, published
 
 if TYPE_CHECKING:
@@ -168,7 +166,7 @@ def _train(options: argparse.Namespace) -> int:
     kind = "seeds" if options.seeds else f"{options.folds}-folds" if options.folds else f"seed{options.seed}"
     out = options.out or Path("runs") / f"{recipe.name}-{kind}"
     data = _data(recipe, options.data)
-    with _quiet_start():
+    with quiet_start():
         from edgedigits_train import devices, run, series
 
         devices.settle_threads(recipe, data.train_images[0].size, len(data.labels))
@@ -193,7 +191,7 @@ def _search(options: argparse.Namespace) -> int:
     if options.epochs is not None:
         recipe = recipe.with_epochs(options.epochs)
     data = _data(recipe, options.data)
-    with _quiet_start():
+    with quiet_start():
         from edgedigits_train import run, search
 
         run.make_deterministic()
@@ -207,7 +205,7 @@ def _search(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    with _quiet_start():
+    with quiet_start():
         from edgedigits_train import report, run
 
         run.make_deterministic()
@@ -283,29 +281,3 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-
-
-@contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Keep TensorFlow from greeting everyone with its log; shown after all where the start fails.
-
-    TensorFlow 2.21 prints some lines from C++ whatever its log level, so the process's own stderr is
-    turned away for this long. Who has set TF_CPP_MIN_LOG_LEVEL wants to see them.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)

@@ -37,7 +37,8 @@ def settle_threads(recipe: Recipe, pixels: int, classes: int) -> None:
     Whoever sets the number of threads is obeyed, and once TensorFlow is at work nothing is changed.
     """
     threading = tf.config.threading
-    if not isinstance(recipe.network, Mlp) or threading.get_intra_op_parallelism_threads():
+    told = threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS")
+    if not isinstance(recipe.network, Mlp) or told:
         return
     weights = sum(a * b for a, b in itertools.pairwise((pixels, *recipe.network.hidden, classes)))
     if recipe.training.batch * weights <= SMALL_STEP:

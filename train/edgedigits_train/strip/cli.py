@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgedigits_train.data import SETTING, load
+from edgedigits_train.quiet import quiet_start
 from edgedigits_train.recipe import published
 from edgedigits_train.strip.recipe import load_strip_recipe
 
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"--count {options.count} is below 1")
     if not 0 <= options.seed < 2**31:
         parser.error(f"--seed {options.seed} is not in 0…{2**31 - 1}")
+    if options.steps is not None and options.steps < 0:
+        parser.error(f"--steps {options.steps} is below 0")
     recipe = load_strip_recipe(options.recipe)
     if options.steps is not None:
         training = dataclasses.replace(recipe.training, steps=options.steps)
@@ -71,11 +74,12 @@ def main(arguments: Sequence[str]) -> int:
         held_out.write(recipe, data, options.seed, options.count, options.held_out)
         print(f"{os.fspath(options.held_out)}: {options.count} strips, seed {options.seed}")
         return 0
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from edgedigits_train.run import no_warnings
-    from edgedigits_train.strip import run
+    with quiet_start():
+        from edgedigits_train.run import make_deterministic, no_warnings
+        from edgedigits_train.strip import run
 
-    no_warnings()
+        make_deterministic()
+        no_warnings()
     out = options.out or Path("runs") / f"{recipe.name}-seed{options.seed}"
     started = time.perf_counter()
     first: list[int] = []

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgedigits.strips import SEEN, STEP
 from edgedigits_train.recipe import (
     Adam,
     Averaging,
+    RecipeError,
     Schedule,
     at_least,
     read_recipe_text,
@@ -69,6 +71,13 @@ class Network:
     """Window of the convolutions along the row, in steps of two pixels."""
     precision: str = "bfloat16"
     """What the convolutions are computed in while training: "float32" or "bfloat16"."""
+
+    @property
+    def seen(self) -> int:
+        """Pixels to either side on which an answer depends: to the left, and one more to the right."""
+        halvings = len(self.filters) - 1
+        convolutions = halvings * self.plain + max(0, halvings - 1)
+        return STEP * (convolutions + len(self.along) * (self.reach // 2))
 
 
 @dataclass(frozen=True)
@@ -133,4 +142,15 @@ REQUIRED = ("data", "network", "training", "optimizer")
 def load_strip_recipe(name: str) -> StripRecipe:
     """Load a published strip recipe by its name, or a file by its path; raises `RecipeError`."""
     text, source, short = read_recipe_text(name, "recipes/strips")
-    return StripRecipe(short, **sections_from_text(text, source, SECTIONS, REQUIRED))
+    recipe = StripRecipe(short, **sections_from_text(text, source, SECTIONS, REQUIRED))
+    if recipe.network.seen >= SEEN:
+        raise RecipeError(
+            f"{source}: [network] an answer depends on {recipe.network.seen + 1} pixels to one side, and the "
+            f"windows in which strips are read overlap by {SEEN}; lower plain, along or reach"
+        )
+    for folder in recipe.start.runs:
+        if not folder or recipe.start.runs.count(folder) > 1:
+            raise RecipeError(
+                f"{source}: [start] runs: {folder!r} is empty or there twice; name every run once"
+            )
+    return recipe

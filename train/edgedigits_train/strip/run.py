@@ -190,15 +190,16 @@ def run(
         raise RunError(
             f"{recipe.name}: [training] steps = 0 trains nothing; raise it, or name runs in [start]"
         )
+    network = StripNetwork(recipe.network, len(LABELS), seed)
+    begun = _begin_with(network, recipe.start.runs)
     take_folder(out, recipe.to_toml())
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
         "data": dict(data.checksums),
         "seed": seed,
     }
-    network = StripNetwork(recipe.network, len(LABELS), seed)
-    if recipe.start.runs:
-        identity["start"] = _begin_with(network, [Path(folder) for folder in recipe.start.runs])
+    if begun:
+        identity["start"] = list(begun.values())
     loop = StripLoop(network, recipe)
     saved = out / "checkpoint.npz"
     history = _resume(loop, saved, identity)
@@ -249,6 +250,7 @@ def run(
         "labels": list(LABELS),
         "parameters": int(sum(np.prod(v.shape) for v in loop.network.trainable_variables)),
         "steps": settings.steps,
+        "start": begun,
         "validation": {
             "strips": len(watched),
             "character_error_rate": round(wrong, 6),
@@ -267,26 +269,28 @@ def run(
     return report
 
 
-def _begin_with(network: StripNetwork, folders: Sequence[Path]) -> list[str]:
-    """Give a network the mean weights of finished runs; return the checksums of those runs' reports.
+def _begin_with(network: StripNetwork, folders: Sequence[str]) -> dict[str, str]:
+    """Give a network the mean weights of finished runs, if any; return the SHA-256 of those runs' reports.
 
-    Raises `RunError` where there is none, or its network has another shape.
+    Raises `RunError` where there is none in a folder, or its network has another shape.
     """
-    checksums, learnt = [], []
+    checksums, learnt = {}, []
     for folder in folders:
         try:
-            report = (folder / REPORT).read_bytes()
-            parts = _parts(tf.saved_model.load(str(folder / "model")).network)
+            report = (Path(folder) / REPORT).read_bytes()
+            parts = _parts(tf.saved_model.load(str(Path(folder) / "model")).network)
         except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
             raise RunError(
-                f"{folder}: holds no finished run of a strip network to start from ({error})"
+                f"{folder}: holds no finished run of a strip network to start from; train it first, or name "
+                "another in [start] runs"
             ) from error
         if [part.shape for part in parts] != [part.shape for part in _parts(network)]:
             raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
-        checksums.append(hashlib.sha256(report).hexdigest())
+        checksums[folder] = hashlib.sha256(report).hexdigest()
         learnt.append([part.numpy() for part in parts])
-    for variable, *values in zip(_parts(network), *learnt, strict=True):
-        variable.assign(np.mean(values, axis=0))
+    if learnt:
+        for variable, *values in zip(_parts(network), *learnt, strict=True):
+            variable.assign(np.mean(values, axis=0))
     return checksums
 
 
