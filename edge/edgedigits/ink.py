@@ -25,6 +25,8 @@ _LEVELS = np.arange(256.0)
 _SECOND_MOMENT, _THIRD_MOMENT = (_LEVELS - 128) ** 2, (_LEVELS - 128) ** 3
 _WINDOWS = (1, 2, 4, 8)
 """Windows in which ink is told from paper, as multiples of the smallest."""
+_CUT_TO_A_DIGIT = 40
+"""A picture with a side shorter than this is cut to one digit. Pixels."""
 _PLAIN = 0.55
 """The skewness at which a window decides: no page, cheque or puzzle that we tune with is below it in the
 smallest, and half of all single digits that are 200 pixels high are."""
@@ -168,8 +170,8 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     rule.
     """
     height, width = mask.shape
-    if min(height, width) < 40:
-        return mask  # so small a picture is cut to a digit, whose strokes span it
+    if min(height, width) < _CUT_TO_A_DIGIT:
+        return mask  # its strokes span it
     # Longer than the base of a 2 that fills the picture, too.
     length = round(max(settings.rule_length * width, 0.9 * min(height, width)))
     thickness = max(4, round(settings.rule_thickness * max(height, width)))
@@ -322,11 +324,13 @@ def _polarity(grey: NDArray[np.uint8]) -> Polarity:
     small = np.ascontiguousarray(grey[::step, ::step])
     # A window of a few strokes: in a larger one the sheet itself, light on a dark desk, would pass for ink.
     side = max(15, min(small.shape) // 20)
+    # Were the picture not reflected at its border, a frame that runs along it would be all there is beyond;
+    # reflected, the strokes of a small one that is cut to a digit would.
+    border = cv2.BORDER_REPLICATE if min(small.shape) < _CUT_TO_A_DIGIT else cv2.BORDER_REFLECT
     skewness = 0.0
     for times in _WINDOWS:
         window = side * times | 1
-        # Reflected, for a frame that runs along the border would else be all there is beyond it.
-        mean = cv2.blur(small, (window, window), borderType=cv2.BORDER_REFLECT)
+        mean = cv2.blur(small, (window, window), borderType=border)
         departure = np.asarray(cv2.addWeighted(small, 0.5, mean, -0.5, 128), np.uint8)
         histogram = _histogram(departure)
         spread = float(histogram @ _SECOND_MOMENT) / small.size

@@ -1,13 +1,14 @@
 """How well whole pictures are read, and what that costs beside the least OpenCV could do.
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_reading.py [--model NAME|FILE] [--part tune|devtest]
-        [--sets pages cheques pen usps ardis cells] [--every N] [--json FILE]
+        [--sets pages cheques pen usps ardis cells painted] [--every N] [--json FILE]
 
 Everything goes through `Reader.read`, one thread. For sets of single digits a picture is right when exactly
-one digit is found and it is the right one. For text lines: exact lines, character error rate (Levenshtein
-distance over the true length), and the share of lines that can be accepted, by confidence, while at most 1 %
-of the accepted ones are wrong. The floor is grey conversion, adaptive threshold and connected components on
-the same picture; ratios to it are medians within one run.
+one digit is found and it is the right one; `painted` are MNIST's test digits made ten times as large, as one
+paints a digit on a pad: bold, and filling the picture. For text lines: exact lines, character error rate
+(Levenshtein distance over the true length), and the share of lines that can be accepted, by confidence, while
+at most 1 % of the accepted ones are wrong. The floor is grey conversion, adaptive threshold and connected
+components on the same picture; ratios to it are medians within one run.
 """
 
 from __future__ import annotations
@@ -27,18 +28,34 @@ from numpy.typing import NDArray
 
 from edgedigits import Page, Reader
 from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
+from edgedigits_train.data import load
 
 Picture = tuple[NDArray[np.uint8], list[str]]
 
-SINGLE = {"pen": "pen/pen.npz", "usps": "usps/usps_train.npz", "ardis": "ardis/ardis_train.npz"}
+SINGLE = {
+    "pen": "pen/pen.npz",
+    "usps": "usps/usps_train.npz",
+    "ardis": "ardis/ardis_train.npz",
+    "cells": "cells/cells.npz",
+}
+LARGE = 10
+"""How many times as large as MNIST's the painted digits are."""
 
 
 def single(folder: Path, name: str, every: int) -> Iterator[Picture]:
     """Yield pictures of one digit, every so many of the set."""
-    with np.load(folder / SINGLE.get(name, "cells/cells.npz")) as file:
+    with np.load(folder / SINGLE[name]) as file:
         images, labels = file["images"][::every], file["labels"][::every]
     for image, label in zip(images, labels, strict=True):
         yield image, [str(label)]
+
+
+def painted(folder: Path, every: int) -> Iterator[Picture]:
+    """Yield MNIST's test digits, every so many of them, large."""
+    data = load("mnist", folder)
+    for image, label in zip(data.test_images[::every], data.test_labels[::every], strict=True):
+        large = cv2.resize(image, None, fx=LARGE, fy=LARGE, interpolation=cv2.INTER_CUBIC)
+        yield np.asarray(large, np.uint8), [str(label)]
 
 
 def lines(folder: Path, name: str, part: str) -> Iterator[Picture]:
@@ -143,8 +160,8 @@ def main() -> int:
     parser.add_argument(
         "--sets",
         nargs="+",
-        default=["pages", "cheques", *SINGLE, "cells"],
-        choices=["pages", "cheques", *SINGLE, "cells"],
+        default=["pages", "cheques", *SINGLE, "painted"],
+        choices=["pages", "cheques", *SINGLE, "painted"],
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
@@ -163,11 +180,12 @@ def main() -> int:
     print(f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'at 1 %':>8}{'ms':>8}{'floors':>8}")
     for name in options.sets:
         one_line = name != "pages"
-        pictures = (
-            lines(options.data, name, options.part)
-            if name in ("pages", "cheques")
-            else single(options.data, name, options.every)
-        )
+        if name in SINGLE:
+            pictures = single(options.data, name, options.every)
+        elif name == "painted":
+            pictures = painted(options.data, options.every)
+        else:
+            pictures = lines(options.data, name, options.part)
         figures = results[name] = measure(reader, pictures, one_line)
         print(
             f"{name:<10}{figures['lines']:>7.0f}{figures['exact']:>8.3f}{figures['cer']:>8.3f}"

@@ -153,6 +153,14 @@ def test_a_digit_that_fills_the_picture_is_ink(label: int, side: int) -> None:
             assert agreement(ink.mask > 0, image > 110) > 0.7
 
 
+def test_a_small_picture_may_be_cut_to_its_digit() -> None:
+    for tile in digits()[:, :10].reshape(-1, 28, 28):
+        x, y, w, h = cv2.boundingRect(np.asarray(tile > 40, np.uint8))
+        cut = np.ascontiguousarray(tile[y : y + h, x : x + w])
+        assert find_ink(cut).polarity == "light"
+        assert find_ink(255 - cut).polarity == "dark"
+
+
 def test_a_frame_along_the_border_does_not_turn_the_polarity() -> None:
     for tile in digits()[:, :6].reshape(-1, 28, 28):
         box = np.full((64, 64), 200, np.uint8)
