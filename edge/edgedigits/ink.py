@@ -23,6 +23,8 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE_3, _SQUARE_7 = np.ones((3, 3), np.uint8), np.ones((7, 7), np.uint8)
 _LEVELS = np.arange(256.0)
 _SECOND_MOMENT, _THIRD_MOMENT = (_LEVELS - 128) ** 2, (_LEVELS - 128) ** 3
+_SMALL = 200
+"""Short side in pixels of the picture that is looked at where only what is thick matters."""
 _WINDOWS = (1, 2, 4, 8)
 """Windows in which ink is told from paper, as multiples of the smallest."""
 _CUT_TO_A_DIGIT = 40
@@ -46,7 +48,7 @@ class InkSettings:
     """Where outlines of thicker strokes are found: thinner than this part of the short side. 0…1."""
     hollow_share: float = 0.1
     """Outlines enclose at least this part of their own area that is as dark as they are. 0…1."""
-    thick_up_to: int = 640
+    thick_up_to: int = 800
     """One digit may fill a picture whose short side is no longer than this. Pixels."""
     least_contrast: float = 0.10
     """Fainter than this against the paper is never ink (0…1, the part of the light that is missing)."""
@@ -265,6 +267,9 @@ def _is_hollow(
     side = min(grey.shape)
     if not settings.thickest_stroke / settings.thick_strokes < side <= settings.thick_up_to:
         return False
+    # Outlines of what is so thick are wide themselves.
+    step = max(1, side // _SMALL)
+    grey, contrast = grey[::step, ::step], contrast[::step, ::step]
     found = (contrast >= settings.weak_part * strong).view(np.uint8)
     around = cv2.copyMakeBorder(found, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(around, None, (0, 0), 1)
@@ -272,7 +277,7 @@ def _is_hollow(
     least = settings.hollow_share * np.count_nonzero(found)
     if np.count_nonzero(enclosed) <= least:
         return False
-    thick, _ = _contrast(grey, settings.thick_strokes, settings)
+    thick, _ = _contrast(np.ascontiguousarray(grey), settings.thick_strokes, settings)
     sure = thick[contrast >= strong]
     if not sure.size:
         return False
@@ -320,7 +325,7 @@ def _polarity(grey: NDArray[np.uint8]) -> Polarity:
     picture; there a wider one decides.
     """
     height, width = grey.shape
-    step = max(1, min(height, width) // 200)
+    step = max(1, min(height, width) // _SMALL)
     small = np.ascontiguousarray(grey[::step, ::step])
     # A window of a few strokes: in a larger one the sheet itself, light on a dark desk, would pass for ink.
     side = max(15, min(small.shape) // 20)
