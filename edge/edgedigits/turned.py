@@ -139,8 +139,9 @@ def _upside_down(
 ) -> bool:
     """Return whether the longest lines, taken together, read better upside down.
 
-    Those that are not accepted have less of a say. Without them a strict reader, which may accept but one
-    line of a page, would be at the mercy of its reading well both ways up.
+    Those that are not accepted have less of a say, and those of which most digits were refused none for the
+    paper's being upright. Without them a strict reader, which may accept but one line of a page, would be at
+    the mercy of its reading well both ways up.
     """
     long = [(k, line) for k, (line, _) in enumerate(lines) if len(line.digits) >= settings.shortest]
     long.sort(key=lambda each: -len(each[1].digits))
@@ -155,7 +156,8 @@ def _upside_down(
     if not accepted:
         return False
     for k, line in [each for each in long if not each[1].accepted][: settings.most_lines]:
-        gain += max(surely / 2, min(-surely / 2, _gain(read, k, line, settings)))
+        refused = 2 * sum(digit.rejected for digit in line.digits) > len(line.digits)
+        gain += max(0.0 if refused else surely / 2, min(-surely / 2, _gain(read, k, line, settings)))
     return gain >= math.log(settings.better)
 
 
