@@ -37,8 +37,8 @@ _UNREADABLE = (EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
 _LARGEST = 4 << 20  # bytes of an associated file; a damaged zip may claim gigabytes
 
 Output = Literal["logits", "probabilities"]
-Way = Literal["glyph", "strip"]
-WAYS: tuple[Way, ...] = ("glyph", "strip")
+Way = Literal["glyph", "strip", "character"]
+WAYS: tuple[Way, ...] = ("glyph", "strip", "character")
 BLANK = "blank"
 """The last label of a model for strips: CTC's blank, nothing new stands here."""
 
@@ -74,6 +74,8 @@ class Card:
     0, centred as MNIST does it, grey levels 0…255 times `input_scale` (1/255 unless the graph does the
     scaling itself), flattened to whatever `input_shape` (without the batch) says.
 
+    That of a model for characters is the same but for the picture, a window of `edgedigits.characters`.
+
     A model for strips takes a strip as `edgedigits.strips.prepare` makes it, of the height and width in
     `input_shape`, and answers for every two pixels of its width with a row of logits, the last of them for
     `BLANK`.
@@ -94,7 +96,8 @@ class Card:
     min_line_confidence: float = 0.5
     """A line whose probability of being right as a whole is below this is not accepted. 0…1."""
     way: Way = "glyph"
-    """Which way of reading the model serves: one glyph at a time, or a strip at once."""
+    """Which way of reading the model serves: one glyph at a time, a strip at once, or again one
+    character of a strip that was read."""
     operating_points: tuple[OperatingPoint, ...] = ()
     """Thresholds that keep a promise about accepted lines, the most lenient first."""
     recipe: str = ""

@@ -155,49 +155,81 @@ def spans(log_probabilities: NDArray[np.floating], text: Sequence[int]) -> list[
     `log_probabilities` as for `best_texts`. Raises `ValueError` for a text that needs more steps than there
     are.
     """
+    (found,) = spans_of_all(log_probabilities, [text])
+    if found is None:
+        raise ValueError(f"{len(text)} characters don't fit into {len(log_probabilities)} steps")
+    return found
+
+
+def spans_of_all(
+    log_probabilities: NDArray[np.floating], texts: Sequence[Sequence[int]]
+) -> list[list[tuple[int, int]] | None]:
+    """Do for several texts what `spans` does for one, in little more time; None for one that does not fit."""
     steps, labels = log_probabilities.shape
     blank = labels - 1
-    needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))
-    if needed > steps:
-        raise ValueError(f"{len(text)} characters don't fit into {steps} steps")
-    if not text:
-        return []
+    runs = _likeliest_runs(log_probabilities)
+    likeliest = [label for label, _ in runs]
+    found: list[list[tuple[int, int]] | None] = [None] * len(texts)
+    left: list[int] = []
+    for number, text in enumerate(texts):
+        if likeliest == list(text):  # no alignment of any text is likelier
+            found[number] = [span for _, span in runs]
+        elif not text:
+            found[number] = []
+        elif len(text) + sum(a == b for a, b in itertools.pairwise(text)) <= steps:
+            left.append(number)
+    if not left:
+        return found
+    # States of each text: blank, character, blank, character, …, blank; shorter texts have more of these.
+    longest = max(len(texts[number]) for number in left)
+    states = np.full((len(left), 2 * longest + 1), blank)
+    for row, number in zip(states, left, strict=True):
+        row[1 : 2 * len(texts[number]) : 2] = texts[number]
+    # Over a blank one may jump, unless the characters around it are the same.
+    jump = np.zeros(states.shape, bool)
+    jump[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    of_states = np.asarray(log_probabilities)[:, states]
+    barred = np.where(jump[:, 2:], 0.0, -np.inf)
+    came = np.zeros((steps, *states.shape), np.int8)
+    # The scores so far by way of arrival: staying, from the state before, from the one before that.
+    ways = np.full((3, *states.shape), -np.inf)
+    scores = ways[0]
+    scores[:, :2] = of_states[0, :, :2]
+    for step in range(1, steps):
+        ways[1, :, 1:] = scores[:, :-1]
+        np.add(scores[:, :-2], barred, out=ways[2, :, 2:])
+        came[step] = ways.argmax(axis=0)
+        np.add(ways.max(axis=0), of_states[step], out=scores)
+    for place, number in enumerate(left):
+        last = 2 * len(texts[number])
+        ends = scores[place].tolist()
+        state = last if ends[last] >= ends[last - 1] else last - 1
+        found[number] = _followed(came[:, place].tolist(), state)
+    return found
+
+
+def _likeliest_runs(log_probabilities: NDArray[np.floating]) -> list[tuple[int, tuple[int, int]]]:
+    """Return the characters that are the likeliest of all labels, and where: first step, last + 1."""
     likeliest = log_probabilities.argmax(axis=1)
     bounds = np.flatnonzero(np.diff(likeliest, prepend=-1, append=-1))
-    runs = [
+    return [
         (label, (first, last))
         for label, first, last in zip(
             likeliest[bounds[:-1]].tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
         )
-        if label != blank
+        if label != log_probabilities.shape[1] - 1
     ]
-    if [label for label, _ in runs] == list(text):  # no alignment of any text is likelier
-        return [span for _, span in runs]
-    # States: blank, character, blank, character, …, blank.
-    states = np.full(2 * len(text) + 1, blank)
-    states[1::2] = text
-    # Over a blank one may jump, unless the characters around it are the same.
-    jump = np.zeros(len(states), bool)
-    jump[3::2] = states[3::2] != states[1:-2:2]
-    of_states = np.asarray(log_probabilities)[:, states]
-    barred = np.where(jump[2:], 0.0, -np.inf)
-    came = np.zeros((steps, len(states)), np.int8)
-    # The scores so far by way of arrival: staying, from the state before, from the one before that.
-    ways = np.full((3, len(states)), -np.inf)
-    scores = ways[0]
-    scores[:2] = of_states[0, :2]
-    for step in range(1, steps):
-        ways[1, 1:] = scores[:-1]
-        np.add(scores[:-2], barred, out=ways[2, 2:])
-        came[step] = ways.argmax(axis=0)
-        np.add(ways.max(axis=0), of_states[step], out=scores)
-    state = len(states) - 1 if scores[-1] >= scores[-2] else len(states) - 2
-    path = np.empty(steps, np.intp)
-    for step in range(steps - 1, -1, -1):
-        path[step] = state
-        state -= int(came[step, state])
-    found = []
-    for number in range(len(text)):
-        at = np.flatnonzero(path == 2 * number + 1)
-        found.append((int(at[0]), int(at[-1]) + 1))
-    return found
+
+
+def _followed(came: list[list[int]], state: int) -> list[tuple[int, int]]:
+    """Return where the characters stand on the way that ends in a state, followed back from there."""
+    found: list[tuple[int, int]] = []
+    until = len(came)
+    for step in range(len(came) - 1, -1, -1):
+        moved = came[step][state] if step else state
+        if moved:
+            if state % 2:
+                found.append((step, until))
+            state -= moved
+            until = step
+    return found[::-1]

@@ -77,6 +77,7 @@ def _model(config: LiveConfig) -> Iterator[Finding]:
     general = config.general
     name, delegate = general.model or DEFAULT_MODEL, general.delegate or None
     way = split_bytes(read_model(name), name)[0].way
+    # A model for characters is refused: it reads nothing by itself.
     model = StripModel(name, delegate=delegate) if way == "strip" else Model(name, delegate=delegate)
     kernels = model.delegate or ("XNNPACK" if model.uses_xnnpack else "reference kernels")
     yield Finding("runtime", "good", f"{model.runtime}, {kernels}")

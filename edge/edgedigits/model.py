@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.card import Card, split_bytes
+from edgedigits.card import Card, Way, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.runtime import DELEGATES, Opener, read_model, shipped_models
 
@@ -43,6 +43,9 @@ class Model:
     by `edgedigits-export convert`. `threads` is the number of CPU threads a call may use. A `Model` serves
     one thread at a time; open one for each.
 
+    `way` is what the model has to serve: one for the characters of strips takes windows of
+    `edgedigits.characters` where one for glyphs takes crops.
+
     `delegate` is the name of a delegate (`DELEGATES`) or the path of a shared library that exports TFLite's
     external delegate functions. Where it can't be had, the CPU does the work and `delegate_failure` says why.
 
@@ -59,8 +62,10 @@ class Model:
         name_or_path: str | os.PathLike[str] = "paper-int8",
         threads: int = 1,
         delegate: str | os.PathLike[str] | None = None,
+        way: Way = "glyph",
     ) -> None:
         self.source = os.fspath(name_or_path)
+        self._way = way
         data = read_model(name_or_path)
         self.card, body = split_bytes(data, self.source)
         self._opener = Opener(body, self.source, threads, delegate)
@@ -184,10 +189,11 @@ class Model:
     def _check(self, interpreter: Any) -> None:
         """Compare the tensors with the card; raises `ModelError` for the first thing that differs."""
         card = self.card
-        if card.way != "glyph":
+        if card.way != self._way:
+            option = "give it to --strip-model, or " if card.way == "strip" else ""
             raise ModelError(
-                f"{self.source}: a model for the {card.way} way of reading, where one for glyphs is needed; "
-                f"give it to --strip-model, or name another ({', '.join(shipped_models())})"
+                f"{self.source}: a model for {card.way}s, where one for {self._way}s is needed; "
+                f"{option}name another ({', '.join(shipped_models(self._way))})"
             )
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         remedy = "export it again with edgedigits-export convert"

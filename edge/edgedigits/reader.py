@@ -40,9 +40,11 @@ from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, StripReader, region_of
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
+from edgedigits.verifier import Verifier
 
 DEFAULT_MODEL = "compact-int8"
 DEFAULT_STRIP_MODEL = "strip-int8"
+DEFAULT_CHARACTER_MODEL = "character-int8"
 
 ReadingWay = Literal["auto", "glyph", "strip"]
 READING_WAYS: tuple[ReadingWay, ...] = ("auto", "glyph", "strip")
@@ -59,7 +61,8 @@ class Reader:
     `model` is the name of a shipped model or the path of a `.tflite` file made by `edgedigits-export`;
     `strip_model` likewise, for the strip way. `way` says how text lines are read: "glyph" by glyph, as one
     "strip" each, or "auto", which takes the strip way where glyphs touch, overlap or are in doubt. (A model
-    for strips given as `model` is one for `strip_model`, and reads everything.)
+    for strips given as `model` is one for `strip_model`, and reads everything.) `character_model`, likewise,
+    has a say in the strip way: it looks at the characters that were read there, one by one; None is none.
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
     agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips.
@@ -84,6 +87,7 @@ class Reader:
         delegate: str | os.PathLike[str] | None = None,
         way: ReadingWay = DEFAULT_WAY,
         strip_model: str | os.PathLike[str] | None = None,
+        character_model: str | os.PathLike[str] | None = DEFAULT_CHARACTER_MODEL,
         max_error: float | None = None,
         thorough: bool = False,
         max_strips: int = 100,
@@ -106,7 +110,13 @@ class Reader:
         self._can_doubt = len(self._characters) < len(labels)
         self._strips: StripReader | None = None
         self._open_strips = functools.partial(
-            _open_strips, strip_model or DEFAULT_STRIP_MODEL, threads, delegate, thresholds, way
+            _open_strips,
+            strip_model or DEFAULT_STRIP_MODEL,
+            character_model,
+            threads,
+            delegate,
+            thresholds,
+            way,
         )
         # What is asked for is opened now, and errors come at once; what may never be needed is not.
         if strip_model is not None or way == "strip" or (way == "auto" and max_error is not None):
@@ -421,10 +431,15 @@ def _card_of(model: str | os.PathLike[str]) -> Card:
 
 def _open_strips(
     model: str | os.PathLike[str],
+    character_model: str | os.PathLike[str] | None,
     threads: int,
     delegate: str | os.PathLike[str] | None,
     thresholds: _Thresholds,
     way: str,
 ) -> StripReader:
     opened = StripModel(model, threads=threads, delegate=delegate)
-    return StripReader(opened, thresholds.of(opened.card, opened.source, way))
+    verifier = None
+    if character_model is not None:
+        characters = Model(character_model, threads=threads, delegate=delegate, way="character")
+        verifier = Verifier(characters, opened.card.labels)
+    return StripReader(opened, thresholds.of(opened.card, opened.source, way), verifier)

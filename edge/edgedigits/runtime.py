@@ -10,7 +10,7 @@ import ctypes
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,9 +143,13 @@ def shipped_models(way: Way = "glyph") -> tuple[str, ...]:
     return tuple(sorted(f.name[: -len(".tflite")] for f in folder.iterdir() if f.name.endswith(".tflite")))
 
 
+_FOLDERS: Mapping[Way, str] = {"glyph": "", "strip": "strips", "character": "characters"}
+"""Where the models for each way lie, below the package's `models`."""
+
+
 def _folder(way: Way) -> Traversable:
     models = resources.files("edgedigits") / "models"
-    return models if way == "glyph" else models / "strips"
+    return models / _FOLDERS[way] if _FOLDERS[way] else models
 
 
 def read_model(name_or_path: str | os.PathLike[str]) -> bytes:

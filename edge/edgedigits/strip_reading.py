@@ -6,7 +6,6 @@ the strip what stands where, and the pieces follow from that: what touches need 
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -16,11 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.characters import cells_of
 from edgedigits.ctc import Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule, digit_at
 from edgedigits.page import Box, Digit, Line
 from edgedigits.strip_model import StripModel
-from edgedigits.strips import HEIGHT, STEP, prepare
+from edgedigits.strips import HEIGHT, prepare
+from edgedigits.verifier import Verifier
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class StripSettings:
     looks: tuple[float, ...] = (1.0, 0.55)
     """The strip is looked at so many times, made so much narrower. The more the widths differ, the less the
     looks err alike, and what holds in both is surer; these were chosen on the tuning part of the cheques."""
+    sure: float = 0.95
+    """Where the first look finds a text so probable, it is the only one: on the tuning part no further look
+    changed such a text."""
     longest: int = 30_000
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 5
@@ -121,12 +125,19 @@ def region_of(
 
 
 class StripReader:
-    """Reads strips with a sequence network; `rule` says what is not trusted."""
+    """Reads strips with a sequence network; `rule` says what is not trusted.
+
+    Where there is a `verifier`, it has a say in which of a strip's readings is the best.
+    """
 
     def __init__(
-        self, model: StripModel, rule: RejectRule, settings: StripSettings = StripSettings()
+        self,
+        model: StripModel,
+        rule: RejectRule,
+        verifier: Verifier | None = None,
+        settings: StripSettings = StripSettings(),
     ) -> None:
-        self.model, self.rule, self.settings = model, rule, settings
+        self.model, self.rule, self.verifier, self.settings = model, rule, verifier, settings
         labels = model.card.labels
         self._is_digit = [label.isdigit() and len(label) == 1 for label in labels]
 
@@ -146,10 +157,12 @@ class StripReader:
         cut = self.cut_out(grey, region)
         if cut is None:
             return None
-        looks = [self._look(*cut, narrower, constraint) for narrower in self.settings.looks]
+        looks = self._looks(*cut, constraint)
         readings, whole = _agreed([look.readings for look in looks])
         if not readings or not readings[0][0]:
             return None
+        weigh = self._weighing(looks)
+        readings, whole = _verified(readings, whole, weigh)
         text, probability = readings[0]
         # The look that holds most of the text says where its characters stand.
         look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
@@ -157,7 +170,8 @@ class StripReader:
         told = readings[: self.settings.readings]
         if expected.check is not None and not expected.check(self._raw(best.text)):
             passing = self._passing(looks, self._constraint(expected), [text for text, _ in told])
-            told += [(text, mean / whole) for text, mean in passing]
+            weights = weigh([text for text, _ in passing])
+            told += [(text, mean * weights[text] / whole) for text, mean in passing]
             told.sort(key=lambda reading: -reading[1])
         strip, back = look.strip, look.back
         places = spans(look.answers, best.text)
@@ -192,6 +206,38 @@ class StripReader:
         cut = self.cut_out(grey, region_of(boxes, (width, height), self.settings))
         readings = [] if cut is None else self._look(*cut, self.settings.looks[0], None).readings
         return readings[0] if readings and readings[0][0] else ("", 0.0)
+
+    def _looks(self, strip: NDArray[np.uint8], back: _Back, constraint: Constraint | None) -> list[_Look]:
+        """Look at a strip as often as is needed."""
+        looks: list[_Look] = []
+        for narrower in self.settings.looks:
+            looks.append(self._look(strip, back, narrower, constraint))
+            best = looks[0].readings[:1]
+            if best and best[0][0] and best[0][1] >= self.settings.sure:
+                break
+        return looks
+
+    def _weighing(self, looks: Sequence[_Look]) -> Weighing:
+        """Return what tells by what the probabilities of texts are to be multiplied.
+
+        The characters are looked at in the first look's strip, the one that is not made narrower.
+        """
+        known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
+
+        def weigh(texts: Sequence[str]) -> dict[str, float]:
+            if self.verifier is None:
+                return dict.fromkeys(texts, 1.0)
+            # No digits at all are nothing to look at.
+            seen = [text for text in texts if text][: self.verifier.settings.readings]
+            spelt = {text: known.get(text) or self._spelt(text) for text in seen}
+            weights = self.verifier.weights(looks[0].strip, looks[0].answers, spelt)
+            return dict.fromkeys(texts, self.verifier.unseen) | weights
+
+        return weigh
+
+    def _spelt(self, text: str) -> Prefix:
+        """Return digits as indices of labels."""
+        return tuple(self.model.card.labels.index(digit) for digit in text)
 
     def _look(
         self, strip: NDArray[np.uint8], back: _Back, narrower: float, constraint: Constraint | None
@@ -310,6 +356,24 @@ def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[st
     return [(text, mean / whole) for text, mean in means], whole
 
 
+Weighing = Callable[[Sequence[str]], dict[str, float]]
+"""Tells of texts by what their probabilities are to be multiplied, 0…1."""
+
+
+def _verified(
+    readings: Sequence[tuple[str, float]], whole: float, weigh: Weighing
+) -> tuple[list[tuple[str, float]], float]:
+    """Return readings, best first, with their probabilities weighed, and what `whole` becomes.
+
+    What the readings leave to all other texts takes part as a text that was not looked into.
+    """
+    weights = weigh([*(text for text, _ in readings), ""])
+    rest = max(1 - sum(p for _, p in readings), _UNHEARD) * weights[""]
+    scale = sum(p * weights[text] for text, p in readings) + rest
+    weighed = [(text, p * weights[text] / scale) for text, p in readings]
+    return sorted(weighed, key=lambda reading: -reading[1]), whole * scale
+
+
 def _cut_out(grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back]:
     """Return a region as the network takes it, and the way back to the picture."""
     (x, y), width, height = region.middle, region.width, region.height
@@ -340,13 +404,9 @@ def _boxes(
     The network answers in the middle of a character; between two of them the border is half-way, and the ink
     between the borders tells the rest.
     """
-    middles = [STEP * (first + last) / 2 for first, last in places]
-    borders = [(a + b) / 2 for a, b in itertools.pairwise(middles)]
     ink = (strip > 110).view(np.uint8)
     found = []
-    for number, middle in enumerate(middles):
-        least = borders[number - 1] if number else max(0.0, middle - 0.6 * HEIGHT)
-        most = borders[number] if number < len(borders) else min(float(strip.shape[1]), middle + 0.6 * HEIGHT)
+    for least, most in cells_of(places, strip.shape[1]):
         x0, x1 = int(least), max(int(least) + 1, math.ceil(most))
         x, y, w, h = cv2.boundingRect(ink[:, x0:x1])
         if w:

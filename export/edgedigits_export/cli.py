@@ -235,14 +235,15 @@ def _add_data(command: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DIR",
         type=Path,
-        help="folder with MNIST's files or with mnist/ (else EDGEDIGITS_DATA, else the cache)",
+        help="folder with MNIST's files or with mnist/ (else EDGEDIGITS_DATA, else the cache); of models for "
+        "characters the one that edgedigits-train strip --characters wrote",
     )
 
 
 def _convert(options: argparse.Namespace) -> int:
     from edgedigits_export.calibrate import crops_from, draw_sample, sample_crops, unlike
     from edgedigits_export.convert import Thresholds, export_run
-    from edgedigits_export.data import read_mnist
+    from edgedigits_export.data import pictures_for
     from edgedigits_export.errors import DataError
     from edgedigits_export.formats import find_formats
     from edgedigits_export.run import read_run
@@ -263,7 +264,7 @@ def _convert(options: argparse.Namespace) -> int:
         return 0
     sample = None
     if any(row.representative for row in formats):
-        training = read_mnist("train", options.data)
+        training = pictures_for(run.way, "train", options.data)
         if options.representative is None:
             sample = draw_sample(training, options.seed)
         else:
@@ -272,7 +273,7 @@ def _convert(options: argparse.Namespace) -> int:
             for difference in unlike(crops, training.images[:10_000]):
                 print(f"{PROGRAM}: warning: your digits have {difference}", file=sys.stderr)
     try:
-        test = read_mnist("test", options.data)
+        test = pictures_for(run.way, "test", options.data)
     except DataError as error:
         if options.data is not None or sample is not None:
             raise
@@ -303,7 +304,8 @@ def _formats(_: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    if _way(options.float_model) == "strip":
+    way = _way(options.float_model)
+    if way == "strip":
         return _validate_strips(options)
     if options.strips is not None or options.lines is not None:
         raise EdgeDigitsError(
@@ -311,7 +313,7 @@ def _validate(options: argparse.Namespace) -> int:
         )
     from edgedigits.files import write_atomically
     from edgedigits_export.cardless import Conventions
-    from edgedigits_export.data import read_mnist
+    from edgedigits_export.data import pictures_for
     from edgedigits_export.html import html
     from edgedigits_export.junit import junit
     from edgedigits_export.tables import table
@@ -320,7 +322,7 @@ def _validate(options: argparse.Namespace) -> int:
     gates = read_gates(options.gates, Gates) if options.gates is not None else Gates()
     given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
     gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
-    pictures = read_mnist("test", options.data)
+    pictures = pictures_for(way, "test", options.data)
     scope = Scope(corruptions=options.corruptions, any_format=options.any_format)
     labels = tuple(options.labels) if options.labels is not None else None
     conventions = Conventions(labels, options.input_range, options.outputs)
@@ -398,6 +400,8 @@ def _accept(options: argparse.Namespace) -> int:
     from edgedigits_export.strip_tables import acceptance_table
 
     served = _way(options.model)
+    if served == "character":
+        raise EdgeDigitsError(f"{options.model}: a model for characters reads no lines; name another")
     way: ReadingWay = options.way or served
     reader = open_reader(options.model, served, way)
     if options.write:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.card import Card
+from edgedigits.card import Card, Way
 from edgedigits.files import make_folder, write_atomically
 from edgedigits.model import SIDE, Model
 from edgedigits.quiet import quiet
@@ -69,7 +69,7 @@ def export_run(
 
     Raises `RunError`, `ConversionError`, or `OutputError` where `out` can't be written.
     """
-    if run.way != "glyph":
+    if run.way == "strip":
         raise RunError(
             f"{run.path}: a run for strips, which strips are needed to calibrate; name a file with --strips"
         )
@@ -88,6 +88,7 @@ def export_run(
             input_dtype=format_.input_dtype,
             output_dtype=format_.output_dtype,
             temperature=run.temperature,
+            way=run.way,
             recipe=run.name,
             seed=run.seed,
             data=run.data,
@@ -95,20 +96,20 @@ def export_run(
             versions=versions(),
             **dataclasses.asdict(thresholds or Thresholds()),
         )
-        unmeasured = _open(pack(model, card))
+        unmeasured = _open(pack(model, card), run.way)
         if test is not None:
             card = dataclasses.replace(card, accuracy={test.name: _accuracy(unmeasured, test)})
         path = out / f"{card.name}.tflite"
         packed = pack(model, card, golden_files(unmeasured, model, golden_crops(test)))
         write_atomically(path, packed)
-        yield Exported(path, format_, Model(path).card, len(packed))
+        yield Exported(path, format_, Model(path, way=run.way).card, len(packed))
 
 
-def _open(packed: bytes) -> Model:
+def _open(packed: bytes, way: Way) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(packed)
-        return Model(path)
+        return Model(path, way=way)
 
 
 def _accuracy(model: Model, pictures: Pictures) -> float:
@@ -171,7 +172,7 @@ class Network:
         try:
             with quiet():
                 model = make(format_, sample)
-                if format_.activations != "int8" or sample is None or self._run.way != "glyph":
+                if format_.activations != "int8" or sample is None or self._run.way == "strip":
                     return model
                 plain = self._with_tensorflow(FORMATS["float32"], None)
             return correct_bias(plain, model, sample.images, str(self._run.path))

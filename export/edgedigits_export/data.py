@@ -1,7 +1,8 @@
 """The pictures that calibration and validation need: MNIST's idx files, as they are published.
 
-Export reads a data set by its files only and does not fetch any; the trainer does that. Source of the
-format: Y. LeCun, "The MNIST database of handwritten digits", section "File formats".
+For models for the characters of strips they are files of the same names that the trainer writes. Export
+reads a data set by its files only and does not fetch any; the trainer does that. Source of the format:
+Y. LeCun, "The MNIST database of handwritten digits", section "File formats".
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.card import Way
 from edgedigits_export.errors import DataError
 
 SETTING = "EDGEDIGITS_DATA"
 """The environment variable that names the data folder where `--data` does not."""
 
 Part = Literal["train", "test"]
+
+NOT_A_DIGIT = "not a digit"
 
 _FILES: dict[Part, tuple[str, str]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -73,7 +77,27 @@ def read_mnist(part: Part, data: Path | None = None) -> Pictures:
 
     Raises `DataError` where the files are not there, are damaged, or hold something else.
     """
-    images_path, labels_path = (_find(name, data) for name in _FILES[part])
+    return _read_set("mnist", "MNIST's folder", part, data, tuple("0123456789"))
+
+
+def read_characters(part: Part, data: Path | None = None) -> Pictures:
+    """Read the training or test part of the characters of strips, as `edgedigits-train strip` writes them.
+
+    Looked for as `read_mnist` does, in the subfolder `characters`; raises likewise.
+    """
+    return _read_set("characters", "the folder of characters", part, data, (*"0123456789", NOT_A_DIGIT))
+
+
+def pictures_for(way: Way, part: Part, data: Path | None = None) -> Pictures:
+    """Read the pictures that models for a way of reading, "glyph" or "character", are made and measured with.
+
+    Raises `DataError` as `read_mnist` does.
+    """
+    return read_characters(part, data) if way == "character" else read_mnist(part, data)
+
+
+def _read_set(name: str, folder: str, part: Part, data: Path | None, classes: tuple[str, ...]) -> Pictures:
+    images_path, labels_path = (_find(file, name, folder, data) for file in _FILES[part])
     images, md5 = _read_idx(images_path, 3)
     labels, _ = _read_idx(labels_path, 1)
     if images.shape[1:] != (28, 28):
@@ -86,31 +110,31 @@ def read_mnist(part: Part, data: Path | None = None) -> Pictures:
             f"{images_path}: {len(images)} pictures, but {len(labels)} labels in {labels_path.name}; "
             "fetch both files again"
         )
-    if len(labels) and labels.max() > 9:
+    if len(labels) and labels.max() >= len(classes):
         raise DataError(f"{labels_path}: a label of {labels.max()} where digits are expected; fetch it again")
-    return Pictures(f"mnist-{part}", images, labels, md5)
+    return Pictures(f"{name}-{part}", images, labels, md5, classes)
 
 
-def _folders(data: Path | None) -> tuple[list[Path], str]:
-    """Return the folders to look in and, for the message, where they come from."""
+def _folders(name: str, data: Path | None) -> tuple[list[Path], str]:
+    """Return the folders to look for a set in and, for the message, where they come from."""
     if data is not None:
-        return [data / "mnist", data], "--data"
+        return [data / name, data], "--data"
     setting = os.environ.get(SETTING)
     if setting:
-        return [Path(setting) / "mnist", Path(setting)], SETTING
+        return [Path(setting) / name, Path(setting)], SETTING
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return [cache / "edgedigits" / "mnist"], "the cache"
+    return [cache / "edgedigits" / name], "the cache"
 
 
-def _find(name: str, data: Path | None) -> Path:
-    folders, origin = _folders(data)
+def _find(file: str, name: str, what: str, data: Path | None) -> Path:
+    folders, origin = _folders(name, data)
     for folder in folders:
-        for path in (folder / name, folder / f"{name}.gz"):
+        for path in (folder / file, folder / f"{file}.gz"):
             if path.is_file():
                 return path
     raise DataError(
-        f"{name}[.gz] is not in {' or '.join(map(str, folders))} ({origin}); name MNIST's folder with "
-        f"--data or {SETTING}, or let edgedigits-train fetch it"
+        f"{file}[.gz] is not in {' or '.join(map(str, folders))} ({origin}); name {what} with "
+        f"--data or {SETTING}, or let edgedigits-train {'fetch' if name == 'mnist' else 'write'} it"
     )
 
 

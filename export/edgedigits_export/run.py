@@ -36,7 +36,7 @@ class Run:
     accuracy: float | None
     """On the test part, as the trainer measured it; 0…1."""
     way: Way = "glyph"
-    """What the network reads: one glyph at a time, or a strip at once."""
+    """What the network reads: one glyph at a time, a strip at once, or one character of a strip."""
 
     @property
     def saved_model(self) -> Path:
@@ -72,7 +72,7 @@ def _run(path: Path, report: Any) -> Run:
     kind = report.get("kind", "glyph")
     if kind not in WAYS:
         raise ValueError(f"kind {kind!r} is not one of {', '.join(WAYS)}")
-    temperature = float(report["temperature"]) if kind == "glyph" else 1.0
+    temperature = float(report["temperature"]) if kind != "strip" else 1.0
     if not (temperature > 0 and math.isfinite(temperature)):
         raise ValueError("temperature must be positive")
     name = report["recipe"]

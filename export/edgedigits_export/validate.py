@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.card import Way, split_bytes
 from edgedigits.errors import ModelError
-from edgedigits.model import Model
+from edgedigits.model import Model, read_model
 from edgedigits_export.cardless import Carded, Conventions, give_cards, restored
 from edgedigits_export.comparison import (
     CorruptedFigures,
@@ -190,7 +191,9 @@ def validate(
 
 
 def _validate(carded: Sequence[Carded], pictures: Pictures, gates: Gates, scope: Scope) -> Validation:
-    models = [Model(one.path) for one in carded]
+    first = carded[0].path
+    way: Way = "character" if split_bytes(read_model(first), first)[0].way == "character" else "glyph"
+    models = [Model(one.path, way=way) for one in carded]
     for model in models[1:]:
         _check_comparable(models[0], model, scope)
     labels = models[0].card.labels
@@ -358,13 +361,13 @@ def _peak_memory(model: Model) -> int | None:
     program = (
         "import sys, numpy as np\n"
         "from edgedigits.model import Model\n"
-        "Model(sys.argv[1]).probabilities(np.zeros((32, 28, 28), np.uint8))\n"
+        "Model(sys.argv[1], way=sys.argv[2]).probabilities(np.zeros((32, 28, 28), np.uint8))\n"
         # Not getrusage: its figure is inherited from the process that starts this one.
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
     )
     try:
         done = subprocess.run(
-            [sys.executable, "-c", program, model.source],
+            [sys.executable, "-c", program, model.source, model.card.way],
             capture_output=True,
             text=True,
             check=True,

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from edgedigits.ctc import Constraint, best_texts, spans
+from edgedigits.ctc import Constraint, best_texts, spans, spans_of_all
 
 STEPS, LABELS = 6, 3  # two characters and the blank: 729 ways
 
@@ -102,6 +102,16 @@ def test_spans_are_those_of_the_likeliest_way(seed: int, place: int) -> None:
             expected.append((step, step + length))
         step += length
     assert spans(rows, text) == expected
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_spans_of_several_texts_are_those_of_each(seed: int) -> None:
+    rows = answers(seed)
+    texts = [(), *(hypothesis.text for hypothesis in best_texts(rows, 6)), (0, 1, 2), (1, 1, 1, 1)]
+    found = spans_of_all(rows, texts)
+    assert found[-1] is None
+    assert found[:-1] == [spans(rows, text) for text in texts[:-1]]
+    assert spans_of_all(rows, []) == []
 
 
 def test_a_text_that_is_too_long_has_no_spans() -> None:

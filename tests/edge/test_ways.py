@@ -116,7 +116,7 @@ def test_a_narrow_window_says_what_the_whole_one_does(
     ("opener", "name", "said"),
     [
         (StripModel, "compact-int8", "a model for glyphs, where one for strips is needed"),
-        (Model, "strip-int8", "a model for the strip way of reading"),
+        (Model, "strip-int8", "a model for strips, where one for glyphs is needed"),
     ],
 )
 def test_a_model_for_the_other_way_is_refused(opener: type, name: str, said: str) -> None:

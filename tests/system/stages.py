@@ -58,6 +58,8 @@ def main(picture: str) -> None:
         of_model(name, frame)
     for name in models("strip"):
         of_strip_model(name)
+    for name in models("character"):
+        of_character_model(name)
     reader = Reader(DEFAULT_MODEL)
     reader.read(frame.image, frame.size)
     set_marks(reader)
@@ -108,6 +110,17 @@ def of_strip_model(name: str) -> None:
     model = warmed(f"open {name}", 1, lambda: StripModel(name))
     window = np.zeros((model.height, model.width), np.uint8)
     warmed(f"{name}, {model.width} pixels of a strip", 1, lambda: model.log_probabilities(window))
+
+
+def of_character_model(name: str) -> None:
+    """Open a model for the characters of strips, and ask it about those of a line."""
+    import numpy as np
+
+    from edgedigits.model import SIDE, Model
+
+    model = warmed(f"open {name}", 1, lambda: Model(name, way="character"))
+    windows = np.zeros((8, SIDE, SIDE), np.uint8)
+    warmed(f"{name}, 8 characters", WARM, lambda: model.probabilities(windows))
 
 
 def warmed(label: str, times: int, call: Callable[[], Any]) -> Any:

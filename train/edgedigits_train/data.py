@@ -25,6 +25,9 @@ __all__ = ["NOT_A_DIGIT", "SETTING", "DataError", "DataSet", "load", "load_mnist
 SETTING = "EDGEDIGITS_DATA"
 """The environment variable that names the data folder where `--data` does not."""
 
+NOT_A_DIGIT = "not a digit"
+"""The label of the class of everything else. Whoever reads takes it for a refusal."""
+
 ROLES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -53,11 +56,12 @@ class DataSet:
 
 
 def load(name: str, folder: Path | None = None) -> DataSet:
-    """Load a set by its name: `mnist` or `emnist-letters`; see their functions for where they are looked for.
+    """Load a set by its name: `mnist`, `emnist-letters` or `characters`.
 
-    Raises `DataError` where there is no such set, or as they do.
+    Their functions say where they are looked for. Raises `DataError` where there is no such set, or as they
+    do.
     """
-    loaders = {"mnist": load_mnist, "emnist-letters": load_letters}
+    loaders = {"mnist": load_mnist, "emnist-letters": load_letters, CHARACTERS: load_characters}
     if name not in loaders:
         raise DataError(f"{name}: no data set of that name is known; there are {', '.join(loaders)}")
     return loaders[name](folder)
@@ -99,6 +103,25 @@ def load_letters(folder: Path | None = None) -> DataSet:
     return _assemble(name, paths, classes, {}, transposed=True)
 
 
+CHARACTERS = "characters"
+
+
+def load_characters(folder: Path | None = None) -> DataSet:
+    """Load the characters of composed strips, windows of 28×28: ten digits, and `NOT_A_DIGIT`.
+
+    `edgedigits-train strip --characters DIR` writes them, as idx files with the names of MNIST's; they are
+    looked for in `folder` as those of MNIST are, in the subfolder `characters`. Raises as `load_mnist` does.
+    """
+    named = folder if folder is not None else _setting()
+    if named is None:
+        raise DataError(
+            f"{CHARACTERS}: no folder is named that holds them; write them with edgedigits-train strip "
+            f"--characters DIR, and name the folder with --data or {SETTING}"
+        )
+    paths = _in_folder(named, CHARACTERS, fetch.MNIST)
+    return _assemble(CHARACTERS, paths, dict(enumerate((*"0123456789", NOT_A_DIGIT))), {})
+
+
 def _mapping(path: Path) -> dict[int, str]:
     """Read lines of "label value, code of the capital, code of the small letter"."""
     try:
@@ -113,8 +136,6 @@ def _mapping(path: Path) -> dict[int, str]:
     return classes
 
 
-NOT_A_DIGIT = "not a digit"
-"""The label of the class of everything else. Whoever reads takes it for a refusal."""
 NEGATIVES_TRAINED_ON = 0.6
 
 

@@ -35,7 +35,7 @@ from edgedigits.errors import EdgeDigitsError, OutputError
 from edgedigits.files import make_folder, write_atomically
 from edgedigits_train import devices, networks
 from edgedigits_train.calibration import fit_temperature, negative_log_likelihood
-from edgedigits_train.data import DataSet
+from edgedigits_train.data import CHARACTERS, DataSet
 from edgedigits_train.loop import Epoch, EpochParts, Loop, Part, history_csv, train
 from edgedigits_train.recipe import Recipe
 from edgedigits_train.versions import Versions
@@ -147,7 +147,7 @@ def _taught(recipe: Recipe, data: DataSet, part: Part) -> Part:
 
 
 def kind(folder: Path) -> str:
-    """Return what kind of network the run in a folder trained: "glyph" (one digit at a time) or "strip"."""
+    """Return what a run trained a network for: a "glyph", a "strip", or a "character" of a strip."""
     try:
         return str(json.loads((folder / REPORT).read_text("utf-8")).get("kind", "glyph"))
     except (OSError, ValueError, AttributeError):
@@ -156,7 +156,10 @@ def kind(folder: Path) -> str:
 
 @functools.cache
 def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str, ...]]:
-    """Return a finished run's network, pixels [n, pixels] → logits [n, classes], and its labels.
+    """Return a finished run's network and its labels.
+
+    The network takes pixels [n, pixels] and returns logits [n, classes]; that of a run for strips takes
+    strips [n, 40, width, 1] and returns [n, 1, steps, labels + 1]. All are float32, what it takes 0…1.
 
     Raises `RunError` where the folder holds no finished run.
     """
@@ -164,13 +167,14 @@ def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str,
         report = json.loads((folder / REPORT).read_text("utf-8"))
         served = tf.saved_model.load(str(folder / "model"))
         logits = served.signatures["logits"]
+        (name,) = logits.structured_input_signature[1]
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
         raise RunError(f"{folder}: holds no finished run that can be loaded; name a run folder") from error
 
     def network(pixels: tf.Tensor) -> tf.Tensor:
         # Bound to the loaded model, which would else be collected, and its weights with it.
         assert served is not None
-        return logits(pixels=pixels)["logits"]
+        return logits(**{name: pixels})["logits"]
 
     return network, tuple(report["labels"])
 
@@ -257,6 +261,7 @@ def _run(
 
     report = {
         "schema": SCHEMA,
+        **({"kind": "character"} if data.name == CHARACTERS else {}),
         "recipe": recipe.name,
         "seed": seed,
         "labels": list(data.labels),

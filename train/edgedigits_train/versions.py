@@ -94,6 +94,8 @@ class Versions:
 
     def draw(self, number: int) -> Pictures:
         """Draw one version: uint8 [n + junk, 28, 28], the digits in their order, then what is none."""
+        if self.settings.plain == 1 and not self.settings.junk:
+            return self.images  # nothing of what would be drawn is ever seen
         if not self._fields:
             self._fields = list(self._pool.map(augment.fields, _chunks(self.images)))
         starts = range(0, len(self.images), CHUNK)

@@ -49,10 +49,25 @@ def main(arguments: Sequence[str]) -> int:
         help="train nothing; write strips of digits that are not trained on, for edgedigits-export",
     )
     parser.add_argument(
-        "--count", type=int, default=2000, metavar="N", help="so many strips in that file (2000)"
+        "--characters",
+        type=Path,
+        metavar="DIR",
+        help="train nothing; write characters of strips, as --run reads them, for the recipe character",
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        metavar="RUN",
+        help="for --characters: a finished run of a strip network (runs/RECIPE-seedN)",
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        metavar="N",
+        help="so many strips held out (2000), or characters to train on (250000)",
     )
     options = parser.parse_args(arguments)
-    if options.count < 1:
+    if options.count is not None and options.count < 1:
         parser.error(f"--count {options.count} is below 1")
     if not 0 <= options.seed < 2**31:
         parser.error(f"--seed {options.seed} is not in 0…{2**31 - 1}")
@@ -71,8 +86,19 @@ def main(arguments: Sequence[str]) -> int:
     if options.held_out is not None:
         from edgedigits_train.strip import held_out
 
-        held_out.write(recipe, data, options.seed, options.count, options.held_out)
-        print(f"{os.fspath(options.held_out)}: {options.count} strips, seed {options.seed}")
+        count = options.count or 2000
+        held_out.write(recipe, data, options.seed, count, options.held_out)
+        print(f"{os.fspath(options.held_out)}: {count} strips, seed {options.seed}")
+        return 0
+    out = options.out or Path("runs") / f"{recipe.name}-seed{options.seed}"
+    if options.characters is not None:
+        with quiet_start():
+            from edgedigits_train.strip import characters
+
+        made = characters.write(
+            recipe, data, options.run or out, options.seed, options.count or 250_000, options.characters
+        )
+        print(f"{os.fspath(options.characters)}: {made['train']} characters, {made['test']} to test on")
         return 0
     with quiet_start():
         from edgedigits_train.run import make_deterministic, no_warnings
@@ -80,7 +106,6 @@ def main(arguments: Sequence[str]) -> int:
 
         make_deterministic()
         no_warnings()
-    out = options.out or Path("runs") / f"{recipe.name}-seed{options.seed}"
     started = time.perf_counter()
     first: list[int] = []
 

@@ -1,0 +1,80 @@
+"""A second opinion on the readings of a strip: a network that looks at each character by itself.
+
+The strip network's second guess is often the right one. Where two of its texts are nearly as good, another
+network, which sees every character at a size of its own and not the whole strip, tells them apart better than
+further looks at the strip do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.characters import Cell, cells_of, window
+from edgedigits.ctc import Prefix, spans_of_all
+from edgedigits.model import Model
+
+
+@dataclass(frozen=True)
+class VerifierSettings:
+    """How much the second opinion counts. Chosen on the tuning part of the cheque amounts."""
+
+    weight: float = 0.2
+    """Exponent of each character's probability beside that of the whole text."""
+    least: float = 0.003
+    """No character is thought less probable."""
+    readings: int = 5
+    """So many readings of a strip are looked into; all others count as if one character were impossible."""
+
+
+class Verifier:
+    """Looks at the characters of strips with a network; `labels` are those of the strip network."""
+
+    def __init__(
+        self, model: Model, labels: Sequence[str], settings: VerifierSettings = VerifierSettings()
+    ) -> None:
+        self.model, self.settings = model, settings
+        own = model.card.labels
+        # A separator is nobody's digit, and none of this network's business.
+        self._columns = [own.index(label) if label.isdigit() and label in own else -1 for label in labels]
+
+    def weights(
+        self, strip: NDArray[np.uint8], log_probabilities: NDArray[np.floating], texts: Mapping[str, Prefix]
+    ) -> dict[str, float]:
+        """Return by what the probability of each text is to be multiplied: 0…1.
+
+        `strip` is uint8, 40×W, as `strips.prepare` gives it, `log_probabilities` what the strip network says
+        of it, `texts` the texts as indices of its labels, separators too.
+        """
+        cells: dict[Cell, int] = {}
+        asked: dict[str, list[tuple[int, int]]] = {}
+        for (name, text), places in zip(
+            texts.items(), spans_of_all(log_probabilities, list(texts.values())), strict=True
+        ):
+            if places is None:
+                continue  # the strip has no room for it
+            digits = zip(text, cells_of(places, strip.shape[1]), strict=True)
+            asked[name] = [
+                (cells.setdefault(cell, len(cells)), self._columns[label])
+                for label, cell in digits
+                if self._columns[label] >= 0
+            ]
+        if not cells:
+            return dict.fromkeys(texts, self.unseen)
+        rows = self.model.probabilities(np.stack([window(strip, cell) for cell in cells])).tolist()
+        least, weight = self.settings.least, self.settings.weight
+        return {
+            name: math.prod(max(rows[row][column], least) for row, column in asked[name]) ** weight
+            if asked.get(name)
+            else self.unseen
+            for name in texts
+        }
+
+    @property
+    def unseen(self) -> float:
+        """The weight of a text that was not looked into."""
+        return float(self.settings.least**self.settings.weight)
