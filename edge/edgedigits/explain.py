@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.annotate import AnnotatedPictures, annotate
-from edgedigits.ctc import best_texts
+from edgedigits.characters import cells_of, window
+from edgedigits.ctc import best_texts, spans
 from edgedigits.cuts import find_cuts
 from edgedigits.frames import Frame
 from edgedigits.glyphs import TextLine, find_clusters, find_lines
@@ -250,7 +251,7 @@ _ENLARGED = 4
 
 
 def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) -> list[Stage]:
-    """Show a line as the strip network takes it, and below it what it says at every step."""
+    """Show a line as the strip network takes it, what that says at every step, and its characters again."""
     height, width = grey.shape
     cut = reader.strips.cut_out(grey, region_of(boxes, (width, height)))
     if cut is None:
@@ -275,9 +276,26 @@ def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) 
     told = "; ".join(
         f"{''.join(labels[k] for k in h.text) or 'nothing'} {h.probability:.3f}" for h in hypotheses
     )
-    return [
+    stages = [
         Stage(f"line {number}: as a strip, {strip.shape[1]} x {HEIGHT}; readings: {told}", drawn, wide=True)
     ]
+    verifier = reader.strips.verifier
+    text = hypotheses[0].text if hypotheses else ()
+    if verifier is not None and text:
+        cells = cells_of(spans(np.log(answers), text), strip.shape[1])
+        seen = [(label, window(strip, cell)) for label, cell in zip(text, cells, strict=True)]
+        rows = verifier.model.probabilities(np.stack([picture for _, picture in seen]))
+        own = verifier.model.card.labels
+        tiles = [
+            _tile(picture, row, own, own[int(np.argmax(row))] == labels[label])
+            for (label, picture), row in zip(seen, rows, strict=True)
+            if labels[label] in own
+        ]
+        caption = (
+            f"line {number}: the characters of the strip's first reading, one by one; blue: the same again"
+        )
+        stages.append(Stage(caption, _grid(tiles), wide=True))
+    return stages
 
 
 _CROP_WIDTH, _CROP_HEIGHT = 68, 92
@@ -286,9 +304,16 @@ _CROP_WIDTH, _CROP_HEIGHT = 68, 92
 def _crop(
     ink: Picture, probabilities: NDArray[np.float32] | None, labels: Sequence[str], on_way: bool
 ) -> Picture:
-    """Draw what the network saw, and its best answer below."""
+    """Draw a glyph as the network saw it, and its best answer below."""
+    return _tile(normalize(ink), probabilities, labels, on_way)
+
+
+def _tile(
+    seen: Picture, probabilities: NDArray[np.float32] | None, labels: Sequence[str], on_way: bool
+) -> Picture:
+    """Draw what a network saw (uint8, 28×28, ink bright), and its best answer below."""
     tile = np.full((_CROP_HEIGHT, _CROP_WIDTH, 3), 255, np.uint8)
-    enlarged = cv2.resize(normalize(ink), (56, 56), interpolation=cv2.INTER_NEAREST)
+    enlarged = cv2.resize(seen, (56, 56), interpolation=cv2.INTER_NEAREST)
     tile[6:62, 6:62] = _bgr(255 - np.asarray(enlarged, np.uint8))
     if probabilities is not None:
         k = int(np.argmax(probabilities))

@@ -27,6 +27,9 @@ class HypothesesSettings:
 
     sure: float = 0.95
     """A glyph that is a digit with this probability is left alone. 0…1."""
+    beyond_doubt: float = 0.99
+    """A line of which every glyph is a digit with this probability is in no doubt. Chosen on the tuning part
+    of the cheque amounts: a lower one reads more lines wrong there, a higher one as many, and costs more."""
     widest: float = 1.35
     """A glyph wider than so many heights, its own or its line's, is more than one digit in any case."""
     widest_unless_doubted: float = 1.6
@@ -103,13 +106,14 @@ class LineHypotheses:
     @property
     def in_doubt(self) -> bool:
         """Whether the network, asked about `glyphs`, is unsure of one, or one is wider than a digit."""
-        return not all(self._is_sure(glyph) for cluster in self._clusters for glyph in cluster.glyphs)
+        least = self._settings.beyond_doubt
+        return not all(self._is_sure(glyph, least) for cluster in self._clusters for glyph in cluster.glyphs)
 
     def parts(self) -> list[Asked]:
         """Return the parts of the clusters in doubt, to be classified."""
         before = len(self.asked)
         for cluster in self._clusters:
-            if all(self._is_sure(glyph) for glyph in cluster.glyphs):
+            if all(self._is_sure(glyph, self._settings.sure) for glyph in cluster.glyphs):
                 for glyph in cluster.glyphs:
                     self._add(self._of_glyph[id(glyph)], self._nodes, self._nodes + 1, 0.0)
                     self._nodes += 1
@@ -125,7 +129,7 @@ class LineHypotheses:
         ]
         return arcs, self._nodes, self._lattice
 
-    def _is_sure(self, glyph: Glyph) -> bool:
+    def _is_sure(self, glyph: Glyph, least: float) -> bool:
         probabilities = self.asked[self._of_glyph[id(glyph)]].probabilities
         assert probabilities is not None
         _, _, width, height = glyph.box
@@ -133,7 +137,7 @@ class LineHypotheses:
         if not self._can_doubt:
             return width <= self._settings.widest_unless_doubted * height
         best = self._best(probabilities)
-        return best >= self._settings.sure and width <= self._settings.widest * height
+        return best >= least and width <= self._settings.widest * height
 
     def _best(self, probabilities: NDArray[np.float32]) -> float:
         """Return the probability of the likeliest character."""

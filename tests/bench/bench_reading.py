@@ -1,7 +1,8 @@
 """How well whole pictures are read, and what that costs beside the least OpenCV could do.
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_reading.py [--model NAME|FILE] [--part tune|devtest]
-        [--sets pages cheques pen usps ardis cells painted] [--every N] [--json FILE]
+        [--sets pages cheques pen usps ardis cells painted] [--every N] [--character-model NAME|FILE|none]
+        [--json FILE]
 
 Everything goes through `Reader.read`, one thread. For sets of single digits a picture is right when exactly
 one digit is found and it is the right one; `painted` are MNIST's test digits made ten times as large, as one
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits import Page, Reader
-from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
+from edgedigits.reader import DEFAULT_CHARACTER_MODEL, DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
 from edgedigits_train.data import load
 
 Picture = tuple[NDArray[np.uint8], list[str]]
@@ -154,6 +155,7 @@ def main() -> int:
     parser.add_argument("--way", default=DEFAULT_WAY, choices=READING_WAYS)
     parser.add_argument("--thorough", action="store_true", help="on the way auto: every line in both ways")
     parser.add_argument("--strip-model", metavar="NAME|FILE")
+    parser.add_argument("--character-model", default=DEFAULT_CHARACTER_MODEL, metavar="NAME|FILE|none")
     parser.add_argument("--max-error", type=float, metavar="E", help="count also what a reader then accepts")
     parser.add_argument("--part", default="tune", choices=["tune", "devtest"], help="of the cheques")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth single digit")
@@ -172,6 +174,7 @@ def main() -> int:
         options.model,
         way=options.way,
         strip_model=options.strip_model,
+        character_model=None if options.character_model == "none" else options.character_model,
         thorough=options.thorough,
         max_error=options.max_error,
     )

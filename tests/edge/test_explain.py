@@ -153,5 +153,9 @@ def test_real_strips_have_sheets(reading: Reader, data_set: Callable[[str], Path
 def test_a_line_read_as_a_strip_has_a_stage_of_its_own() -> None:
     reading = Reader(way="strip")
     image = touching()
-    captions = [stage.caption for stage in stages(image, reading.read(image), reading)]
-    assert "line 1: as a strip, " in captions[-1]
+    *_, strip, characters = stages(image, reading.read(image), reading)
+    assert "line 1: as a strip, " in strip.caption
+    assert "line 1: the characters of the strip's first reading, one by one" in characters.caption
+    assert has(characters.picture, BLUE)
+    alone = Reader(way="strip", character_model=None)
+    assert "line 1: as a strip, " in stages(image, alone.read(image), alone)[-1].caption
