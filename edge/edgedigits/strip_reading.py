@@ -164,6 +164,8 @@ class StripReader:
         weigh = self._weighing(looks)
         readings, whole = _verified(readings, whole, weigh)
         text, probability = readings[0]
+        if not text:  # the characters, looked at one by one, are none
+            return None
         # The look that holds most of the text says where its characters stand.
         look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
         best = next(h for h in look.hypotheses if self._text(h) == text)

@@ -16,6 +16,7 @@ from edgedigits.model import Model
 from edgedigits.reader import Reader
 from edgedigits.runtime import shipped_models
 from edgedigits.strip_model import StripModel
+from edgedigits.strip_reading import Region
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits.verifier import Verifier
 
@@ -113,3 +114,18 @@ def test_a_reader_may_do_without(paper: np.ndarray) -> None:
     for model in (None, "character-int8"):
         (line,) = Reader(way="strip", character_model=model).read(paper).lines
         assert line.text == "40718"
+
+
+def test_where_no_character_is_believed_a_strip_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scribble of which the strip network says 1, and that there may be nothing."""
+    random = np.random.default_rng(25)
+    grey = np.full((40, 70), 225, np.uint8)
+    scribble = np.cumsum(random.normal(0, [9, 7], (5, 2)), 0) + [30, 20]
+    cv2.polylines(grey, [np.rint(scribble).astype(np.int32)], False, 60, 2)
+    strips = Reader(way="strip").strips
+    region = Region((35, 20), 70, 40)
+    line = strips.read(grey, region)
+    assert line is not None
+    assert "" in dict(line.readings)
+    monkeypatch.setattr(Verifier, "weights", lambda *given: dict.fromkeys(given[-1], 0.0))
+    assert strips.read(grey, region) is None
