@@ -120,7 +120,7 @@ def test_where_no_character_is_believed_a_strip_says_nothing(monkeypatch: pytest
     """A scribble of which the strip network says 1, and that there may be nothing."""
     random = np.random.default_rng(25)
     grey = np.full((40, 70), 225, np.uint8)
-    scribble = np.cumsum(random.normal(0, [9, 7], (5, 2)), 0) + [30, 20]
+    scribble = np.cumsum(random.normal(0, [9, 7], (5, 2)), 0) + np.array([30, 20])
     cv2.polylines(grey, [np.rint(scribble).astype(np.int32)], False, 60, 2)
     strips = Reader(way="strip").strips
     region = Region((35, 20), 70, 40)
