@@ -343,7 +343,7 @@ def test_damaged_files_of_strips_are_refused(
 
 
 def test_models_for_glyphs_are_not_strips(exported: dict[str, Path]) -> None:
-    with pytest.raises(ModelError, match="for the strip way"):
+    with pytest.raises(ModelError, match="a model for strips"):
         Model(exported["int8"])
     with pytest.raises(ModelError, match="for glyphs"):
         StripModel("paper-int8")
