@@ -118,4 +118,12 @@ def test_32_bit_reads_as_this_machine_does(here: Found, there: Callable[[pi.Syst
         assert not model["exact_expected"]
         assert model["passed"], model["golden"]
     assert not [said for said in found["files"].values() if isinstance(said, str)]
-    assert found["texts"] == expected["texts"]
+    # A step may take a digit that is as good as refused over the threshold, and nothing else.
+    assert found["texts"].keys() == expected["texts"].keys()
+    refused = 0
+    for name, texts in expected["texts"].items():
+        assert list(map(len, found["texts"][name])) == list(map(len, texts)), name
+        pairs = [*zip("".join(found["texts"][name]), "".join(texts), strict=True)]
+        assert all(one == other or "?" in (one, other) for one, other in pairs), name
+        refused += sum(one != other for one, other in pairs)
+    assert refused <= 1
