@@ -53,8 +53,8 @@ class StripSettings:
     """The strip is looked at so many times, made so much narrower. The more the widths differ, the less the
     looks err alike, and what holds in both is surer; these were chosen on the tuning part of the cheques."""
     sure: float = 0.95
-    """Where the first look finds a text so probable, it is the only one: on the tuning part no further look
-    changed such a text."""
+    """Where the first look finds a text so probable, it is the only one: of the tuning part as many strips
+    are read right as with all looks."""
     longest: int = 30_000
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 5

@@ -1,8 +1,8 @@
 """A second opinion on the readings of a strip: a network that looks at each character by itself.
 
-The strip network's second guess is often the right one. Where two of its texts are nearly as good, another
-network, which sees every character at a size of its own and not the whole strip, tells them apart better than
-further looks at the strip do.
+The strip network's second guess is often the right one. Where two of its texts are nearly as good,
+another network, which sees every character at a size of its own and not the whole strip, has a say in which
+is better.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Verifier:
         """Return by what the probability of each text is to be multiplied: 0…1.
 
         `strip` is uint8, 40×W, as `strips.prepare` gives it, `log_probabilities` what the strip network says
-        of it, `texts` the texts as indices of its labels, separators too.
+        of it, `texts` the texts, by their names, as indices of its labels, separators too. A text that the
+        strip has no room for, or that has no digits, has the weight `unseen`.
         """
         cells: dict[Cell, int] = {}
         asked: dict[str, list[tuple[int, int]]] = {}

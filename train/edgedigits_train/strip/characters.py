@@ -70,6 +70,7 @@ def write(
     `run` is the folder of a finished run of a strip network. Returns how many windows each file of pictures
     has. Raises `RunError` where there is no such run, `OutputError` where the folder can't be written.
     """
+    make_folder(folder)  # before the work, not after it
     cv2.setNumThreads(1)
     logits, _ = load_run(run)
 
@@ -89,7 +90,6 @@ def write(
     }
     images = {"train": np.concatenate([made["train"][0], made["held out"][0]]), "test": made["test"][0]}
     labels = {"train": np.concatenate([made["train"][1], made["held out"][1]]), "test": made["test"][1]}
-    make_folder(folder)
     for role, file in zip(ROLES, MNIST, strict=True):
         part, kind = role.split("_")
         values = (images if kind == "images" else labels)[part]

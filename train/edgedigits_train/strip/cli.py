@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         "--count",
         type=int,
         metavar="N",
-        help="so many strips held out (2000), or characters to train on (250000)",
+        help="so many strips held out (2000), or characters to train on (300000)",
     )
     options = parser.parse_args(arguments)
     if options.count is not None and options.count < 1:
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
             from edgedigits_train.strip import characters
 
         made = characters.write(
-            recipe, data, options.run or out, options.seed, options.count or 250_000, options.characters
+            recipe, data, options.run or out, options.seed, options.count or 300_000, options.characters
         )
         print(f"{os.fspath(options.characters)}: {made['train']} characters, {made['test']} to test on")
         return 0
