@@ -52,7 +52,7 @@ _KEPT = 0.3
 Windows = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 """Windows, uint8 [n, 28, 28], and their labels, uint8 [n]."""
 Network = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
-"""Strips, uint8 [n, 40, width] → logits [n, steps, labels + 1]."""
+"""Strips, uint8 [n, 40, width] → log probabilities, float32 [n, steps, labels + 1]."""
 
 
 def write(
