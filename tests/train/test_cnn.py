@@ -152,7 +152,7 @@ def test_a_teacher_s_answers_are_mixed_into_the_labels(finished, small_mnist, re
     own = np.eye(10, dtype=np.float32)[few.targets]
 
     def targets(weight: float, temperature: float = 1.0) -> np.ndarray:
-        distillation = Distillation(str(finished[0]), weight, temperature)
+        distillation = Distillation((str(finished[0]),), weight, temperature)
         return run._taught(dataclasses.replace(recipe, distillation=distillation), data, few).targets
 
     assert np.array_equal(targets(0.0), own)
@@ -163,10 +163,27 @@ def test_a_teacher_s_answers_are_mixed_into_the_labels(finished, small_mnist, re
     np.testing.assert_allclose(targets(0.25), 0.75 * own + 0.25 * taught, atol=1e-6)
 
 
+def test_of_several_teachers_the_mean_answer_counts(finished, small_mnist, recipe, tmp_path):
+    data = load_mnist(small_mnist)
+    part = run.part_data(data, recipe).validation
+    first, second = finished[0], tmp_path / "second"
+    run.run(recipe.with_epochs(1), with_negatives(data, first.parent), second, 1, Quiet())
+
+    def answers(*teachers: Path) -> np.ndarray:
+        distillation = Distillation(tuple(map(str, teachers)), 1.0)
+        return run._taught(dataclasses.replace(recipe, distillation=distillation), data, part).targets
+
+    alone = answers(first), answers(second)
+    assert not np.allclose(*alone, atol=0.01)
+    np.testing.assert_allclose(answers(first, second), np.mean(alone, axis=0), atol=1e-6)
+    with pytest.raises(run.RunError, match="no teachers; name their run folders"):
+        answers()
+
+
 def test_a_teacher_that_is_not_there_is_named(recipe, small_mnist, tmp_path):
     data = load_mnist(small_mnist)
     part = run.part_data(data, recipe).validation
-    distillation = Distillation(str(tmp_path / "nobody"), 1.0)
+    distillation = Distillation((str(tmp_path / "nobody"),), 1.0)
     with pytest.raises(run.RunError, match="nobody: holds no finished run"):
         run._taught(dataclasses.replace(recipe, distillation=distillation), data, part)
     (tmp_path / "nobody").mkdir()

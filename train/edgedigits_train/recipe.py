@@ -141,14 +141,14 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Distillation:
-    """`[distillation]`: a trained network's answers on the same pictures, to learn from beside the labels."""
+    """`[distillation]`: trained networks' answers on the same pictures, to learn from beside the labels."""
 
-    teacher: str = ""
-    """Run folder of the teacher, from where the command runs; "" for none."""
+    teachers: tuple[str, ...] = ()
+    """Run folders of the teachers, from where the command runs; of several, the mean answer counts."""
     weight: float = field(default=0.0, metadata=share())
-    """Share of the teacher's answer in the target; the label has the rest. 0…1."""
+    """Share of the teachers' answer in the target; the label has the rest. 0…1."""
     temperature: float = field(default=1.0, metadata=above(0))
-    """The teacher's logits are divided by this: above 1, more of what it finds likely beside its answer."""
+    """The teachers' logits are divided by this: above 1, more of what else they find likely."""
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,10 @@ def _as_pictures(data: DataSet, part: Part) -> npt.NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def pictures_of(recipe: Recipe, data: DataSet, learnt: Part, seed: int) -> Iterator[Part | EpochParts]:
-    """Within it, the pictures of each epoch: as they are, or augmented and answered by a teacher."""
+    """Within it, the pictures of each epoch: as they are, or augmented and answered by teachers."""
     settings = recipe.augmentation
+    if recipe.distillation.weight:
+        _teachers(recipe, data)  # what is wrong with them is said before the pictures are drawn
     if not settings.variants:
         yield learnt if not recipe.distillation.weight else _taught(recipe, data, learnt)
         return
@@ -129,21 +131,40 @@ def drawn_anew(recipe: Recipe, data: DataSet, part: Part, seed: int) -> Part:
 
 
 def _taught(recipe: Recipe, data: DataSet, part: Part) -> Part:
-    """Return the pictures with what the teacher answers mixed into the labels (Hinton et al. 2015)."""
+    """Return the pictures with what the teachers answer mixed into the labels (Hinton et al. 2015)."""
     settings = recipe.distillation
-    network, labels = load_run(Path(settings.teacher))
-    if missing := [label for label in data.labels if label not in labels]:
-        raise RunError(f"{settings.teacher}: the teacher knows no class {missing[0]!r}; choose another")
-    columns = [labels.index(label) for label in data.labels]
     answers = [
-        tf.nn.softmax(
-            tf.gather(network(tf.constant(some, tf.float32) / 255.0), columns, axis=1) / settings.temperature
+        np.concatenate(
+            [
+                tf.nn.softmax(
+                    tf.gather(network(tf.constant(some, tf.float32) / 255.0), columns, axis=1)
+                    / settings.temperature
+                )
+                for some in np.array_split(part.images, max(1, len(part) // 5000))
+            ]
         )
-        for some in np.array_split(part.images, max(1, len(part) // 5000))
+        for network, columns in _teachers(recipe, data)
     ]
     own = np.eye(len(data.labels), dtype=np.float32)[part.targets]
     weight = np.float32(settings.weight)
-    return Part(part.images, (1 - weight) * own + weight * np.concatenate(answers))
+    return Part(part.images, (1 - weight) * own + weight * np.mean(answers, axis=0))
+
+
+def _teachers(recipe: Recipe, data: DataSet) -> list[tuple[Callable[[tf.Tensor], tf.Tensor], list[int]]]:
+    """Return each teacher's network, and which of its outputs the data set's classes are.
+
+    Raises `RunError` where there are none, or where one is no finished run or lacks a class.
+    """
+    settings = recipe.distillation
+    if not settings.teachers:
+        raise RunError(f"{recipe.name}: [distillation] has a weight, but no teachers; name their run folders")
+    found = []
+    for teacher in settings.teachers:
+        network, labels = load_run(Path(teacher))
+        if missing := [label for label in data.labels if label not in labels]:
+            raise RunError(f"{teacher}: the teacher knows no class {missing[0]!r}; choose another")
+        found.append((network, [labels.index(label) for label in data.labels]))
+    return found
 
 
 def kind(folder: Path) -> str:
