@@ -35,6 +35,7 @@ from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
 from edgedigits.pieces import join_pieces
+from edgedigits.prior import PriorSettings
 from edgedigits.runtime import read_model
 from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
@@ -70,8 +71,9 @@ class Reader:
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
     `max_error` (0…1) takes those that keep the promise that at most this share of the accepted lines is
     wrong, as it was on the lines named in the cards, and makes the reader thorough. `threads` is the number
-    of CPU threads a call of a network may use, `delegate` what `Model` takes. `ink`, `glyphs` and `sheet` are
-    the stages' settings. A `Reader` serves one thread at a time; open one for each.
+    of CPU threads a call of a network may use, `delegate` what `Model` takes. `ink`, `glyphs`, `sheet` and
+    `prior` are the stages' settings: `PriorSettings(weight=0)` where all numbers are equally likely. A
+    `Reader` serves one thread at a time; open one for each.
 
     Raises `ModelError` for a model that can't be used, or that promises nothing as strict as `max_error`, and
     `ValueError` for a threshold outside 0…1 or an unknown way.
@@ -94,6 +96,7 @@ class Reader:
         ink: InkSettings = InkSettings(),
         glyphs: GlyphSettings = GlyphSettings(),
         sheet: SheetSettings = SheetSettings(),
+        prior: PriorSettings = PriorSettings(),
     ) -> None:
         if way not in READING_WAYS:
             raise ValueError(f"unknown way {way!r}; choose one of {', '.join(READING_WAYS)}")
@@ -117,6 +120,7 @@ class Reader:
             delegate,
             thresholds,
             way,
+            prior,
         )
         # What is asked for is opened now, and errors come at once; what may never be needed is not.
         if strip_model is not None or way == "strip" or (way == "auto" and max_error is not None):
@@ -436,10 +440,11 @@ def _open_strips(
     delegate: str | os.PathLike[str] | None,
     thresholds: _Thresholds,
     way: str,
+    prior: PriorSettings,
 ) -> StripReader:
     opened = StripModel(model, threads=threads, delegate=delegate)
     verifier = None
     if character_model is not None:
         characters = Model(character_model, threads=threads, delegate=delegate, way="character")
         verifier = Verifier(characters, opened.card.labels)
-    return StripReader(opened, thresholds.of(opened.card, opened.source, way), verifier)
+    return StripReader(opened, thresholds.of(opened.card, opened.source, way), verifier, prior=prior)

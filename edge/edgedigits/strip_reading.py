@@ -19,6 +19,7 @@ from edgedigits.characters import cells_of
 from edgedigits.ctc import Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule, digit_at
 from edgedigits.page import Box, Digit, Line
+from edgedigits.prior import PriorSettings, prior_weight
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits.verifier import Verifier
@@ -127,7 +128,8 @@ def region_of(
 class StripReader:
     """Reads strips with a sequence network; `rule` says what is not trusted.
 
-    Where there is a `verifier`, it has a say in which of a strip's readings is the best.
+    Where there is a `verifier`, it has a say in which of a strip's readings is the best; so has the `prior`,
+    what numbers people write.
     """
 
     def __init__(
@@ -136,8 +138,10 @@ class StripReader:
         rule: RejectRule,
         verifier: Verifier | None = None,
         settings: StripSettings = StripSettings(),
+        prior: PriorSettings = PriorSettings(),
     ) -> None:
         self.model, self.rule, self.verifier, self.settings = model, rule, verifier, settings
+        self.prior = prior
         labels = model.card.labels
         self._is_digit = [label.isdigit() and len(label) == 1 for label in labels]
 
@@ -227,13 +231,14 @@ class StripReader:
         known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
 
         def weigh(texts: Sequence[str]) -> dict[str, float]:
+            weights = {text: prior_weight(text, self.prior) for text in texts}
             if self.verifier is None:
-                return dict.fromkeys(texts, 1.0)
+                return weights
             # No digits at all are nothing to look at.
             seen = [text for text in texts if text][: self.verifier.settings.readings]
             spelt = {text: known.get(text) or self._spelt(text) for text in seen}
-            weights = self.verifier.weights(looks[0].strip, looks[0].answers, spelt)
-            return dict.fromkeys(texts, self.verifier.unseen) | weights
+            looked = self.verifier.weights(looks[0].strip, looks[0].answers, spelt)
+            return {text: looked.get(text, self.verifier.unseen) * weights[text] for text in texts}
 
         return weigh
 
@@ -359,7 +364,7 @@ def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[st
 
 
 Weighing = Callable[[Sequence[str]], dict[str, float]]
-"""Tells of texts by what their probabilities are to be multiplied, 0…1."""
+"""Tells of texts by what their probabilities are to be multiplied."""
 
 
 def _verified(

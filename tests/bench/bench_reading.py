@@ -2,7 +2,7 @@
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_reading.py [--model NAME|FILE] [--part tune|devtest]
         [--sets pages cheques pen usps ardis cells painted] [--every N] [--character-model NAME|FILE|none]
-        [--json FILE]
+        [--prior-weight W] [--json FILE]
 
 Everything goes through `Reader.read`, one thread. For sets of single digits a picture is right when exactly
 one digit is found and it is the right one; `painted` are MNIST's test digits made ten times as large, as one
@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits import Page, Reader
+from edgedigits.prior import PriorSettings
 from edgedigits.reader import DEFAULT_CHARACTER_MODEL, DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
 from edgedigits_train.data import load
 
@@ -156,6 +157,13 @@ def main() -> int:
     parser.add_argument("--thorough", action="store_true", help="on the way auto: every line in both ways")
     parser.add_argument("--strip-model", metavar="NAME|FILE")
     parser.add_argument("--character-model", default=DEFAULT_CHARACTER_MODEL, metavar="NAME|FILE|none")
+    parser.add_argument(
+        "--prior-weight",
+        type=float,
+        default=PriorSettings().weight,
+        metavar="W",
+        help="0: all are alike",
+    )
     parser.add_argument("--max-error", type=float, metavar="E", help="count also what a reader then accepts")
     parser.add_argument("--part", default="tune", choices=["tune", "devtest"], help="of the cheques")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth single digit")
@@ -177,6 +185,7 @@ def main() -> int:
         character_model=None if options.character_model == "none" else options.character_model,
         thorough=options.thorough,
         max_error=options.max_error,
+        prior=PriorSettings(weight=options.prior_weight),
     )
     results = {}
     print(f"{options.model}, way {options.way}{', thorough' if options.thorough else ''}, one thread")

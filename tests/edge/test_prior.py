@@ -1,0 +1,67 @@
+"""What is thought of numbers before they are looked at, and what comes of it in a strip."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits import Reader
+from edgedigits.prior import PriorSettings, prior_weight
+from edgedigits.strip_reading import Region
+
+FULL = PriorSettings(weight=1)
+
+
+@pytest.mark.parametrize("length", [2, 3, 4])
+def test_neither_long_nor_short_numbers_are_favoured(length: int) -> None:
+    texts = ("".join(digits) for digits in itertools.product("0123456789", repeat=length))
+    assert math.fsum(prior_weight(text, FULL) for text in texts) == pytest.approx(10**length)
+
+
+def test_low_first_digits_and_round_numbers_are_likelier() -> None:
+    firsts = [prior_weight(f"{digit}37", FULL) for digit in "123456789"]
+    assert firsts == sorted(firsts, reverse=True)
+    assert prior_weight("137", FULL) / prior_weight("237", FULL) == pytest.approx(math.log(2, 1.5))
+    rounder = [prior_weight(text, FULL) for text in ("4137", "4130", "4100", "4000")]
+    assert rounder == sorted(rounder)
+    assert prior_weight("0137", FULL) < prior_weight("9137", FULL)
+
+
+def test_the_weight_is_an_exponent_and_nought_switches_it_off() -> None:
+    half = PriorSettings(weight=0.5)
+    assert prior_weight("9100", half) == pytest.approx(prior_weight("9100", FULL) ** 0.5)
+    assert prior_weight("1000", PriorSettings(weight=0)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "0", "9"])
+def test_less_than_two_digits_say_nothing(text: str) -> None:
+    assert prior_weight(text, FULL) == 1
+
+
+def test_a_strip_that_could_be_two_numbers_is_the_likelier_one() -> None:
+    """The last digit is open at the top: a 0 nearly as well as a 6."""
+    grey = np.full((40, 150), 235, np.uint8)
+    for left in (30, 60, 90):
+        cv2.ellipse(grey, (left, 20), (9, 13), 0, 0, 360, 40, 2, cv2.LINE_AA)
+    cv2.line(grey, (12, 7), (10, 33), 40, 2, cv2.LINE_AA)
+    cv2.ellipse(grey, (120, 20), (9, 13), 0, -50, 270, 40, 2, cv2.LINE_AA)
+
+    def told(weight: float) -> dict[str, float]:
+        strips = Reader(way="strip", prior=PriorSettings(weight=weight)).strips
+        line = strips.read(grey, Region((75, 20), 150, 40))
+        assert line is not None
+        return dict(line.readings)
+
+    even, weighed = told(0.0), told(1.0)
+    shared = [text for text in even if text in weighed and even[text] > 0]
+    assert "10000" in shared
+    assert len(shared) > 1
+    for text in shared:
+        # What holds between two texts changes by the weights of the two, and by nothing else.
+        before, after = even[text] / even["10000"], weighed[text] / weighed["10000"]
+        expected = prior_weight(text, FULL) / prior_weight("10000", FULL)
+        assert after / before == pytest.approx(expected, rel=1e-3)
