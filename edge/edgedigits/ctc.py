@@ -182,6 +182,10 @@ def spans_of_all(
         return found
     # States of each text: blank, character, blank, character, …, blank; shorter texts have more of these.
     longest = max(len(texts[number]) for number in left)
+    starts = _starts(log_probabilities, 2 * longest + 1)
+    bounds = [*starts.tolist(), steps]
+    if len(starts) < steps:
+        log_probabilities, steps = np.add.reduceat(log_probabilities, starts, axis=0), len(starts)
     states = np.full((len(left), 2 * longest + 1), blank)
     for row, number in zip(states, left, strict=True):
         row[1 : 2 * len(texts[number]) : 2] = texts[number]
@@ -204,8 +208,21 @@ def spans_of_all(
         last = 2 * len(texts[number])
         ends = scores[place].tolist()
         state = last if ends[last] >= ends[last - 1] else last - 1
-        found[number] = _followed(came[:, place].tolist(), state)
+        found[number] = [(bounds[a], bounds[b]) for a, b in _followed(came[:, place].tolist(), state)]
     return found
+
+
+_SURELY_BLANK = math.log(0.999)
+
+
+def _starts(log_probabilities: NDArray[np.floating], least: int) -> NDArray[np.intp]:
+    """Return where steps begin when those in a row that are blank for sure are taken for one.
+
+    No likely alignment changes within them. Where fewer than `least` would be left, all stay as they are.
+    """
+    unsure = log_probabilities[:, -1] < _SURELY_BLANK
+    starts = np.flatnonzero(unsure | np.append(True, unsure[:-1]))
+    return starts if len(starts) >= least else np.arange(len(unsure))
 
 
 def _likeliest_runs(log_probabilities: NDArray[np.floating]) -> list[tuple[int, tuple[int, int]]]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.characters import cells_of
-from edgedigits.ctc import Constraint, Hypothesis, Prefix, best_texts, spans
+from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule, digit_at
 from edgedigits.page import Box, Digit, Line
 from edgedigits.prior import PriorSettings, prior_weight
@@ -62,6 +62,8 @@ class StripSettings:
     """So many readings of a line are told."""
     checked_beam: int = 100
     """Beginnings kept from step to step where the best text fails a check, and others are looked for."""
+    lone_beam: int = 4
+    """The same where nothing but the best text is wanted."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,8 @@ class StripReader:
         """
         height, width = grey.shape
         cut = self.cut_out(grey, region_of(boxes, (width, height), self.settings))
-        readings = [] if cut is None else self._look(*cut, self.settings.looks[0], None).readings
+        few = self.settings.lone_beam
+        readings = [] if cut is None else self._look(*cut, self.settings.looks[0], None, few).readings
         return readings[0] if readings and readings[0][0] else ("", 0.0)
 
     def _looks(self, strip: NDArray[np.uint8], back: _Back, constraint: Constraint | None) -> list[_Look]:
@@ -247,7 +250,12 @@ class StripReader:
         return tuple(self.model.card.labels.index(digit) for digit in text)
 
     def _look(
-        self, strip: NDArray[np.uint8], back: _Back, narrower: float, constraint: Constraint | None
+        self,
+        strip: NDArray[np.uint8],
+        back: _Back,
+        narrower: float,
+        constraint: Constraint | None,
+        beam: int = BEAM,
     ) -> _Look:
         """Look at a strip made so much narrower."""
         if narrower != 1.0:
@@ -256,7 +264,7 @@ class StripReader:
             strip = np.asarray(cv2.resize(strip, (width, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
             back = _Back(back.matrix * [across, 1.0, 1.0])
         answers = self.model.log_probabilities(strip)
-        hypotheses = best_texts(answers, 2 * self.settings.readings, constraint)
+        hypotheses = best_texts(answers, 2 * self.settings.readings, constraint, beam)
         return _Look(strip, back, answers, hypotheses, self._digits(hypotheses))
 
     def cut_out(self, grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back] | None:

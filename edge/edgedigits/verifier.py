@@ -53,9 +53,14 @@ class Verifier:
         """
         cells: dict[Cell, int] = {}
         asked: dict[str, list[tuple[int, int]]] = {}
-        for (name, text), places in zip(
-            texts.items(), spans_of_all(log_probabilities, list(texts.values())), strict=True
-        ):
+        # Texts with as many characters have them in the same places, where the first of them has its own:
+        # what is looked at for one is then looked at for all.
+        firsts: dict[int, Prefix] = {}
+        for text in texts.values():
+            firsts.setdefault(len(text), text)
+        found = dict(zip(firsts, spans_of_all(log_probabilities, list(firsts.values())), strict=True))
+        for name, text in texts.items():
+            places = found[len(text)]
             if places is None:
                 continue  # the strip has no room for it
             digits = zip(text, cells_of(places, strip.shape[1]), strict=True)
