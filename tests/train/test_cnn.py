@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from edgedigits_train import networks, run
+from edgedigits_train import networks, run, run_folder
 from edgedigits_train.data import NOT_A_DIGIT, load_mnist, with_negatives
-from edgedigits_train.recipe import Distillation, Recipe, load_recipe, recipe_from_text
+from edgedigits_train.recipe import Calibration, Distillation, Recipe, Start, load_recipe, recipe_from_text
 
 SMALL = """
 [data]
@@ -128,7 +130,7 @@ def test_a_run_learns_eleven_classes_from_digits_drawn_anew(finished):
     assert report["temperature"] != 1
     assert "negatives/fashion.npz images" in report["data"]["checksums"]
     assert not list(folder.glob("checkpoint*"))
-    network, labels = run.load_run(folder)
+    network, labels = run_folder.load_run(folder)
     assert labels == tuple(report["labels"])
     assert network(tf.zeros((2, 784))).shape == (2, 11)
 
@@ -176,7 +178,7 @@ def test_of_several_teachers_the_mean_answer_counts(finished, small_mnist, recip
     alone = answers(first), answers(second)
     assert not np.allclose(*alone, atol=0.01)
     np.testing.assert_allclose(answers(first, second), np.mean(alone, axis=0), atol=1e-6)
-    with pytest.raises(run.RunError, match="no teachers; name their run folders"):
+    with pytest.raises(run_folder.RunError, match="no teachers; name their run folders"):
         answers()
 
 
@@ -184,9 +186,29 @@ def test_a_teacher_that_is_not_there_is_named(recipe, small_mnist, tmp_path):
     data = load_mnist(small_mnist)
     part = run.part_data(data, recipe).validation
     distillation = Distillation((str(tmp_path / "nobody"),), 1.0)
-    with pytest.raises(run.RunError, match="nobody: holds no finished run"):
+    with pytest.raises(run_folder.RunError, match="nobody: holds no finished run"):
         run._taught(dataclasses.replace(recipe, distillation=distillation), data, part)
     (tmp_path / "nobody").mkdir()
     (tmp_path / "nobody" / "report.json").write_text(json.dumps({"labels": ["0"]}))
-    with pytest.raises(run.RunError, match="nobody: holds no finished run"):
+    with pytest.raises(run_folder.RunError, match="nobody: holds no finished run"):
         run._taught(dataclasses.replace(recipe, distillation=distillation), data, part)
+
+
+def test_a_run_may_start_from_a_finished_one(finished, small_mnist, recipe, tmp_path):
+    data = with_negatives(load_mnist(small_mnist), finished[0].parent)
+    slow = dataclasses.replace(recipe.optimizer, rate=1e-6)
+    start = Start((str(finished[0].with_name("{seed}")),))
+    shutil.copytree(finished[0], finished[0].with_name("7"))
+    further = dataclasses.replace(recipe.with_epochs(1), optimizer=slow, start=start)
+    report = run.run(further, data, tmp_path / "further", 7, Quiet())
+    assert abs(report["test"]["accuracy"] - finished[1]["test"]["accuracy"]) < 0.02
+    checksum = hashlib.sha256((finished[0] / "report.json").read_bytes()).hexdigest()
+    assert report["start"] == {str(finished[0].with_name("7")): checksum}
+    with pytest.raises(run_folder.RunError, match="8: holds no finished run of a network to start from"):
+        run.run(further, data, tmp_path / "none", 8, Quiet())
+    wider = dataclasses.replace(further, network=dataclasses.replace(recipe.network, filters=(8, 20)))
+    with pytest.raises(run_folder.RunError, match="its network has another shape"):
+        run.run(wider, data, tmp_path / "wider", 7, Quiet())
+    twin = dataclasses.replace(further, calibration=Calibration(holdout=50))
+    with pytest.raises(run_folder.RunError, match="leave out \\[start\\], or set holdout = 0"):
+        run.run(twin, data, tmp_path / "twin", 7, Quiet())

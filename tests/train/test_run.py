@@ -31,7 +31,8 @@ from edgedigits_train.recipe import (
     Training,
     load_recipe,
 )  # fmt: skip
-from edgedigits_train.run import RunError, run
+from edgedigits_train.run import run
+from edgedigits_train.run_folder import RunError
 
 RECIPE = Recipe(
     "small",

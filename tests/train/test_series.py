@@ -9,7 +9,7 @@ import pytest
 
 from edgedigits_train.data import load_mnist
 from edgedigits_train.recipe import Adam, Calibration, Data, Mlp, Recipe, Training
-from edgedigits_train.run import RunError
+from edgedigits_train.run_folder import RunError
 from edgedigits_train.series import as_text, fold_data, fold_numbers, run_folds
 
 pytestmark = pytest.mark.usefixtures("uncompiled")

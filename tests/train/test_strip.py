@@ -15,7 +15,7 @@ from edgedigits.strips import HEIGHT
 from edgedigits_train.cli import main
 from edgedigits_train.data import DataSet, load_mnist
 from edgedigits_train.recipe import RecipeError, published
-from edgedigits_train.run import RunError
+from edgedigits_train.run_folder import RunError
 from edgedigits_train.strip import run
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
 from edgedigits_train.strip.network import StripNetwork

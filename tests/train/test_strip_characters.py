@@ -11,7 +11,7 @@ import pytest
 from edgedigits_train.cli import main
 from edgedigits_train.data import NOT_A_DIGIT, DataError, load, load_mnist
 from edgedigits_train.recipe import load_recipe
-from edgedigits_train.run import RunError
+from edgedigits_train.run_folder import RunError
 from edgedigits_train.strip.characters import aligned, write
 from edgedigits_train.strip.recipe import load_strip_recipe
 

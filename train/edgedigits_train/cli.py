@@ -206,11 +206,11 @@ def _search(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     with quiet_start():
-        from edgedigits_train import report, run
+        from edgedigits_train import report, run, run_folder
 
         run.make_deterministic()
         run.no_warnings()
-    if run.kind(options.run) == "strip":
+    if run_folder.kind(options.run) == "strip":
         from edgedigits_train.strip.report import make_report
 
         print(make_report(options.run, options.data))

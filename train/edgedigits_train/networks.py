@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -160,6 +161,13 @@ def build(settings: recipe.Network, pixels: int, classes: int, seed: int) -> Net
     if isinstance(settings, recipe.Cnn):
         return Cnn(settings, pixels, classes, seed)
     return Mlp(settings, pixels, classes, seed)
+
+
+def learnt(network: Any) -> list[tf.Variable]:
+    """Return all that a network, maybe a loaded one, has learnt, in a fixed order."""
+    layers = [*network.layers, *([network.last] if hasattr(network, "last") else [])]
+    names = ("kernel", "gain", "bias", "mean", "variance", "weights")
+    return [getattr(layer, name) for layer in layers for name in names if hasattr(layer, name)]
 
 
 def parameters(network: Network) -> int:

@@ -152,6 +152,23 @@ class Distillation:
 
 
 @dataclass(frozen=True)
+class Start:
+    """`[start]`: weights to begin with, in place of random ones."""
+
+    runs: tuple[str, ...] = ()
+    """Run folders, from where the command runs, of finished runs with a network of the same shape; `{seed}`
+    in a name stands for the run's own seed.
+
+    Of several the mean is taken, which reads about as well as all of them together where they were trained on
+    from one network (M. Wortsman et al. 2022).
+    """
+
+    def of_seed(self, seed: int) -> list[str]:
+        """Return the run folders for a seed."""
+        return [folder.replace("{seed}", str(seed)) for folder in self.runs]
+
+
+@dataclass(frozen=True)
 class Training:
     """`[training]`: the loop."""
 
@@ -243,6 +260,7 @@ class Recipe:
     calibration: Calibration = Calibration()
     augmentation: Augmentation = Augmentation()
     distillation: Distillation = Distillation()
+    start: Start = Start()
 
     def with_epochs(self, epochs: int) -> Recipe:
         """Return the same recipe with another number of epochs."""
@@ -270,9 +288,10 @@ SECTIONS: Sections = {
     "calibration": Calibration,
     "augmentation": Augmentation,
     "distillation": Distillation,
+    "start": Start,
 }
 REQUIRED = ("data", "network", "training", "optimizer")
-UNLESS_USED = ("augmentation", "distillation")
+UNLESS_USED = ("augmentation", "distillation", "start")
 """Sections that a recipe which does without them need not spell out."""
 
 

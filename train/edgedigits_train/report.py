@@ -26,7 +26,7 @@ from edgedigits.files import make_folder, write_atomically
 from edgedigits_train.data import DataSet, load
 from edgedigits_train.loop import Part
 from edgedigits_train.recipe import Recipe, load_recipe
-from edgedigits_train.run import REPORT, RunError, load_run
+from edgedigits_train.run_folder import REPORT, RunError, load_run
 
 SAMPLES = 24
 """Pictures in each of the two sample figures."""

@@ -31,17 +31,17 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgedigits.errors import EdgeDigitsError, OutputError
-from edgedigits.files import make_folder, write_atomically
+from edgedigits.errors import OutputError
+from edgedigits.files import write_atomically
 from edgedigits_train import devices, networks
 from edgedigits_train.calibration import fit_temperature, negative_log_likelihood
 from edgedigits_train.data import CHARACTERS, DataSet
 from edgedigits_train.loop import Epoch, EpochParts, Loop, Part, history_csv, train
 from edgedigits_train.recipe import Recipe
+from edgedigits_train.run_folder import REPORT, RunError, begin_with, load_run, take_folder
 from edgedigits_train.versions import Versions
 
 SCHEMA = 1
-REPORT = "report.json"
 
 
 class Watcher(Protocol):
@@ -52,10 +52,6 @@ class Watcher(Protocol):
 
     def epoch(self, row: Epoch) -> None:
         """An epoch of it is over."""
-
-
-class RunError(EdgeDigitsError):
-    """A run folder or a recipe that doesn't fit what is asked of it."""
 
 
 @dataclass(frozen=True)
@@ -167,39 +163,6 @@ def _teachers(recipe: Recipe, data: DataSet) -> list[tuple[Callable[[tf.Tensor],
     return found
 
 
-def kind(folder: Path) -> str:
-    """Return what a run trained a network for: a "glyph", a "strip", or a "character" of a strip."""
-    try:
-        return str(json.loads((folder / REPORT).read_text("utf-8")).get("kind", "glyph"))
-    except (OSError, ValueError, AttributeError):
-        return "glyph"  # whoever loads it says what is wrong with it
-
-
-@functools.cache
-def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str, ...]]:
-    """Return a finished run's network and its labels.
-
-    The network takes pixels [n, pixels] and returns logits [n, classes]; that of a run for strips takes
-    strips [n, 40, width, 1] and returns [n, 1, steps, labels + 1]. All are float32, what it takes 0…1.
-
-    Raises `RunError` where the folder holds no finished run.
-    """
-    try:
-        report = json.loads((folder / REPORT).read_text("utf-8"))
-        served = tf.saved_model.load(str(folder / "model"))
-        logits = served.signatures["logits"]
-        (name,) = logits.structured_input_signature[1]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise RunError(f"{folder}: holds no finished run that can be loaded; name a run folder") from error
-
-    def network(pixels: tf.Tensor) -> tf.Tensor:
-        # Bound to the loaded model, which would else be collected, and its weights with it.
-        assert served is not None
-        return logits(**{name: pixels})["logits"]
-
-    return network, tuple(report["labels"])
-
-
 def _part(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> Part:
     return Part(images.reshape(len(images), -1), labels.astype(np.int32))
 
@@ -247,6 +210,12 @@ def _run(
 ) -> dict[str, Any]:
     writes = devices.is_first(strategy)
     parts = part_data(data, recipe)
+    if recipe.start.runs and recipe.calibration.holdout:
+        raise RunError(
+            f"{recipe.name}: [calibration] holdout asks for a twin that has not seen the last pictures, and "
+            "what it would start from may have; leave out [start], or set holdout = 0"
+        )
+    begun: dict[str, str] = {}
     take_folder(out, recipe.to_toml(), writes)
     pixels, classes = parts.train.images.shape[1], len(data.labels)
     identity = {
@@ -258,7 +227,9 @@ def _run(
     def trained(what: str, learnt: Part, watched: Mapping[str, Part]) -> tuple[Loop, list[Epoch]]:
         watcher.start(what, out)
         with strategy.scope():
-            loop = Loop(networks.build(recipe.network, pixels, classes, seed), recipe, classes)
+            network = networks.build(recipe.network, pixels, classes, seed)
+            begun.update(begin_with(network, recipe.start.of_seed(seed), networks.learnt, "network"))
+            loop = Loop(network, recipe, classes)
         with pictures_of(recipe, data, learnt, seed) as pictures:
             history = train(
                 loop,
@@ -266,7 +237,7 @@ def _run(
                 watched,
                 seed,
                 saved=out / _checkpoint(what),
-                identity=identity | {"what": what},
+                identity=identity | {"what": what} | ({"start": list(begun.values())} if begun else {}),
                 on_epoch=watcher.epoch,
             )
         return loop, history
@@ -288,6 +259,7 @@ def _run(
         "labels": list(data.labels),
         "parameters": networks.parameters(loop.network),
         "epochs": len(history),
+        **({"start": begun} if begun else {}),
         **measured,
         **calibration,
         "seconds": {
@@ -315,27 +287,6 @@ def _run(
             (out / _checkpoint(what)).unlink(missing_ok=True)
     devices.meet(strategy, 0)  # nobody leaves while others may still wait for an answer
     return report
-
-
-def take_folder(out: Path, toml: str, writes: bool = True) -> None:
-    """Make the run folder, or make sure that the unfinished run in it is of this recipe, given as TOML.
-
-    Raises `RunError` where it holds anything else.
-    """
-    if (out / REPORT).exists():
-        raise RunError(f"{out}: holds a finished run; choose another --out, or delete the folder")
-    make_folder(out)
-    written, text = out / "recipe.toml", toml.encode()
-    try:
-        before = written.read_bytes() if written.exists() else None
-    except OSError as error:
-        raise RunError(f"{written}: can't read the file ({error.strerror}); choose another --out") from error
-    if before not in (None, text):
-        raise RunError(
-            f"{out}: holds an unfinished run of another recipe; choose another --out, or delete the folder"
-        )
-    if writes:
-        write_atomically(written, text)
 
 
 def _checkpoint(what: str) -> str:

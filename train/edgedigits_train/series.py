@@ -15,7 +15,8 @@ import numpy.typing as npt
 from edgedigits.files import make_folder, write_atomically
 from edgedigits_train.data import DataSet
 from edgedigits_train.recipe import Calibration, Recipe
-from edgedigits_train.run import REPORT, RunError, Watcher, run
+from edgedigits_train.run import Watcher, run
+from edgedigits_train.run_folder import REPORT, RunError
 
 PARTS = ("train", "validation", "test")
 

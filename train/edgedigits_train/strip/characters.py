@@ -28,7 +28,7 @@ from edgedigits.strips import STEP
 from edgedigits_train.data import ROLES, DataSet
 from edgedigits_train.fetch import MNIST
 from edgedigits_train.idx import idx_bytes
-from edgedigits_train.run import load_run
+from edgedigits_train.run_folder import load_run
 from edgedigits_train.strip.compose import Digits
 from edgedigits_train.strip.recipe import StripRecipe
 from edgedigits_train.strip.source import Source, held_out_digits, learnt_digits

@@ -11,6 +11,7 @@ from edgedigits_train.recipe import (
     Averaging,
     RecipeError,
     Schedule,
+    Start,
     at_least,
     read_recipe_text,
     sections_from_text,
@@ -78,18 +79,6 @@ class Network:
         halvings = len(self.filters) - 1
         convolutions = halvings * self.plain + max(0, halvings - 1)
         return STEP * (convolutions + len(self.along) * (self.reach // 2))
-
-
-@dataclass(frozen=True)
-class Start:
-    """`[start]`: weights to begin with, in place of random ones."""
-
-    runs: tuple[str, ...] = ()
-    """Run folders, from where the command runs, of finished strip networks of the same shape.
-
-    Of several the mean is taken, which reads about as well as all of them together where they were trained on
-    from one network (M. Wortsman et al. 2022).
-    """
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from edgedigits.files import make_folder, write_atomically
 from edgedigits_train.data import load
 from edgedigits_train.report import Section, page_of, png_of, table_of
-from edgedigits_train.run import REPORT, RunError
+from edgedigits_train.run_folder import REPORT, RunError
 from edgedigits_train.strip.compose import LABELS, Composer
 from edgedigits_train.strip.recipe import StripRecipe, load_strip_recipe
 from edgedigits_train.strip.run import errors, greedy

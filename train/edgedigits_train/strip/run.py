@@ -28,7 +28,8 @@ from edgedigits.files import write_atomically
 from edgedigits_train import checkpoint
 from edgedigits_train.data import DataSet
 from edgedigits_train.loop import TrainingError, rates
-from edgedigits_train.run import REPORT, RunError, environment, json_bytes, make_deterministic, take_folder
+from edgedigits_train.run import environment, json_bytes, make_deterministic
+from edgedigits_train.run_folder import REPORT, RunError, begin_with, take_folder
 from edgedigits_train.strip.compose import LABELS, Composer
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import StripRecipe
@@ -191,7 +192,7 @@ def run(
             f"{recipe.name}: [training] steps = 0 trains nothing; raise it, or name runs in [start]"
         )
     network = StripNetwork(recipe.network, len(LABELS), seed)
-    begun = _begin_with(network, recipe.start.runs)
+    begun = begin_with(network, recipe.start.of_seed(seed), _parts, "strip network")
     take_folder(out, recipe.to_toml())
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
@@ -267,31 +268,6 @@ def run(
     write_atomically(out / REPORT, json_bytes(report))
     saved.unlink(missing_ok=True)
     return report
-
-
-def _begin_with(network: StripNetwork, folders: Sequence[str]) -> dict[str, str]:
-    """Give a network the mean weights of finished runs, if any; return the SHA-256 of those runs' reports.
-
-    Raises `RunError` where there is none in a folder, or its network has another shape.
-    """
-    checksums, learnt = {}, []
-    for folder in folders:
-        try:
-            report = (Path(folder) / REPORT).read_bytes()
-            parts = _parts(tf.saved_model.load(str(Path(folder) / "model")).network)
-        except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
-            raise RunError(
-                f"{folder}: holds no finished run of a strip network to start from; train it first, or name "
-                "another in [start] runs"
-            ) from error
-        if [part.shape for part in parts] != [part.shape for part in _parts(network)]:
-            raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
-        checksums[folder] = hashlib.sha256(report).hexdigest()
-        learnt.append([part.numpy() for part in parts])
-    if learnt:
-        for variable, *values in zip(_parts(network), *learnt, strict=True):
-            variable.assign(np.mean(values, axis=0))
-    return checksums
 
 
 def _parts(network: Any) -> list[tf.Variable]:

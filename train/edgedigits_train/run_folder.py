@@ -1,0 +1,105 @@
+"""What a run leaves behind, as a folder: taking it, and loading the network that is in it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from edgedigits.errors import EdgeDigitsError
+from edgedigits.files import make_folder, write_atomically
+
+REPORT = "report.json"
+"""Written last: a folder that has it is a finished run."""
+
+
+class RunError(EdgeDigitsError):
+    """A run folder or a recipe that doesn't fit what is asked of it."""
+
+
+def kind(folder: Path) -> str:
+    """Return what a run trained a network for: a "glyph", a "strip", or a "character" of a strip."""
+    try:
+        return str(json.loads((folder / REPORT).read_text("utf-8")).get("kind", "glyph"))
+    except (OSError, ValueError, AttributeError):
+        return "glyph"  # whoever loads it says what is wrong with it
+
+
+@functools.cache
+def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str, ...]]:
+    """Return a finished run's network and its labels.
+
+    The network takes pixels [n, pixels] and returns logits [n, classes]; that of a run for strips takes
+    strips [n, 40, width, 1] and returns [n, 1, steps, labels + 1]. All are float32, what it takes 0…1.
+
+    Raises `RunError` where the folder holds no finished run.
+    """
+    try:
+        report = json.loads((folder / REPORT).read_text("utf-8"))
+        served = tf.saved_model.load(str(folder / "model"))
+        logits = served.signatures["logits"]
+        (name,) = logits.structured_input_signature[1]
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise RunError(f"{folder}: holds no finished run that can be loaded; name a run folder") from error
+
+    def network(pixels: tf.Tensor) -> tf.Tensor:
+        # Bound to the loaded model, which would else be collected, and its weights with it.
+        assert served is not None
+        return logits(**{name: pixels})["logits"]
+
+    return network, tuple(report["labels"])
+
+
+def begin_with(
+    network: tf.Module, folders: Sequence[str], learnt: Callable[[Any], list[tf.Variable]], kind: str
+) -> dict[str, str]:
+    """Give a network the mean weights of finished runs, if any; return the SHA-256 of those runs' reports.
+
+    `learnt` returns all that a network has learnt, in a fixed order, of a loaded one, too; `kind` is what
+    messages call it. Raises `RunError` where there is none in a folder, or its network has another shape.
+    """
+    checksums, found = {}, []
+    for folder in folders:
+        try:
+            report = (Path(folder) / REPORT).read_bytes()
+            parts = learnt(tf.saved_model.load(str(Path(folder) / "model")).network)
+        except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+            raise RunError(
+                f"{folder}: holds no finished run of a {kind} to start from; train it first, or name "
+                "another in [start] runs"
+            ) from error
+        if [part.shape for part in parts] != [part.shape for part in learnt(network)]:
+            raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
+        checksums[folder] = hashlib.sha256(report).hexdigest()
+        found.append([part.numpy() for part in parts])
+    if found:
+        for variable, *values in zip(learnt(network), *found, strict=True):
+            variable.assign(np.mean(values, axis=0))
+    return checksums
+
+
+def take_folder(out: Path, toml: str, writes: bool = True) -> None:
+    """Make the run folder, or make sure that the unfinished run in it is of this recipe, given as TOML.
+
+    Raises `RunError` where it holds anything else.
+    """
+    if (out / REPORT).exists():
+        raise RunError(f"{out}: holds a finished run; choose another --out, or delete the folder")
+    make_folder(out)
+    written, text = out / "recipe.toml", toml.encode()
+    try:
+        before = written.read_bytes() if written.exists() else None
+    except OSError as error:
+        raise RunError(f"{written}: can't read the file ({error.strerror}); choose another --out") from error
+    if before not in (None, text):
+        raise RunError(
+            f"{out}: holds an unfinished run of another recipe; choose another --out, or delete the folder"
+        )
+    if writes:
+        write_atomically(written, text)
