@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgedigits.normalize import normalize
-from edgedigits_train import augment, junk
+from edgedigits_train import augment, distance_fields, forms, junk
 from edgedigits_train.data import NOT_A_DIGIT, DataError, load_mnist, negatives_part, with_negatives
 from edgedigits_train.recipe import Augmentation, RecipeError, load_recipe, recipe_from_text
 from edgedigits_train.sheet import COLUMNS, contact_sheet
@@ -35,16 +35,30 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def shapes(digits: tuple[np.ndarray, np.ndarray]) -> augment.Fields:
-    return augment.fields(digits[0])
+def shapes(digits: tuple[np.ndarray, np.ndarray]) -> distance_fields.Fields:
+    return distance_fields.fields(digits[0])
 
 
-def drawn(shapes: augment.Fields, labels: np.ndarray, seed: int = 0, **settings: float) -> np.ndarray:
+def drawn(shapes: distance_fields.Fields, labels: np.ndarray, seed: int = 0, **settings: float) -> np.ndarray:
     return augment.draw(shapes, labels, Augmentation(**settings), np.random.default_rng(seed))
 
 
 def area(crops: np.ndarray) -> float:
     return float((crops > 127).sum(axis=(1, 2)).mean())
+
+
+def test_digits_are_drawn_in_the_forms_of_other_hands(shapes: distance_fields.Fields) -> None:
+    """As every picture is drawn in such a form, what MNIST's own digits looked like no longer matters."""
+    labels = np.full(len(shapes), 7)
+    turned = distance_fields.Fields(
+        shapes.inside[:, ::-1], shapes.middle[:, ::-1], shapes.width, shapes.smooth
+    )
+    assert np.array_equal(drawn(shapes, labels, forms=1.0), drawn(turned, labels, forms=1.0))
+    some = drawn(shapes, labels, forms=0.5)
+    own = drawn(shapes, labels, forms=0.0)
+    assert not np.array_equal(some, own)
+    assert len(np.unique(drawn(shapes, labels, forms=1.0), axis=0)) == len(shapes)
+    assert set(forms.FORMS) == set(range(10))
 
 
 def test_a_digit_drawn_without_any_change_is_the_same_digit(digits, shapes):
@@ -90,7 +104,7 @@ def test_the_pen_and_the_width_move_the_ink(digits, shapes):
 
 def test_slant_leans_to_the_right(digits, shapes):
     ones = np.flatnonzero(digits[1] == 1)
-    some = augment.Fields(*(getattr(shapes, f.name)[ones] for f in dataclasses.fields(shapes)))
+    some = distance_fields.Fields(*(getattr(shapes, f.name)[ones] for f in dataclasses.fields(shapes)))
     upright = drawn(some, digits[1][ones])
     leaning = drawn(some, digits[1][ones], slant=1e-6, lean=0.5)
     top, bottom = slice(4, 11), slice(17, 24)
@@ -136,11 +150,11 @@ def test_the_middle_line_of_a_bar():
     masks = np.zeros((2, 30, 30), np.uint8)
     masks[0, 5:25, 10:17] = 1
     cv2.circle(masks[1], (15, 15), 9, 1, 4)
-    lines = augment.thin(masks)
+    lines = distance_fields.thin(masks)
     assert set(np.unique(lines)) == {0, 1}
     assert (lines <= masks).all()
     assert (lines[0, 10:20].sum(axis=1) == 1).all()
-    assert np.array_equal(augment.thin(lines), lines)
+    assert np.array_equal(distance_fields.thin(lines), lines)
     # A ring stays a ring: one piece, with a hole.
     assert cv2.connectedComponents(lines[1], connectivity=8)[0] == 2
     assert cv2.connectedComponents(1 - lines[1], connectivity=4)[0] == 3
@@ -149,8 +163,8 @@ def test_the_middle_line_of_a_bar():
 def test_distances_of_a_bar():
     image = np.zeros((1, 28, 28), np.uint8)
     image[0, 4:24, 12:16] = 255
-    found = augment.fields(image)
-    across = (found.inside[0, 28].astype(float) - 128) / augment.UNIT
+    found = distance_fields.fields(image)
+    across = (found.inside[0, 28].astype(float) - 128) / distance_fields.UNIT
     # 4 pixels are 8 field pixels: 4 from the edge in the middle, 0 at the edge.
     assert across[24:32].max() == pytest.approx(3.5, abs=0.6)
     assert np.interp(0, across[20:28], np.arange(20, 28)) == pytest.approx(23.5, abs=0.7)
@@ -192,7 +206,7 @@ def test_nothing_is_found_on_blank_paper_and_no_neighbour_beside_a_digit():
 
 def test_junk_is_drawn_in_every_kind_and_never_empty(digits):
     pictures = junk.drawings(*digits, 200, np.random.default_rng(0))
-    assert pictures.shape == (200, augment.FIELD, augment.FIELD)
+    assert pictures.shape == (200, distance_fields.FIELD, distance_fields.FIELD)
     assert pictures.any(axis=(1, 2)).all()
 
 

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from edgedigits.normalize import SIZE, normalize
-from edgedigits_train.augment import CANVAS, FIELD, draw, fields, found_again, photograph
+from edgedigits_train.augment import CANVAS, draw, found_again, photograph
+from edgedigits_train.distance_fields import FIELD, fields
 from edgedigits_train.recipe import Augmentation
 
 LETTERS = "ACEFHKLMNPRUVWXadefhkmnprtuvwx@&%$§"

@@ -123,6 +123,8 @@ class Augmentation:
     strokes: float = field(default=0.0, metadata=share())
     """Share of the digits with another form in many hands that get it: a 1 its up-stroke, a 7 its bar, a 9 a
     hooked stem, a 4 of two strokes. 0…1."""
+    forms: float = field(default=0.0, metadata=share())
+    """Share of the digits that are drawn in the form of another hand, as in `forms`. 0…1."""
     camera: float = field(default=0.0, metadata=share())
     """Share of the digits that are photographed and found again by `find_ink`. 0…1."""
     coarse: float = field(default=0.0, metadata=share())

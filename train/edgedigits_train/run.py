@@ -127,7 +127,10 @@ def drawn_anew(recipe: Recipe, data: DataSet, part: Part, seed: int) -> Part:
 
 
 def _taught(recipe: Recipe, data: DataSet, part: Part) -> Part:
-    """Return the pictures with what the teachers answer mixed into the labels (Hinton et al. 2015)."""
+    """Return the pictures with what the teachers answer mixed into the labels (Hinton et al. 2015).
+
+    Where the teachers are wrong, the label alone counts: a form of another hand, say, that they never saw.
+    """
     settings = recipe.distillation
     answers = [
         np.concatenate(
@@ -142,8 +145,10 @@ def _taught(recipe: Recipe, data: DataSet, part: Part) -> Part:
         for network, columns in _teachers(recipe, data)
     ]
     own = np.eye(len(data.labels), dtype=np.float32)[part.targets]
-    weight = np.float32(settings.weight)
-    return Part(part.images, (1 - weight) * own + weight * np.mean(answers, axis=0))
+    answer = np.mean(answers, axis=0)
+    right = answer.argmax(axis=1) == part.targets
+    weight = np.where(right, np.float32(settings.weight), np.float32(0))[:, None]
+    return Part(part.images, (1 - weight) * own + weight * answer)
 
 
 def _teachers(recipe: Recipe, data: DataSet) -> list[tuple[Callable[[tf.Tensor], tf.Tensor], list[int]]]:

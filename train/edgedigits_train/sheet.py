@@ -16,6 +16,7 @@ from edgedigits.files import write_atomically
 from edgedigits.normalize import SIZE
 from edgedigits_train import augment, junk
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
+from edgedigits_train.distance_fields import fields
 from edgedigits_train.recipe import Augmentation, load_recipe
 
 COLUMNS = 20
@@ -33,7 +34,7 @@ def contact_sheet(data: DataSet, settings: Augmentation, seed: int) -> npt.NDArr
     for label in np.unique(data.train_labels):
         chosen = random.choice(np.flatnonzero(data.train_labels == label), COLUMNS)
         images = data.train_images[chosen]
-        rows += [images, augment.draw(augment.fields(images), data.train_labels[chosen], settings, random)]
+        rows += [images, augment.draw(fields(images), data.train_labels[chosen], settings, random)]
     if settings.junk:
         some = random.integers(len(data.train_images), size=1000)
         images, labels = data.train_images[some], data.train_labels[some]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edgedigits.normalize import SIZE
 from edgedigits_train import augment, junk
+from edgedigits_train.distance_fields import Fields, fields
 from edgedigits_train.recipe import Augmentation
 from edgedigits_train.workers import pool
 
@@ -48,7 +49,7 @@ class Versions:
     ) -> None:
         self.images, self.labels, self.negatives = images, labels.astype(np.int32), negatives
         self.settings, self.seed, self.junk_label = settings, seed, junk_label
-        self._fields: list[augment.Fields] = []
+        self._fields: list[Fields] = []
         self._drawn: dict[int, Pictures] = {}
         workers = processes or os.cpu_count() or 1
         self._pool = pool(workers)
@@ -97,7 +98,7 @@ class Versions:
         if self.settings.plain == 1 and not self.settings.junk:
             return self.images  # nothing of what would be drawn is ever seen
         if not self._fields:
-            self._fields = list(self._pool.map(augment.fields, _chunks(self.images)))
+            self._fields = list(self._pool.map(fields, _chunks(self.images)))
         starts = range(0, len(self.images), CHUNK)
         seeds = [(self.seed, number, start) for start in starts]
         settings = [self.settings] * len(seeds)
@@ -122,7 +123,7 @@ def _chunks(array: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.generic]]
 
 
 def _digits(
-    shapes: augment.Fields,
+    shapes: Fields,
     labels: npt.NDArray[np.integer],
     settings: Augmentation,
     seed: tuple[int, ...],

@@ -19,9 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgedigits.strips import HEIGHT, prepare
-from edgedigits_train import junk
-from edgedigits_train.augment import UNIT, Fields, fields
-from edgedigits_train.strip import forms
+from edgedigits_train import forms, junk
+from edgedigits_train.distance_fields import UNIT, Fields, fields
 from edgedigits_train.strip.recipe import Composition
 
 SIGNS = ".,-=/:"

@@ -2,7 +2,7 @@
 
 Each form is one or more strokes through a few points of a unit box (x to the right, y down). A digit is
 drawn by moving every point a little, laying a smooth line through them, and taking the distance from it, in
-the code that `augment.fields` gives the middle lines of MNIST's digits.
+the code that `distance_fields.fields` gives the middle lines of MNIST's digits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgedigits_train.augment import FIELD, UNIT
+from edgedigits_train.distance_fields import FIELD, UNIT
 
 Stroke = tuple[tuple[float, float], ...]
 Form = tuple[float, tuple[Stroke, ...]]
@@ -328,7 +328,7 @@ def smooth(points: npt.NDArray[np.float64], each: int = 6) -> npt.NDArray[np.flo
 
 
 def middle_line(strokes: list[npt.NDArray[np.float64]], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return the distance from strokes (points x, y in pixels) as `augment.fields` codes it.
+    """Return the distance from strokes (points x, y in pixels) as `distance_fields.fields` codes it.
 
     `size` is width and height; uint8, H×W: 128 on the line, `UNIT` less for each pixel away from it.
     """
