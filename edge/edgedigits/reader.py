@@ -39,7 +39,7 @@ from edgedigits.prior import PriorSettings
 from edgedigits.runtime import read_model
 from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import Expected, StripReader, region_of
+from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
 from edgedigits.verifier import Verifier
 
@@ -61,7 +61,8 @@ class Reader:
 
     `model` is the name of a shipped model or the path of a `.tflite` file made by `edgedigits-export`;
     `strip_model` likewise, for the strip way. `way` says how text lines are read: "glyph" by glyph, as one
-    "strip" each, or "auto", which takes the strip way where glyphs touch, overlap or are in doubt. (A model
+    "strip" each, or "auto", which takes the strip way, too, where glyphs touch, overlap or are in doubt, and
+    where a line fills its picture. (A model
     for strips given as `model` is one for `strip_model`, and reads everything.) `character_model`, likewise,
     has a say in the strip way: it looks at the characters that were read there, one by one; None is none.
 
@@ -144,7 +145,7 @@ class Reader:
                 # digit; but not the only glyph that was found in a whole strip of writing.
                 region = region_of([glyph.box for glyph in hypotheses.line.glyphs], size)
                 return region.width > _STRIP * region.height
-            return self._thorough or hypotheses.in_doubt
+            return self._thorough or hypotheses.in_doubt or hypotheses.box[3] >= _FILLS * size[1]
         return self.way == "strip"
 
     @property
@@ -346,6 +347,8 @@ class Reader:
 
 _STRIP = 2.0
 """A region so many times as wide as high has room for a second digit beside a lone one."""
+_FILLS = StripSettings.fills
+"""A line as high as this part of the picture is all there is in it, and worth reading in both ways."""
 
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:

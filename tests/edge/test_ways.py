@@ -166,6 +166,33 @@ def test_a_line_that_slopes_is_cut_out_along_its_slope() -> None:
     assert not region.holds([(20, 200, 24, 36)])
 
 
+def test_a_line_in_no_doubt_is_read_as_a_strip_too_where_it_fills_its_picture(
+    data_set: Callable[[str], Path],
+    readers: dict[str, Reader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from edgedigits_train.data import load_mnist
+
+    images = load_mnist(data_set("mnist").parent).test_images[:200]
+    sure = readers["auto"].model.probabilities(images)
+    chosen = [int(sure[:, digit].argmax()) for digit in (3, 0, 6, 1, 7)]
+    read_as_strips = []
+
+    def read(strips: StripReader, grey: np.ndarray, *given: object) -> Line | None:
+        read_as_strips.append(grey.shape)
+        return original(strips, grey, *given)
+
+    original = StripReader.read
+    monkeypatch.setattr(StripReader, "read", read)
+    strip = written([255 - images[which] for which in chosen], 6)
+    page = np.full((5 * strip.shape[0], strip.shape[1]), 225, np.uint8)
+    page[strip.shape[0] : 2 * strip.shape[0]] = strip
+    for picture in (page, strip):
+        (line,) = readers["auto"].read(picture).lines
+        assert line.text == "30617"
+    assert read_as_strips == [strip.shape]
+
+
 @pytest.mark.parametrize(("way", "least_right"), [("strip", 20), ("auto", 21)])
 def test_the_samples_are_read(way: str, least_right: int, readers: dict[str, Reader]) -> None:
     """Six sheets, 22 lines; the last 9 of the second sheet might as well be a 4."""
