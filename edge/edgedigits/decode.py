@@ -107,7 +107,7 @@ def decode_line(
 
 _UNHEARD = 0.001
 """What is thought of a text that a reader does not list among its best."""
-_GLYPH_WEIGHT = 0.25
+_GLYPH_WEIGHT = 0.4
 """How much the glyph way counts beside the strip way, as an exponent; chosen on the tuning part of the cheque
 amounts (`tests/bench/bench_reading.py --sets cheques --way auto --thorough`)."""
 
