@@ -219,6 +219,9 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
 
 _REACH = 6.0
 _MOST_REFUSED = 12.0
+_SHARPNESS = 4
+"""Chosen on pages of specks (`bench_junk.py`): with 3, six times as many of them are taken for digits, and no
+line more of the samples and of the tuning part of the cheque amounts is accepted."""
 
 
 def weigh_surroundings(
@@ -227,8 +230,8 @@ def weigh_surroundings(
     """Return lines with their confidences lowered where they stand among what is no digit, or are bars.
 
     What surrounds a line tells how likely a digit is there before the network is asked: with n digits of its
-    own and r rejected glyphs within 6 heights of it, the odds of the line are multiplied by (n / (n + r))³.
-    (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the cube is for what stands
+    own and r rejected glyphs within 6 heights of it, the odds of the line are multiplied by (n / (n + r))⁴.
+    (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the power is for what stands
     around a digit being of one kind.) A glyph smaller than the line's counts by the share of its area, and r
     is never more than 12: a long number, surely read, is accepted in the midst of print.
 
@@ -299,7 +302,7 @@ def _weighed(line: Line, rejected: Sequence[Box], rule: RejectRule) -> Line:
         return line
     refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
     count = len(line.digits)
-    return _with_odds(line, (count / (count + refused)) ** 3, rule)
+    return _with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule)
 
 
 def _around(boxes: Sequence[Box]) -> Box:
