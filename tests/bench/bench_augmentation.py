@@ -21,13 +21,14 @@ import numpy as np
 from bench_beyond_mnist import DIGITS, load
 
 from edgedigits_train.data import load_mnist
-from edgedigits_train.recipe import Augmentation, Averaging, Recipe, load_recipe
+from edgedigits_train.recipe import Augmentation, Averaging, Distillation, Recipe, Start, load_recipe
 
 WITHOUT: dict[str, dict[str, float]] = {
     "everything": {},
     "no pen": {"pen": 0.0},
     "no other widths": {"pen": 0.0, "bolder": 0.0, "pressure": 0.0, "broken": 0.0},
-    "no other hands": {"strokes": 0.0},
+    "no other hands": {"strokes": 0.0, "forms": 0.0},
+    "none of the drawn forms": {"forms": 0.0},
     "no slant": {"slant": 0.0, "lean": 0.0},
     "no elastic": {"elastic": 0.0},
     "no camera": {"camera": 0.0, "residue": 0.0},
@@ -76,9 +77,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     digits = {name: (sets[name].crops, sets[name].labels) for name in ("mnist", *DIGITS)}
     base = load_recipe("compact").with_epochs(options.epochs)
     base = dataclasses.replace(base, data=dataclasses.replace(base.data, train=options.digits))
-    base = dataclasses.replace(base, augmentation=dataclasses.replace(base.augmentation, junk=0, variants=2))
-    # An average over so few steps would still hold much of the first weights.
-    base = dataclasses.replace(base, averaging=Averaging())
+    augmentation = dataclasses.replace(base.augmentation, junk=0, variants=2, reuse=1)
+    # An average over so few steps would still hold much of the first weights; teachers and earlier trainings
+    # would know what is left out here.
+    base = dataclasses.replace(
+        base,
+        augmentation=augmentation,
+        averaging=Averaging(),
+        distillation=Distillation(),
+        start=Start(),
+    )
     print("| % read right | " + " | ".join(digits) + " |")
     print("|---" * (len(digits) + 1) + "|")
     results = {}
