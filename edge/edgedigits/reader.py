@@ -62,9 +62,9 @@ class Reader:
     `model` is the name of a shipped model or the path of a `.tflite` file made by `edgedigits-export`;
     `strip_model` likewise, for the strip way. `way` says how text lines are read: "glyph" by glyph, as one
     "strip" each, or "auto", which takes the strip way, too, where glyphs touch, overlap or are in doubt, and
-    where a line fills its picture. (A model
-    for strips given as `model` is one for `strip_model`, and reads everything.) `character_model`, likewise,
-    has a say in the strip way: it looks at the characters that were read there, one by one; None is none.
+    where a line fills its picture. (A model for strips given as `model` is one for `strip_model`, and reads
+    everything.) `character_model`, likewise, has a say in the strip way: it looks at the characters that were
+    read there, one by one; None is none.
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
     agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips.
@@ -73,8 +73,8 @@ class Reader:
     `max_error` (0…1) takes those that keep the promise that at most this share of the accepted lines is
     wrong, as it was on the lines named in the cards, and makes the reader thorough. `threads` is the number
     of CPU threads a call of a network may use, `delegate` what `Model` takes. `ink`, `glyphs`, `sheet` and
-    `prior` are the stages' settings: `PriorSettings(weight=0)` where all numbers are equally likely. A
-    `Reader` serves one thread at a time; open one for each.
+    `prior` are the stages' settings: `PriorSettings(weight=0)` where all numbers are equally likely (as those
+    are whose number of digits is known). A `Reader` serves one thread at a time; open one for each.
 
     Raises `ModelError` for a model that can't be used, or that promises nothing as strict as `max_error`, and
     `ValueError` for a threshold outside 0…1 or an unknown way.

@@ -167,7 +167,7 @@ class StripReader:
         readings, whole = _agreed([look.readings for look in looks])
         if not readings or not readings[0][0]:
             return None
-        weigh = self._weighing(looks)
+        weigh = self._weighing(looks, self._prior(expected))
         readings, whole = _verified(readings, whole, weigh)
         text, probability = readings[0]
         if not text:  # the characters, looked at one by one, are none
@@ -226,7 +226,16 @@ class StripReader:
                 break
         return looks
 
-    def _weighing(self, looks: Sequence[_Look]) -> Weighing:
+    def _prior(self, expected: Expected) -> PriorSettings:
+        """Return what is thought of numbers where so much is expected.
+
+        What has so many digits, no more and no less, is as a rule a name and not an amount: a customer's
+        number begins with any digit.
+        """
+        named = expected.count is not None and expected.count[0] == expected.count[1]
+        return PriorSettings(weight=0) if named else self.prior
+
+    def _weighing(self, looks: Sequence[_Look], prior: PriorSettings) -> Weighing:
         """Return what tells by what the probabilities of texts are to be multiplied.
 
         The characters are looked at in the first look's strip, the one that is not made narrower.
@@ -234,7 +243,7 @@ class StripReader:
         known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
 
         def weigh(texts: Sequence[str]) -> dict[str, float]:
-            weights = {text: prior_weight(text, self.prior) for text in texts}
+            weights = {text: prior_weight(text, prior) for text in texts}
             if self.verifier is None:
                 return weights
             # No digits at all are nothing to look at.

@@ -11,7 +11,7 @@ import pytest
 
 from edgedigits import Reader
 from edgedigits.prior import PriorSettings, prior_weight
-from edgedigits.strip_reading import Region
+from edgedigits.strip_reading import Expected, Region
 
 FULL = PriorSettings(weight=1)
 
@@ -50,9 +50,9 @@ def test_a_strip_that_could_be_two_numbers_is_the_likelier_one() -> None:
     cv2.line(grey, (12, 7), (10, 33), 40, 2, cv2.LINE_AA)
     cv2.ellipse(grey, (120, 20), (9, 13), 0, -50, 270, 40, 2, cv2.LINE_AA)
 
-    def told(weight: float) -> dict[str, float]:
+    def told(weight: float, count: tuple[int, int] | None = None) -> dict[str, float]:
         strips = Reader(way="strip", prior=PriorSettings(weight=weight)).strips
-        line = strips.read(grey, Region((75, 20), 150, 40))
+        line = strips.read(grey, Region((75, 20), 150, 40), Expected(count))
         assert line is not None
         return dict(line.readings)
 
@@ -65,3 +65,6 @@ def test_a_strip_that_could_be_two_numbers_is_the_likelier_one() -> None:
         before, after = even[text] / even["10000"], weighed[text] / weighed["10000"]
         expected = prior_weight(text, FULL) / prior_weight("10000", FULL)
         assert after / before == pytest.approx(expected, rel=1e-3)
+    # A number of so many digits and no others is a name, and begins with any digit.
+    assert told(1.0, (5, 5)) == told(0.0, (5, 5))
+    assert told(1.0, (4, 5)) != told(0.0, (4, 5))
