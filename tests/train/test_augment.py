@@ -58,7 +58,7 @@ def test_digits_are_drawn_in_the_forms_of_other_hands(shapes: distance_fields.Fi
     own = drawn(shapes, labels, forms=0.0)
     assert not np.array_equal(some, own)
     assert len(np.unique(drawn(shapes, labels, forms=1.0), axis=0)) == len(shapes)
-    assert set(forms.FORMS) == set(range(10))
+    assert set(forms.ALL) == set(range(10))
 
 
 def test_a_digit_drawn_without_any_change_is_the_same_digit(digits, shapes):

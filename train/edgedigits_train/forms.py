@@ -7,6 +7,8 @@ the code that `distance_fields.fields` gives the middle lines of MNIST's digits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -157,13 +159,6 @@ FORMS: dict[int, tuple[Form, ...]] = {
         (0.9, (((0.35, 0.05), (0.1, 0.65)), ((0.1, 0.65), (1.0, 0.55)), ((0.85, 0.0), (0.55, 1.0)))),
         # A stem far to the right.
         (0.95, (((0.3, 0.1), (0.05, 0.6), (0.5, 0.62), (1.1, 0.5)), ((0.8, 0.0), (0.6, 1.0)))),
-        # Closed: the bar curls up and back to the stem, as in one line; or a round top.
-        (0.8, (((0.45, 0.0), (0.05, 0.48), (0.12, 0.6), (0.55, 0.58), (0.95, 0.48), (1.0, 0.25), (0.75, 0.12),
-                (0.6, 0.18)), ((0.58, 0.05), (0.52, 1.0)))),
-        (0.75, (((0.4, 0.0), (0.02, 0.5), (0.45, 0.6), (0.9, 0.45), (0.85, 0.15), (0.6, 0.15)),
-                ((0.6, 0.1), (0.6, 1.0)))),
-        (0.7, (((0.75, 0.4), (0.72, 0.08), (0.5, 0.05), (0.05, 0.55), (0.45, 0.62), (1.0, 0.52)),
-               ((0.73, 0.12), (0.66, 1.0)))),
     ),
     5: (
         (0.65, (((0.95, 0.0), (0.3, 0.05)), ((0.3, 0.05), (0.2, 0.42)),
@@ -320,6 +315,45 @@ FORMS: dict[int, tuple[Form, ...]] = {
     ),
 }  # fmt: skip
 
+SINCE: dict[int, tuple[Form, ...]] = {
+    4: (
+        # Closed: the bar curls up and back to the stem, as in one line; or a round top.
+        (
+            0.8,
+            (
+                (
+                    (0.45, 0.0),
+                    (0.05, 0.48),
+                    (0.12, 0.6),
+                    (0.55, 0.58),
+                    (0.95, 0.48),
+                    (1.0, 0.25),
+                    (0.75, 0.12),
+                    (0.6, 0.18),
+                ),
+                ((0.58, 0.05), (0.52, 1.0)),
+            ),
+        ),
+        (
+            0.75,
+            (
+                ((0.4, 0.0), (0.02, 0.5), (0.45, 0.6), (0.9, 0.45), (0.85, 0.15), (0.6, 0.15)),
+                ((0.6, 0.1), (0.6, 1.0)),
+            ),
+        ),
+        (
+            0.7,
+            (
+                ((0.75, 0.4), (0.72, 0.08), (0.5, 0.05), (0.05, 0.55), (0.45, 0.62), (1.0, 0.52)),
+                ((0.73, 0.12), (0.66, 1.0)),
+            ),
+        ),
+    ),
+}
+"""Forms that the strip networks have not been trained on, and strips are not composed of yet."""
+
+ALL = {digit: some + SINCE.get(digit, ()) for digit, some in FORMS.items()}
+
 
 def smooth(points: npt.NDArray[np.float64], each: int = 6) -> npt.NDArray[np.float64]:
     """Return points on a smooth line through points, [N, 2] both (a Catmull-Rom spline)."""
@@ -346,12 +380,17 @@ def middle_line(strokes: list[npt.NDArray[np.float64]], size: tuple[int, int]) -
     return np.clip(np.rint(128 - UNIT * (away - 0.3)), 0, 255).astype(np.uint8)
 
 
-def draw(digit: int, form: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
+def draw(
+    digit: int,
+    form: int,
+    random: np.random.Generator,
+    known: Mapping[int, Sequence[Form]] = FORMS,
+) -> npt.NDArray[np.uint8]:
     """Return a form of a digit, drawn by an unsteady hand: uint8, `FIELD`², coded as above.
 
-    `form`, 0 or more, says which one; they come round again.
+    `form`, 0 or more, says which one of those `known`; they come round again.
     """
-    forms = FORMS[digit]
+    forms = known[digit]
     aspect, strokes = forms[form % len(forms)]
     aspect *= float(np.exp(random.normal(0, 0.15)))
     # Strokes that meet stay together: points at the same place move alike.
