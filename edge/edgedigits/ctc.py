@@ -218,7 +218,8 @@ _SURELY_BLANK = math.log(0.999)
 def _starts(log_probabilities: NDArray[np.floating], least: int) -> NDArray[np.intp]:
     """Return where steps begin when those in a row that are blank for sure are taken for one.
 
-    No likely alignment changes within them. Where fewer than `least` would be left, all stay as they are.
+    A likely alignment stays in one blank there; an unlikely text's extra character may then be given another
+    place. Where fewer than `least` would be left, all stay as they are.
     """
     unsure = log_probabilities[:, -1] < _SURELY_BLANK
     starts = np.flatnonzero(unsure | np.append(True, unsure[:-1]))

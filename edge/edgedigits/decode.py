@@ -220,8 +220,8 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
 _REACH = 6.0
 _MOST_REFUSED = 12.0
 _SHARPNESS = 4
-"""Chosen on pages of specks (`bench_junk.py`): with 3, six times as many of them are taken for digits, and no
-line more of the samples and of the tuning part of the cheque amounts is accepted."""
+"""Chosen on pages of specks (`bench_junk.py`): with 3, five times as many of them are taken for digits (25 in
+place of 5), and of the samples and 150 of the tuning part's cheque amounts no line more is accepted."""
 
 
 def weigh_surroundings(

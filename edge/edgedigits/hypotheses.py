@@ -29,7 +29,8 @@ class HypothesesSettings:
     """A glyph that is a digit with this probability is left alone. 0…1."""
     beyond_doubt: float = 0.995
     """A line of which every glyph is a digit with this probability is in no doubt. Chosen on the tuning part
-    of the cheque amounts: with 0.99 one line more is read wrong there, and fewer can be accepted."""
+    of the cheque amounts, before lines that fill their picture were read in both ways in any case: with 0.99
+    one line more was read wrong there, and fewer could be accepted."""
     widest: float = 1.35
     """A glyph wider than so many heights, its own or its line's, is more than one digit in any case."""
     widest_unless_doubted: float = 1.6

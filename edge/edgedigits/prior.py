@@ -32,6 +32,8 @@ def prior_weight(digits: str, settings: PriorSettings = PriorSettings()) -> floa
 
     `digits` are the text's digits, `0` to `9`; fewer than two say nothing: 1. Before the weight is applied
     the mean over all numbers of a length is 1, so neither long nor short ones are favoured.
+
+    Raises `ValueError` where the first character is no digit.
     """
     if len(digits) < 2 or not settings.weight:
         return 1.0

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from edgedigits import ctc
 from edgedigits.ctc import Constraint, best_texts, spans, spans_of_all
 
 STEPS, LABELS = 6, 3  # two characters and the blank: 729 ways
@@ -112,6 +113,23 @@ def test_spans_of_several_texts_are_those_of_each(seed: int) -> None:
     assert found[-1] is None
     assert found[:-1] == [spans(rows, text) for text in texts[:-1]]
     assert spans_of_all(rows, []) == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_spans_are_the_same_where_surely_blank_steps_are_taken_for_one(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = answers(seed, steps=30)
+    sure = np.full(LABELS, np.log(1e-5))
+    sure[-1] = np.log(1 - 2e-5)
+    for start, stop in ((0, 4), (7, 8), (11, 19), (26, 30)):
+        rows[start:stop] = sure
+    starts = ctc._starts(rows, 1)
+    assert starts.tolist() == [0, 4, 5, 6, 7, 8, 9, 10, 11, *range(19, 27)]
+    texts = [h.text for h in best_texts(rows, 5)]
+    found = spans_of_all(rows, texts)
+    monkeypatch.setattr(ctc, "_starts", lambda rows, least: np.arange(len(rows)))
+    assert found == spans_of_all(rows, texts)
 
 
 def test_a_text_that_is_too_long_has_no_spans() -> None:
