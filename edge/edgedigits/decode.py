@@ -191,6 +191,21 @@ def digit_at(place: int, box: Box, readings: Sequence[tuple[str, float]], rule: 
     return Digit(label, confidence, box, tuple(further))
 
 
+def as_read(digit: Digit, place: int, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Digit:
+    """Return the digit at a place (from 0) as the best of `readings` has it.
+
+    The network's best guess of a glyph need not be what the line's best reading says there: texts that can be
+    cut in several ways count as the sum of these. A line is to say one thing, so the reading decides.
+    """
+    said = readings[0][0][place]
+    if said == _best_guess(digit) or (said == REJECTED and digit.rejected):
+        return digit
+    if said == REJECTED:
+        guesses = ((digit.label, digit.confidence), *digit.alternatives[: rule.alternatives - 1])
+        return Digit(REJECTED, digit.confidence, digit.box, guesses)
+    return digit_at(place, digit.box, readings, rule)
+
+
 _PIECES = 4
 _PIECE_SHARE = 0.03
 _APART_SHARE = 0.25

@@ -18,6 +18,7 @@ from edgedigits.card import Card, split_bytes
 from edgedigits.decode import (
     RejectRule,
     Separator,
+    as_read,
     combine_lines,
     decode_digit,
     decode_line,
@@ -342,6 +343,7 @@ class Reader:
         # A reading that leaves ink unexplained is not trusted.
         complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
         told = [(reading.text, reading.probability * complete) for reading in readings if reading.text]
+        digits = [as_read(digit, place, told, self.rule) for place, digit in enumerate(digits)]
         return decode_line(digits, separators, self.rule, told)
 
 

@@ -9,6 +9,7 @@ import pytest
 from edgedigits.decode import (
     RejectRule,
     Separator,
+    as_read,
     decode_digit,
     decode_line,
     is_drawing,
@@ -53,6 +54,22 @@ def test_not_a_digit_is_refused_and_never_text() -> None:
     digit = decode_digit(probabilities, labels, BOX, RejectRule(0.0, 0.0))
     assert digit.label == "?"
     assert [label for label, _ in digit.alternatives] == ["6"]
+
+
+def test_a_digit_is_what_the_best_reading_says_it_is() -> None:
+    """A text that can be cut in two ways may beat the one that the network likes best glyph by glyph."""
+    digit = decode_digit(row(d9=0.54, d1=0.43, d4=0.03), DIGITS, BOX, RULE)
+    readings = [("194", 0.52), ("994", 0.4), ("94", 0.05)]
+    changed = as_read(digit, 0, readings, RULE)
+    assert (changed.label, changed.confidence, changed.box) == ("1", 0.52, BOX)
+    assert changed.alternatives == (("9", 0.4),)
+    assert as_read(digit, 1, readings, RULE) == digit
+    unsure = as_read(digit, 0, [("194", 0.42), ("994", 0.4)], RULE)
+    assert unsure.rejected
+    assert unsure.alternatives == (("1", 0.42), ("9", 0.4))
+    refused = as_read(digit, 0, [("?94", 0.6), ("994", 0.4)], RULE)
+    assert refused.rejected
+    assert refused.alternatives[0] == ("9", digit.confidence)
 
 
 def test_a_line_is_as_sure_as_all_its_digits_together() -> None:
