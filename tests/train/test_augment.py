@@ -16,7 +16,7 @@ from edgedigits_train.recipe import Augmentation, RecipeError, load_recipe, reci
 from edgedigits_train.sheet import COLUMNS, contact_sheet
 from edgedigits_train.versions import HELD_OUT, Versions
 
-EVERYTHING = dataclasses.replace(load_recipe("compact").augmentation, variants=2, junk=60)
+EVERYTHING = dataclasses.replace(load_recipe("compact").augmentation, variants=2, junk=60, pieces=0)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_digits_are_drawn_in_the_forms_of_other_hands(shapes: distance_fields.Fi
     own = drawn(shapes, labels, forms=0.0)
     assert not np.array_equal(some, own)
     assert len(np.unique(drawn(shapes, labels, forms=1.0), axis=0)) == len(shapes)
-    assert set(forms.ALL) == set(range(10))
+    assert set(forms.FORMS) == set(range(10))
 
 
 def test_a_digit_drawn_without_any_change_is_the_same_digit(digits, shapes):
@@ -250,7 +250,21 @@ def test_versions_do_not_depend_on_the_number_of_processes(digits, monkeypatch):
         assert not np.array_equal(pictures[60:], second[60:])
         assert np.array_equal(pictures[60:], third[60:])
         assert not np.array_equal(pictures[:60], third[:60])
-        assert not np.array_equal(one.draw(HELD_OUT)[:60], pictures[:60])
+        assert not np.array_equal(one.draw(HELD_OUT)[0][:60], pictures[:60])
+
+
+def test_a_version_ends_with_pieces_of_strings(digits, monkeypatch):
+    monkeypatch.setattr("edgedigits_train.versions.CHUNK", 20)
+    settings = dataclasses.replace(EVERYTHING, fresh=0.0, junk=10, pieces=50)
+    arguments = (*digits, np.zeros((0, 28, 28), np.uint8), settings, 11)
+    with Versions(*arguments, processes=1) as one, Versions(*arguments, processes=2) as two:
+        pictures, labels = one.epoch(1)
+        assert pictures.shape == (120, 28, 28)
+        assert labels[:70].tolist() == [*digits[1].tolist(), *[10] * 10]
+        assert len(set(labels[70:].tolist())) > 5
+        for mine, other in zip(one.epoch(2), two.epoch(2), strict=True):
+            assert np.array_equal(mine, other)
+        assert not np.array_equal(one.epoch(2)[0][70:], pictures[70:])
 
 
 def test_what_is_fresh_differs_in_every_epoch_and_can_be_had_again(digits):
@@ -321,8 +335,8 @@ def test_the_negatives_make_an_eleventh_class(small_mnist: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("[augmentation]\npen = 1.5\n", r"line 13: \[augmentation\] pen = 1.5: must be at most 1"),
-        ("[augmentation]\nblur = 1\n", r"line 13: \[augmentation\] blur: no such setting"),
+        ("[augmentation]\npen = 1.5\n", r"line 14: \[augmentation\] pen = 1.5: must be at most 1"),
+        ("[augmentation]\nblur = 1\n", r"line 14: \[augmentation\] blur: no such setting"),
         ("[augmentation]\nvariants = -1\n", r"line 13: .*must be at least 0"),
         ("[distillation]\nweight = 0.5\ntemperature = 0\n", r"line 14: .*must be above 0"),
     ],
@@ -347,6 +361,15 @@ def test_lists_of_another_length_are_named():
 
 def test_the_contact_sheet_shows_every_class(small_mnist: Path):
     data = load_mnist(small_mnist)
-    sheet = contact_sheet(data, dataclasses.replace(EVERYTHING, junk=10), 0)
-    assert sheet.shape == (2 * 28 * (20 + 8), 2 * 28 * COLUMNS)
+    sheet = contact_sheet(data, dataclasses.replace(EVERYTHING, junk=10, pieces=10), 0)
+    assert sheet.shape == (2 * 28 * (20 + 8 + 8), 2 * 28 * COLUMNS)
     assert sheet.any()
+
+
+def test_pieces_ask_for_junk():
+    text = (
+        '[data]\nset = "mnist"\n[network]\nkind = "mlp"\nhidden = [8]\n[training]\nepochs = 1\nbatch = 8\n'
+        '[optimizer]\nkind = "sgd"\nrate = 1\n[augmentation]\nvariants = 1\npieces = 5\n'
+    )
+    with pytest.raises(RecipeError, match=r"line 14: \[augmentation\] pieces without junk"):
+        recipe_from_text(text, "r.toml", "r")

@@ -65,7 +65,7 @@ def _ink(
     shapes: Fields, i: int, label: int, settings: Augmentation, random: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """Return a shape as ink: float32, `CANVAS`², 0…1."""
-    other = settings.forms > 0 and label in forms.ALL and random.random() < settings.forms
+    other = settings.forms > 0 and label in forms.FORMS and random.random() < settings.forms
     pen = other or (bool(shapes.smooth[i]) and random.random() < settings.pen)
     if pen:
         source, width = shapes.middle[i], float(np.exp(random.uniform(np.log(1.7), np.log(6.5))))
@@ -76,7 +76,7 @@ def _ink(
         # A stroke is thinned, not rubbed out.
         grow = max(grow, -0.3 * width)
     if other:
-        source = forms.draw(label, int(random.integers(1 << 16)), random, forms.ALL)
+        source = forms.draw(label, int(random.integers(1 << 16)), random)
     elif label in _HANDS and random.random() < settings.strokes:
         drawn = _HANDS[label](_Line(shapes.middle[i]), random)
         if drawn is not None:

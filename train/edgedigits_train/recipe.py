@@ -139,6 +139,9 @@ class Augmentation:
     asking a teacher about them, takes longer than learning from them."""
     junk: int = field(default=0, metadata=at_least(0))
     """So many pictures of each version are no digits; above 0 the network has one more class."""
+    pieces: int = field(default=0, metadata=at_least(0))
+    """So many pictures of each version are cut out of composed strings, whose digits touch, as the device
+    cuts them: digits, and what wrong cuts leave; see `pieces`. Asks for `junk`."""
 
 
 @dataclass(frozen=True)
@@ -349,6 +352,12 @@ def recipe_from_text(text: str, source: str, name: str) -> Recipe:
                 f"{source}, line {lines[('network', 'kind')]}: [network] filters, kernels, strides and edges "
                 f"have one entry for each convolution, not {', '.join(map(str, counts))}"
             )
+    if recipe.augmentation.pieces and not recipe.augmentation.junk:
+        line = lines[("augmentation", "pieces")]
+        raise RecipeError(
+            f"{source}, line {line}: [augmentation] pieces without junk: what a wrong cut leaves is no "
+            "digit; set junk, too, or leave pieces out"
+        )
     if recipe.stopping.patience and not recipe.data.validation:
         line = lines[("stopping", "patience")]
         raise RecipeError(

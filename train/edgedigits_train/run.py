@@ -103,6 +103,11 @@ def pictures_of(recipe: Recipe, data: DataSet, learnt: Part, seed: int) -> Itera
     if not settings.variants:
         yield learnt if not recipe.distillation.weight else _taught(recipe, data, learnt)
         return
+    if settings.pieces and set(data.labels[:-1]) != set("0123456789"):
+        raise RunError(
+            f"{recipe.name}: [augmentation] pieces are cut out of strings of digits, and {data.name} has "
+            "other classes; leave it out"
+        )
     with Versions(
         _as_pictures(data, learnt), learnt.targets, data.negatives, settings, seed, len(data.labels) - 1
     ) as versions:
@@ -121,7 +126,7 @@ def pictures_of(recipe: Recipe, data: DataSet, learnt: Part, seed: int) -> Itera
 
 def drawn_anew(recipe: Recipe, data: DataSet, part: Part, seed: int) -> Part:
     """Return the digits of a part as an epoch would have them: some plain, the others drawn anew."""
-    settings = dataclasses.replace(recipe.augmentation, junk=0)
+    settings = dataclasses.replace(recipe.augmentation, junk=0, pieces=0)
     with Versions(_as_pictures(data, part), part.targets, data.negatives, settings, seed) as versions:
         return _part(*versions.held_out())
 

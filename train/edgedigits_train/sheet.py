@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgedigits.errors import EdgeDigitsError
 from edgedigits.files import write_atomically
 from edgedigits.normalize import SIZE
-from edgedigits_train import augment, junk
+from edgedigits_train import augment, junk, pieces
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
 from edgedigits_train.distance_fields import fields
 from edgedigits_train.recipe import Augmentation, load_recipe
@@ -27,7 +27,8 @@ def contact_sheet(data: DataSet, settings: Augmentation, seed: int) -> npt.NDArr
     """Return a sheet: uint8, H×W, ink bright on 0.
 
     For each class, a row of digits of the training part as they are above a row of the same drawn anew; at
-    the end, where the recipe has any, rows of what is no digit.
+    the end, where the recipe has any, rows of what is no digit, and of pieces of strings, these by what they
+    show.
     """
     random = np.random.default_rng(seed)
     rows = []
@@ -40,6 +41,11 @@ def contact_sheet(data: DataSet, settings: Augmentation, seed: int) -> npt.NDArr
         images, labels = data.train_images[some], data.train_labels[some]
         others = junk.crops(images, labels, data.negatives, 8 * COLUMNS, settings, random)
         rows += list(others.reshape(8, COLUMNS, SIZE, SIZE))
+    if settings.pieces:
+        some = random.integers(len(data.train_images), size=1000)
+        images, labels = data.train_images[some], data.train_labels[some]
+        cut, shown = pieces.crops(fields(images), labels, 8 * COLUMNS, 10, random)
+        rows += list(cut[np.argsort(shown, kind="stable")].reshape(8, COLUMNS, SIZE, SIZE))
     sheet = np.vstack([np.hstack(list(row)) for row in rows])
     return np.kron(sheet, np.ones((ZOOM, ZOOM), np.uint8))
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgedigits.normalize import SIZE
-from edgedigits_train import augment, junk
+from edgedigits_train import augment, junk, pieces
 from edgedigits_train.distance_fields import Fields, fields
 from edgedigits_train.recipe import Augmentation
 from edgedigits_train.workers import pool
@@ -50,7 +50,7 @@ class Versions:
         self.images, self.labels, self.negatives = images, labels.astype(np.int32), negatives
         self.settings, self.seed, self.junk_label = settings, seed, junk_label
         self._fields: list[Fields] = []
-        self._drawn: dict[int, Pictures] = {}
+        self._drawn: dict[int, tuple[Pictures, Labels]] = {}
         workers = processes or os.cpu_count() or 1
         self._pool = pool(workers)
 
@@ -67,7 +67,7 @@ class Versions:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def epoch(self, epoch: int) -> tuple[Pictures, Labels]:
-        """Return pictures, uint8 [n + junk, 28, 28], and labels, int32, of an epoch (from 1).
+        """Return pictures, uint8 [n + junk + pieces, 28, 28], and labels, int32, of an epoch (from 1).
 
         The versions come in turn; each is drawn when it is first needed and kept. The share `plain` of the
         digits, others in each epoch, is left as it is; every picture is bent once more where the settings
@@ -82,21 +82,23 @@ class Versions:
         """Return pictures and labels as of an epoch that there never is."""
         return self._of_epoch(self.draw(HELD_OUT), HELD_OUT)
 
-    def _of_epoch(self, drawn: Pictures, epoch: int) -> tuple[Pictures, Labels]:
-        pictures = drawn.copy()
+    def _of_epoch(self, drawn: tuple[Pictures, Labels], epoch: int) -> tuple[Pictures, Labels]:
+        pictures, labels = drawn[0].copy(), drawn[1]
         count = len(self.images)
         random = np.random.default_rng((self.seed, epoch, 0x706C))
         plain = random.random(count) < self.settings.plain
         pictures[:count][plain] = self.images[plain]
         if self.settings.fresh:
             pictures = augment.bent(pictures, self.settings, random)
-        labels = np.concatenate([self.labels, np.full(self.settings.junk, self.junk_label, np.int32)])
         return pictures, labels
 
-    def draw(self, number: int) -> Pictures:
-        """Draw one version: uint8 [n + junk, 28, 28], the digits in their order, then what is none."""
-        if self.settings.plain == 1 and not self.settings.junk:
-            return self.images  # nothing of what would be drawn is ever seen
+    def draw(self, number: int) -> tuple[Pictures, Labels]:
+        """Draw one version, uint8 [n + junk + pieces, 28, 28], and its labels.
+
+        The digits are in their order, then comes what is none, then the pieces of strings.
+        """
+        if self.settings.plain == 1 and not self.settings.junk and not self.settings.pieces:
+            return self.images, self.labels  # nothing of what would be drawn is ever seen
         if not self._fields:
             self._fields = list(self._pool.map(fields, _chunks(self.images)))
         starts = range(0, len(self.images), CHUNK)
@@ -106,7 +108,22 @@ class Versions:
         counts = [min(CHUNK, self.settings.junk - start) for start in range(0, self.settings.junk, CHUNK)]
         for future in [self._pool.submit(_junk, *task) for task in self._junk_tasks(number, counts)]:
             parts.append(future.result())
-        return np.concatenate(parts)
+        tasks = [self._pool.submit(_pieces, *task) for task in self._piece_tasks(number)]
+        cut = [future.result() for future in tasks]
+        labels = [self.labels, np.full(self.settings.junk, self.junk_label, np.int32)]
+        return (
+            np.concatenate([*parts, *(pictures for pictures, _ in cut)]),
+            np.concatenate([*labels, *(shown for _, shown in cut)]),
+        )
+
+    def _piece_tasks(
+        self, number: int
+    ) -> Iterator[tuple[Fields, npt.NDArray[np.integer], int, int, tuple[int, ...]]]:
+        chunks = [np.asarray(chunk, np.int32) for chunk in _chunks(self.labels)]
+        for place, start in enumerate(range(0, self.settings.pieces, CHUNK)):
+            k = (number + place) % len(chunks)  # a chunk has all ten digits
+            seed = (self.seed, number, place, 0x7069)
+            yield self._fields[k], chunks[k], min(CHUNK, self.settings.pieces - start), self.junk_label, seed
 
     def _junk_tasks(
         self, number: int, counts: list[int]
@@ -140,6 +157,12 @@ def _junk(
     seed: tuple[int, ...],
 ) -> Pictures:
     return junk.crops(images, labels, negatives, count, settings, np.random.default_rng(seed))
+
+
+def _pieces(
+    shapes: Fields, labels: npt.NDArray[np.integer], count: int, junk_label: int, seed: tuple[int, ...]
+) -> tuple[Pictures, Labels]:
+    return pieces.crops(shapes, labels, count, junk_label, np.random.default_rng(seed))
 
 
 def empty() -> Pictures:

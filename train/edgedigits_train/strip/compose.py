@@ -31,10 +31,14 @@ NARROW = 0.55
 """Width, to its own, of a strip that is seen narrow, as the reader's second look has it."""
 _TALL = 96
 """Height of the sheet a string is written on before it is cut to a strip."""
+_NEAR = 1.5
+"""What is no farther than this from a digit's edge, in pixels, is its own: the blur of its ink."""
 _FAR = 60.0
 """Distance from ink, in pixels, where there is none."""
 
 Canvas = npt.NDArray[np.float32]
+Owners = npt.NDArray[np.int16]
+"""Whose ink a pixel shows: the place of a digit or sign in the text, −1 for nobody's."""
 Glyph = npt.NDArray[np.float32]
 
 
@@ -95,7 +99,7 @@ class Composer:
         if random.random() < self.settings.empty:
             ink, text = self._no_digits(room, random), []
         else:
-            ink, text = self._writing(room, random)
+            ink, _, text = self._writing(room, random)
         used = min(room, ink.shape[1])
         grey = self._paper(ink[:, :used], random)
         prepared = prepare(grey)
@@ -106,6 +110,19 @@ class Composer:
         prepared = prepared[:, :width]
         strip[:, : prepared.shape[1]] = prepared
         return strip, text
+
+    def photograph(
+        self, width: int, margin: int, random: np.random.Generator
+    ) -> tuple[npt.NDArray[np.uint8], Canvas, Owners, list[int]]:
+        """Return a photograph of a string no wider than `width`, its ink, whose that is, and what it says.
+
+        The picture is uint8, dark ink on lighter paper, with `margin` pixels of paper above and below; the
+        ink is float32, 0…1, and the owners int16, both of its shape; the text is indices of `LABELS`.
+        """
+        ink, owners, text = self._writing(width, random)
+        rows = ((margin, margin), (0, 0))
+        ink, owners = np.pad(ink, rows), np.pad(owners, rows, constant_values=-1)
+        return self._paper(ink, random), ink, owners, text
 
     # What is written ----------------------------------------------------------------------------------
 
@@ -164,20 +181,23 @@ class Composer:
             bows=tuple(random.normal(0, 0.05, 10)),
         )
 
-    def _writing(self, width: int, random: np.random.Generator) -> tuple[Canvas, list[int]]:
+    def _writing(self, width: int, random: np.random.Generator) -> tuple[Canvas, Owners, list[int]]:
         hand = self._hand(random)
         room = width / (hand.height * hand.stretch * (0.62 + max(hand.gap, -0.1)))
         most = max(1, min(7 if random.random() < 0.8 else 14, int(room)))
         least = max(1, min(most, int(room * random.uniform(0.4, 0.95))))
         count = int(random.integers(least, most + 1))
         text = self._text(count if random.random() < 0.92 else int(random.integers(1, 3)), random)
-        sheet, end = self._written(text, hand, random)
-        ink = self._bent(sheet[:, : end + 24], hand, random)
-        return self._cut(ink, width, random), text
+        sheet, owners, end = self._written(text, hand, random)
+        ink, owners = self._bent(sheet[:, : end + 24], owners[:, : end + 24], hand, random)
+        return *self._cut(ink, owners, width, random), text
 
-    def _written(self, text: Sequence[int], hand: _Hand, random: np.random.Generator) -> tuple[Canvas, int]:
-        """Return the distance of each pixel to the middle of a stroke, less half its width; and the end."""
+    def _written(
+        self, text: Sequence[int], hand: _Hand, random: np.random.Generator
+    ) -> tuple[Canvas, Owners, int]:
+        """Return each pixel's distance to a stroke, less half its width, whose it is, and the end."""
         sheet = np.full((_TALL, 64 + int(len(text) * hand.height * hand.stretch * 2.2)), _FAR, np.float32)
+        owners = np.full(sheet.shape, -1, np.int16)
         base = 0.5 * (_TALL + hand.height)
         contour = np.full(_TALL, 20.0, np.float32)  # where the ink of each row ends
         before: tuple[float, float] | None = None
@@ -217,8 +237,9 @@ class Composer:
             x = float((near - starts).max()) + gap * hand.height
             x = max(x, end - 0.75 * hand.height, 4.0)
             left = min(round(x), sheet.shape[1] - glyph.shape[1])
-            place = sheet[top : top + glyph.shape[0], left : left + glyph.shape[1]]
-            np.minimum(place, glyph, out=place)
+            here = np.s_[top : top + glyph.shape[0], left : left + glyph.shape[1]]
+            owners[here][(glyph < sheet[here]) & (glyph < _NEAR)] = number
+            np.minimum(sheet[here], glyph, out=sheet[here])
             if hand.joined and label < 10:
                 first, last = int(starts.min()), int(ends.max()) - 1
                 if before is not None and random.random() < hand.joined:
@@ -231,7 +252,7 @@ class Composer:
             # Rows without ink of this glyph can't be entered behind its middle.
             contour = np.maximum(contour, left + starts.min() + 0.1 * hand.height)
             end = max(end, int(left + ends.max()))
-        return sheet, end
+        return sheet, owners, end
 
     def _digit(self, digit: int, tall: float, hand: _Hand, random: np.random.Generator) -> Glyph:
         """Return a digit as `_written` wants it."""
@@ -295,8 +316,10 @@ class Composer:
 
     # The string becomes ink ---------------------------------------------------------------------------
 
-    def _bent(self, sheet: Canvas, hand: _Hand, random: np.random.Generator) -> Canvas:
-        """Return ink, float32 0…1, of the same height: slanted, sloped, waved, pressed more and less."""
+    def _bent(
+        self, sheet: Canvas, owners: Owners, hand: _Hand, random: np.random.Generator
+    ) -> tuple[Canvas, Owners]:
+        """Return ink, float32 0…1, slanted, sloped, waved, pressed more and less, and whose it is."""
         settings = self.settings
         height, width = sheet.shape
         slant = float(np.clip(random.normal(0.15, 0.25), -0.35, 0.8)) if settings.slant else 0.0
@@ -310,6 +333,7 @@ class Composer:
         columns = x + slant * (y - height / 2) + waves[..., 0]
         rows = y + slope * (x - width / 2) + waves[..., 1]
         away = cv2.remap(sheet, columns, rows, cv2.INTER_LINEAR, borderValue=_FAR)
+        whose = np.asarray(cv2.remap(owners, columns, rows, cv2.INTER_NEAREST, borderValue=-1), np.int16)
         if random.random() < 0.5:
             pressure = random.normal(0, 0.18 * hand.width * random.random(), (3, max(3, grown // 8)))
             away = away + _spread(pressure, (grown, height))
@@ -317,23 +341,22 @@ class Composer:
         if random.random() < 0.2:  # the pen gives less ink here and there
             flow = random.uniform(1 - 0.8 * random.random(), 1.4, (3, max(3, grown // 10)))
             ink *= np.clip(_spread(flow, (grown, height)), 0.3, 1)
-        return ink
+        return ink, whose
 
-    def _cut(self, ink: Canvas, width: int, random: np.random.Generator) -> Canvas:
+    def _cut(
+        self, ink: Canvas, owners: Owners, width: int, random: np.random.Generator
+    ) -> tuple[Canvas, Owners]:
         """Cut the writing out of its sheet as forms are cut up: tightly, loosely, a little too tightly."""
         x, y, w, h = cv2.boundingRect((ink > 0.3).view(np.uint8))
         if not w or not h:
-            return np.zeros((HEIGHT, width), np.float32)
-        ink = ink[y : y + h, x : x + w]
+            return np.zeros((HEIGHT, width), np.float32), np.full((HEIGHT, width), -1, np.int16)
+        ink, owners = ink[y : y + h, x : x + w], owners[y : y + h, x : x + w]
         inside = HEIGHT * random.uniform(0.72, 1.03), width * random.uniform(0.85, 1.0) - 2
         factor = min(1.0, inside[0] / h, inside[1] / w)
         if factor < 1:
-            ink = np.asarray(
-                cv2.resize(
-                    ink, (max(1, round(w * factor)), max(1, round(h * factor))), interpolation=cv2.INTER_AREA
-                ),
-                np.float32,
-            )
+            size = (max(1, round(w * factor)), max(1, round(h * factor)))
+            ink = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.float32)
+            owners = np.asarray(cv2.resize(owners, size, interpolation=cv2.INTER_NEAREST), np.int16)
             h, w = ink.shape
         kind = random.random()
         left = int(random.exponential(0.12) * HEIGHT) + 1 if kind < 0.85 else -int(random.integers(0, 3))
@@ -345,12 +368,14 @@ class Composer:
         if random.random() < 0.12:  # the edge runs through the writing
             top += int(random.choice([-1, 1]) * random.uniform(0, 0.12) * h)
         result = np.zeros((HEIGHT, max(8, min(width, left + w + max(0, right)))), np.float32)
+        whose = np.full(result.shape, -1, np.int16)
         y0, y1 = max(0, top), min(HEIGHT, top + h)
         x0, x1 = max(0, left), min(result.shape[1], left + w)
-        result[y0:y1, x0:x1] = ink[y0 - top : y1 - top, x0 - left : x1 - left]
+        part = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+        result[y0:y1, x0:x1], whose[y0:y1, x0:x1] = ink[part], owners[part]
         if random.random() < self.settings.clutter:
             self._clutter(result, x0, x1, random)
-        return result
+        return result, whose
 
     def _clutter(self, ink: Canvas, start: int, end: int, random: np.random.Generator) -> None:
         """Add what else gets into a strip: rests of writing at its edges, letters beside it, specks."""
