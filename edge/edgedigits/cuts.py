@@ -4,7 +4,10 @@ A cut is a path from the top of a piece of writing to its bottom that crosses as
 lean with the slant of the hand (the drop-fall of Congedo et al. 1995 and Dey 1999, made exact: the least
 path is found by dynamic programming, as seams are in Avidan and Shamir 2007). Where digits stand apart the
 path costs nothing; where they touch it crosses the joint. Every local minimum along the middle of the
-writing is offered; which of the cuts are real is decided by what can be read between them.
+writing is offered. Where the sides of two zeros have grown together, every way through the hollow of one
+crosses less ink than the way along the joint; but the outline has a notch above the joint and another below,
+and from notch to notch is offered, too (Chen and Wang 2000 look for such valleys of the background). Which of
+the cuts are real is decided by what can be read between them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+_INKED = 100
+"""What is darker than this belongs to the outline, in 1/255 of full ink."""
+_BESIDE = 0.6
+"""A notch lies between writing within so many heights to its left and to its right."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,19 @@ class CutSettings:
     """Two cuts keep this distance at the middle of the writing; of those closer, the cheaper stays."""
     most: int = 40
     """Never more cuts than this in one piece, the cheapest."""
+    notch: float = 0.12
+    """A notch in the outline is so deep."""
+    notch_lean: float = 0.4
+    """The notches above and below a joint are no farther apart than this, from left to right."""
+    longest_joint: float = 0.6
+    """A cut from notch to notch crosses at most so much ink …"""
+    joint_price: float = 0.3
+    """… and each pixel of that costs only this part: where two notches are, a joint is likely."""
+    alike: float = 0.05
+    """Of a cut from notch to notch and another so near it on average, the cheaper stays."""
 
+    narrowest_joined: float = 0.9
+    """What is narrower than this holds no two digits side by side: no notches are looked for."""
     narrowest: float = 0.05
     widest: float = 1.35
     """What is read between two cuts is this wide; wider than this are two digits."""
@@ -56,6 +76,69 @@ def find_cuts(ink: NDArray[np.uint8], settings: CutSettings = CutSettings()) -> 
     height, width = ink.shape
     if width < 3 or height < 3:
         return []
+    cuts = _least_cuts(ink, settings)
+    if width < settings.narrowest_joined * height:
+        return cuts
+    near = settings.alike * height
+    for joint in _joints(ink, settings):
+        alike = [k for k, cut in enumerate(cuts) if np.abs(cut.path - joint.path).mean() < near]
+        # A free way, or one that is cheap as it is, needs no second one beside it.
+        if not any(cuts[k].cost <= max(joint.cost, 0.5) for k in alike):
+            cuts = [cut for k, cut in enumerate(cuts) if k not in alike] + [joint]
+    cuts.sort(key=lambda cut: int(cut.path[height // 2]))
+    return cuts
+
+
+def _joints(ink: NDArray[np.uint8], settings: CutSettings) -> list[Cut]:
+    """Return the cuts from a notch in the upper outline to one in the lower, each by the least ink."""
+    height = len(ink)
+    inked = ink > _INKED
+    some = inked.any(axis=0)
+    from_above = np.where(some, inked.argmax(axis=0), height)
+    from_below = np.where(some, inked[::-1].argmax(axis=0), height)
+    below = _notches(from_below.tolist(), settings, height)
+    rows = np.arange(height)
+    joints = []
+    for x, depth in _notches(from_above.tolist(), settings, height) if below else []:
+        top = min(depth, height - 1)
+        ways = [
+            np.rint(np.interp(rows, [top, bottom], [x, other])).astype(np.intp)
+            for other, bottom in [(other, max(height - 1 - deep, 0)) for other, deep in below]
+            if bottom > top and abs(other - x) <= settings.notch_lean * height
+        ]
+        crossed = [float(ink[rows, way].sum()) / 255 for way in ways]
+        if crossed and min(crossed) <= settings.longest_joint * height:
+            least = min(crossed)
+            joints.append(Cut(ways[crossed.index(least)], settings.joint_price * least))
+    return joints[: settings.most]
+
+
+def _notches(outline: list[int], settings: CutSettings, height: int) -> list[tuple[int, int]]:
+    """Return where an outline has notches, and how far in they reach.
+
+    `outline` tells for every column how far the paper reaches in from the edge, in pixels. To either side of
+    a notch, within a digit's width, there is writing that stands out beyond it.
+    """
+    reach, deep = max(3, int(_BESIDE * height)), settings.notch * height
+    last = len(outline) - 1
+    notches = []
+    start = 0
+    while start <= last:
+        level, stop = outline[start], start
+        while stop < last and outline[stop + 1] == level:
+            stop += 1
+        if start > 0 and stop < last and outline[start - 1] < level > outline[stop + 1]:
+            left = min(outline[max(0, start - reach) : start])
+            right = min(outline[stop + 1 : stop + 1 + reach])
+            if level - max(left, right) >= deep:
+                notches.append(((start + stop) // 2, level))
+        start = stop + 1
+    return notches
+
+
+def _least_cuts(ink: NDArray[np.uint8], settings: CutSettings) -> list[Cut]:
+    """Return the local minima among the ways from the top to the bottom."""
+    height, width = ink.shape
     # A column of paper on each side lets a path lean out of the box.
     cost = np.full((height, width + 2), settings.paper_cost, np.float32)
     cost[:, 1:-1] += ink.astype(np.float32) * (1 / 255)

@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     digits = {name: (sets[name].crops, sets[name].labels) for name in ("mnist", *DIGITS)}
     base = load_recipe("compact").with_epochs(options.epochs)
     base = dataclasses.replace(base, data=dataclasses.replace(base.data, train=options.digits))
-    augmentation = dataclasses.replace(base.augmentation, junk=0, variants=2, reuse=1)
+    augmentation = dataclasses.replace(base.augmentation, junk=0, pieces=0, variants=2, reuse=1)
     # An average over so few steps would still hold much of the first weights; teachers and earlier trainings
     # would know what is left out here.
     base = dataclasses.replace(

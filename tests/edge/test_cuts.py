@@ -40,6 +40,23 @@ def test_touching_digits_are_cut_at_the_joint(slant: float) -> None:
     assert any(p.start != 0 for p in halves)
 
 
+@pytest.mark.parametrize("slant", [-0.3, 0.0, 0.3])
+def test_sides_that_have_grown_together_are_cut_from_notch_to_notch(slant: float) -> None:
+    """Along the joint lies more ink than across the hollow of a 0, and yet that cut is offered."""
+    ink = rings(36, slant)
+    cuts = find_cuts(ink)
+    parts = parts_between(ink, cuts)
+    total = int(ink.astype(int).sum())
+    halves = [p for p in parts if abs(p.ink.astype(int).sum() / total - 0.5) < 0.06 and p.box[3] >= 50]
+    assert any(p.start == 0 for p in halves)
+    assert any(p.stop == len(cuts) + 1 for p in halves)
+    # A lone 0 has no notches, and gets no further cuts.
+    lone = ink[:, : ink.shape[1] // 2]
+    without = CutSettings(notch=10.0)
+    assert len(find_cuts(lone)) == len(find_cuts(lone, without))
+    assert len(find_cuts(ink, without)) < len(cuts)
+
+
 def test_parts_tile_the_ink() -> None:
     """Between neighbouring cuts there is always a part, and together they hold each pixel once."""
     ink = rings(38)

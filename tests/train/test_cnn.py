@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edgedigits_train import networks, run, run_folder
+from edgedigits_train import networks, report, run, run_folder
 from edgedigits_train.data import NOT_A_DIGIT, load_mnist, with_negatives
-from edgedigits_train.recipe import Calibration, Distillation, Recipe, Start, load_recipe, recipe_from_text
+from edgedigits_train.recipe import (
+    Calibration,
+    Distillation,
+    Recipe,
+    RecipeError,
+    Start,
+    load_recipe,
+    recipe_from_text,
+)
 
 SMALL = """
 [data]
@@ -222,3 +230,36 @@ def test_a_run_may_start_from_a_finished_one(finished, small_mnist, recipe, tmp_
     twin = dataclasses.replace(further, calibration=Calibration(holdout=50))
     with pytest.raises(run_folder.RunError, match="leave out \\[start\\], or set holdout = 0"):
         run.run(twin, data, tmp_path / "twin", 7, Quiet())
+
+
+def test_without_epochs_a_run_is_the_mean_of_those_it_starts_from(finished, small_mnist, recipe, tmp_path):
+    data = with_negatives(load_mnist(small_mnist), finished[0].parent)
+    first = finished[0]
+    further = dataclasses.replace(recipe.with_epochs(1), start=Start((str(first),)))
+    run.run(further, data, tmp_path / "second", 1, Quiet())
+    both = Start((str(first), str(tmp_path / "second")))
+    mean = dataclasses.replace(recipe.with_epochs(0), start=both)
+    made = run.run(mean, data, tmp_path / "mean", 0, Quiet())
+    assert (made["epochs"], list(made["start"])) == (0, list(both.runs))
+    assert made["temperature"] != 1.0
+    kernels = [
+        tf.saved_model.load(str(folder / "model")).network.layers[0].kernel.numpy()
+        for folder in (first, tmp_path / "second", tmp_path / "mean")
+    ]
+    np.testing.assert_allclose(kernels[2], (kernels[0] + kernels[1]) / 2, atol=1e-6)
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-3
+    # Its report has what there is: no curves. (What it was trained on is found again, negatives and all.)
+    shutil.copytree(small_mnist, tmp_path / "data")
+    shutil.copytree(first.parent / "negatives", tmp_path / "data" / "negatives")
+    page = report.make_report(tmp_path / "mean", tmp_path / "data")
+    assert "the mean of" in page.read_text("utf-8")
+    assert sorted(file.name for file in (page.parent / "figures").iterdir()) == [
+        "confusion.png",
+        "right.png",
+        "wrong.png",
+    ]
+
+
+def test_no_epochs_from_nothing_is_no_recipe():
+    with pytest.raises(RecipeError, match=r"line 14: \[training\] epochs = 0 trains nothing"):
+        recipe_from_text(SMALL.replace("epochs = 6", "epochs = 0"), "small.toml", "small")

@@ -159,7 +159,7 @@ def test_refused(trained: Path, small_mnist: Path, tmp_path: Path) -> None:
     with pytest.raises(EdgeDigitsError, match="another mnist"):
         report.make_report(folder, small_mnist)
     (folder / "history.csv").write_text("epoch\n")
-    with pytest.raises(EdgeDigitsError, match="no epochs") as caught:
+    with pytest.raises(EdgeDigitsError, match="its history is not whole") as caught:
         report.make_report(folder, small_mnist)
     assert "\n" not in str(caught.value)
 

@@ -226,7 +226,9 @@ def summary(report: dict[str, Any], out: Path) -> str:
         for part in ("train", "validation", "test")
         if part in report
     ]
-    parts += [f"temperature {report['temperature']:.3f}", f"{report['seconds']['epoch']:.2f} s/epoch"]
+    parts.append(f"temperature {report['temperature']:.3f}")
+    if report["epochs"]:
+        parts.append(f"{report['seconds']['epoch']:.2f} s/epoch")
     return f"{out}: {', '.join(parts)}"
 
 

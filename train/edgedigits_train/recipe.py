@@ -177,7 +177,8 @@ class Start:
 class Training:
     """`[training]`: the loop."""
 
-    epochs: int = field(metadata=at_least(1))
+    epochs: int = field(metadata=at_least(0))
+    """0: none, where `[start]` names what to begin with; of several runs that gives the mean."""
     batch: int = field(metadata=at_least(1))
     shuffle: int | Literal["full"] = field(default="full", metadata=at_least(1))
     """Size of the shuffle buffer in pictures; "full": every order is equally likely."""
@@ -352,6 +353,11 @@ def recipe_from_text(text: str, source: str, name: str) -> Recipe:
                 f"{source}, line {lines[('network', 'kind')]}: [network] filters, kernels, strides and edges "
                 f"have one entry for each convolution, not {', '.join(map(str, counts))}"
             )
+    if not recipe.training.epochs and not recipe.start.runs:
+        line = lines[("training", "epochs")]
+        raise RecipeError(
+            f"{source}, line {line}: [training] epochs = 0 trains nothing; raise it, or name runs in [start]"
+        )
     if recipe.augmentation.pieces and not recipe.augmentation.junk:
         line = lines[("augmentation", "pieces")]
         raise RecipeError(

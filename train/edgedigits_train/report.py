@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import classification_report, confusion_matrix  # type: ignore[import-untyped]
 
 from edgedigits.files import make_folder, write_atomically
-from edgedigits_train.data import DataSet, load
+from edgedigits_train.data import DataSet, load, with_negatives
 from edgedigits_train.loop import Part
 from edgedigits_train.recipe import Recipe, load_recipe
 from edgedigits_train.run_folder import REPORT, RunError, load_run
@@ -103,13 +103,15 @@ def gather(folder: Path, data_folder: Path | None = None) -> Evidence:
         report = json.loads((folder / REPORT).read_text("utf-8"))
         with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
             rows = [{key: float(v) for key, v in row.items() if v} for row in csv.DictReader(file)]
-        if not rows or len(labels) < 2:
-            raise ValueError("no epochs in its history")
+        if len(rows) != report["epochs"] or len(labels) < 2:
+            raise ValueError("its history is not whole")
         known = report["data"]["checksums"], report["temperature"], report["test"]["accuracy"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: the run can't be read ({error}); train it again") from error
     recipe = load_recipe(str(folder / "recipe.toml"))
     data = load(recipe.data.set, data_folder)
+    if recipe.augmentation.junk:
+        data = with_negatives(data, data_folder)
     if dict(data.checksums) != known[0] or report["data"]["part"]:
         raise RunError(
             f"{folder}: was trained on another {data.name} than the one found; name its folder with --data"
@@ -153,9 +155,10 @@ def draw(evidence: Evidence) -> dict[str, bytes]:
     wrong = np.flatnonzero(evidence.answers != evidence.truth)
     # The same pictures every time, spread over the set.
     picked = right[:: max(1, len(right) // SAMPLES)][:SAMPLES]
+    # A mean of other runs has no epochs of its own.
+    curves = ("accuracy", "loss") if evidence.history else ()
     return {
-        "accuracy": _curves(evidence, "accuracy", "accuracy"),
-        "loss": _curves(evidence, "loss", "loss"),
+        **{name: _curves(evidence, name, name) for name in curves},
         "confusion": _confusion(evidence),
         "right": _samples(evidence, picked, "Recognized correctly"),
         # The surest mistakes come first.
@@ -241,7 +244,7 @@ def remarks(evidence: Evidence) -> list[str]:
     printed = PUBLISHED.get(evidence.report["recipe"])
     history = evidence.history
     needed = {"train_loss", "train_accuracy", "test_loss", "test_accuracy"}
-    if printed is None or not all(needed <= row.keys() for row in history):
+    if printed is None or not history or not all(needed <= row.keys() for row in history):
         return []
     last = history[-1]
     tenth = next((row for row in history if row["epoch"] == 10), None)
@@ -300,15 +303,20 @@ def page(evidence: Evidence, table: Mapping[str, Mapping[str, float]], figures: 
     span += f"; published: {printed.per_class[0]}…{printed.per_class[1]}." if printed else "."
     open_points = remarks(evidence)
     calibration = report["calibration"]
-    sections: list[Section] = [
-        f"<p>{report['parameters']:,} parameters, {report['epochs']} epochs, "
-        f"{report['seconds']['epoch']:.2f} s each. "
-        f"Temperature {report['temperature']:.3f}, fitted on {calibration['pictures']:,} pictures "
-        f"({html.escape(calibration['source'])}).</p>",
-        table_of(final),
+    epochs = f"{report['epochs']} epochs, {report['seconds']['epoch']:.2f} s each"
+    curves: list[Section] = [
         "<h2>Accuracy and loss</h2>",
         ("accuracy", "accuracy over the epochs"),
         ("loss", "loss over the epochs"),
+    ]
+    if not evidence.history:
+        epochs, curves = f"the mean of {html.escape(', '.join(report['start']))}", []
+    sections: list[Section] = [
+        f"<p>{report['parameters']:,} parameters, {epochs}. "
+        f"Temperature {report['temperature']:.3f}, fitted on {calibration['pictures']:,} pictures "
+        f"({html.escape(calibration['source'])}).</p>",
+        table_of(final),
+        *curves,
         "<h2>Classes</h2>",
         f"<p>{span}</p>",
         table_of(classes),

@@ -273,7 +273,7 @@ def _run(
         **measured,
         **calibration,
         "seconds": {
-            "epoch": round(statistics.median(row.seconds for row in history), 3),
+            "epoch": round(statistics.median([row.seconds for row in history] or [0.0]), 3),
             "epochs": round(sum(row.seconds for row in history), 3),
         },
         "data": {
