@@ -85,6 +85,7 @@ def find_cuts(ink: NDArray[np.uint8], settings: CutSettings = CutSettings()) -> 
         # A free way, or one that is cheap as it is, needs no second one beside it.
         if not any(cuts[k].cost <= max(joint.cost, 0.5) for k in alike):
             cuts = [cut for k, cut in enumerate(cuts) if k not in alike] + [joint]
+    cuts = sorted(cuts, key=lambda cut: cut.cost)[: settings.most]
     cuts.sort(key=lambda cut: int(cut.path[height // 2]))
     return cuts
 
@@ -110,7 +111,7 @@ def _joints(ink: NDArray[np.uint8], settings: CutSettings) -> list[Cut]:
         if crossed and min(crossed) <= settings.longest_joint * height:
             least = min(crossed)
             joints.append(Cut(ways[crossed.index(least)], settings.joint_price * least))
-    return joints[: settings.most]
+    return joints
 
 
 def _notches(outline: list[int], settings: CutSettings, height: int) -> list[tuple[int, int]]:

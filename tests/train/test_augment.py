@@ -335,8 +335,8 @@ def test_the_negatives_make_an_eleventh_class(small_mnist: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("[augmentation]\npen = 1.5\n", r"line 14: \[augmentation\] pen = 1.5: must be at most 1"),
-        ("[augmentation]\nblur = 1\n", r"line 14: \[augmentation\] blur: no such setting"),
+        ("[augmentation]\npen = 1.5\n", r"line 13: \[augmentation\] pen = 1.5: must be at most 1"),
+        ("[augmentation]\nblur = 1\n", r"line 13: \[augmentation\] blur: no such setting"),
         ("[augmentation]\nvariants = -1\n", r"line 13: .*must be at least 0"),
         ("[distillation]\nweight = 0.5\ntemperature = 0\n", r"line 14: .*must be above 0"),
     ],

@@ -7,8 +7,6 @@ the code that `distance_fields.fields` gives the middle lines of MNIST's digits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -372,17 +370,12 @@ def middle_line(strokes: list[npt.NDArray[np.float64]], size: tuple[int, int]) -
     return np.clip(np.rint(128 - UNIT * (away - 0.3)), 0, 255).astype(np.uint8)
 
 
-def draw(
-    digit: int,
-    form: int,
-    random: np.random.Generator,
-    known: Mapping[int, Sequence[Form]] = FORMS,
-) -> npt.NDArray[np.uint8]:
+def draw(digit: int, form: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Return a form of a digit, drawn by an unsteady hand: uint8, `FIELD`², coded as above.
 
-    `form`, 0 or more, says which one of those `known`; they come round again.
+    `form`, 0 or more, says which one; they come round again.
     """
-    forms = known[digit]
+    forms = FORMS[digit]
     aspect, strokes = forms[form % len(forms)]
     aspect *= float(np.exp(random.normal(0, 0.15)))
     # Strokes that meet stay together: points at the same place move alike.

@@ -27,11 +27,11 @@ COMPOSITION = Composition(touching=0.9, separators=0.3, clutter=0.1, rules=0.15,
 WIDTHS = (60, 190)
 """Strings are so wide, in pixels, at a height of 40."""
 WHOLE = 0.85
-"""A piece shows a digit if this part of the digit's ink is in it, and this part of the piece's ink is its."""
-PARTLY = 0.6
-"""It shows none if it holds less than this of every digit, or so much of two."""
+"""A piece shows a digit if this part of its ink is in it, and so much of the piece's ink is the digit's …"""
 FOREIGN = 0.3
 """… and less than this of its pixels are nobody's: a joining stroke, a rule."""
+PARTLY = 0.6
+"""It shows none if it holds less than this of every digit, or so much of two."""
 WRONG = 0.2
 """So many of the pieces that are no digit are kept: most cuts are wrong."""
 LEAST = 0.02
