@@ -28,13 +28,13 @@ class TurnedSettings:
     better: float = 1.0
     """What reads so well upside down stands upside down: the ratio of the probabilities of the best
     texts, for all lines together. Chosen on the tuning part of the cheque amounts."""
-    leading_zero: float = 4.0
+    leading_zero: float = 3.0
     """Numbers seldom begin with 0: a text that does counts as so much less probable than one that doesn't."""
     surely_upright: float = 0.5
     """Where this ratio is so low, the paper is upright, and no further line is looked at."""
     most_lines: int = 3
     """So many lines of a picture are looked at, those with the most digits."""
-    as_good: float = 0.7
+    as_good: float = 0.6
     """What reads as one line on its side is on its side: the ratio of that line's probability to that of all
     lines together, read as they stand."""
     column: float = 1.2
