@@ -27,10 +27,11 @@ class HypothesesSettings:
 
     sure: float = 0.95
     """A glyph that is a digit with this probability is left alone. 0…1."""
-    beyond_doubt: float = 0.995
-    """A line of which every glyph is a digit with this probability is in no doubt. Chosen on the tuning part
-    of the cheque amounts, before lines that fill their picture were read in both ways in any case: with 0.99
-    one line more was read wrong there, and fewer could be accepted."""
+    beyond_doubt: float = 0.98
+    """A line of which every glyph is a digit with this probability is in no doubt. On the tuning part of the
+    cheque amounts 0.97 to 0.995 read the same, since a line that fills its picture is read in both ways in
+    any case, and so does a quarter of the single digits; but at 0.995 more than half of a long page's lines
+    are in doubt (`tests/bench/bench_speed.py growth`)."""
     widest: float = 1.35
     """A glyph wider than so many heights, its own or its line's, is more than one digit in any case."""
     widest_unless_doubted: float = 1.6
