@@ -35,7 +35,7 @@ def test_pieces_are_centred_labelled_and_follow_from_the_seed(shapes):
 
 def test_a_photograph_tells_whose_ink_is_whose(shapes):
     """Ink of a digit lies where the digit stands in the text: the middles follow one another."""
-    digits = Digits(shapes[0], tuple(np.flatnonzero(shapes[1] == digit) for digit in range(10)))
+    digits = Digits.of_fields(*shapes)
     plain = Composition(touching=0, slant=0, separators=0, background=0, rules=0, clutter=0, empty=0, clear=1)
     composer, random = Composer(digits, plain), np.random.default_rng(4)
     seen = 0
@@ -56,7 +56,7 @@ def test_a_photograph_tells_whose_ink_is_whose(shapes):
 
 def test_a_whole_digit_is_found_among_the_pieces_of_touching_ones(shapes):
     """Of the digits that are written, the right cuts are among those offered for most."""
-    digits = Digits(shapes[0], tuple(np.flatnonzero(shapes[1] == digit) for digit in range(10)))
+    digits = Digits.of_fields(*shapes)
     settings = Composition(touching=1, separators=0, background=0, rules=0, clutter=0, empty=0, clear=1)
     composer, random = Composer(digits, settings), np.random.default_rng(6)
     written, whole = 0, 0

@@ -51,11 +51,9 @@ def crops(
     """Return `count` pieces, uint8 [count, 28, 28], centred as the device does it, and what they show.
 
     `shapes` are digits to compose from and `labels` say which (0…9, each must be there); what is none of them
-    is labelled `junk_label`.
+    is labelled `junk_label`. Raises `ValueError` where a digit that is to be written is not there.
     """
-    composer = Composer(
-        Digits(shapes, tuple(np.flatnonzero(labels == digit) for digit in range(10))), COMPOSITION
-    )
+    composer = Composer(Digits.of_fields(shapes, labels), COMPOSITION)
     pictures: list[npt.NDArray[np.uint8]] = []
     shown: list[int] = []
     while len(pictures) < count:

@@ -52,7 +52,12 @@ class Digits:
     @classmethod
     def of_pictures(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> Digits:
         """Take pictures (uint8, N×28×28) with their labels 0…9 (N); each digit must be there."""
-        return cls(fields(images), tuple(np.flatnonzero(labels == digit) for digit in range(10)))
+        return cls.of_fields(fields(images), labels)
+
+    @classmethod
+    def of_fields(cls, shapes: Fields, labels: npt.NDArray[np.integer]) -> Digits:
+        """Take the distance fields of N pictures with their labels 0…9 (N); each digit must be there."""
+        return cls(shapes, tuple(np.flatnonzero(labels == digit) for digit in range(10)))
 
 
 @dataclass(frozen=True)
