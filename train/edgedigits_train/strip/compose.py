@@ -85,6 +85,8 @@ class _Hand:
     """How high the middle of each digit lies: above 1, what is over it is small, below 1, large."""
     bows: tuple[float, ...]
     """How far the middle of each digit is bent out to the side, in its heights."""
+    chained: bool
+    """Whether a 0 is begun at its top, with the stroke that left the top of the 0 before."""
 
 
 class Composer:
@@ -184,6 +186,7 @@ class Composer:
             printed=random.random() < 0.2,
             rises=tuple(np.exp(random.normal(0, 0.17, 10))),
             bows=tuple(random.normal(0, 0.05, 10)),
+            chained=settings.chained > 0 and random.random() < settings.chained,
         )
 
     def _writing(self, width: int, random: np.random.Generator) -> tuple[Canvas, Owners, list[int]]:
@@ -245,7 +248,13 @@ class Composer:
             here = np.s_[top : top + glyph.shape[0], left : left + glyph.shape[1]]
             owners[here][(glyph < sheet[here]) & (glyph < _NEAR)] = number
             np.minimum(sheet[here], glyph, out=sheet[here])
-            if hand.joined and label < 10:
+            if hand.chained and label == 0:
+                crown = left + float(np.flatnonzero(inked[rows[0]]).mean()), top + float(rows[0])
+                if before is not None and random.random() < 0.85:
+                    entry = crown[0] - random.uniform(0, 0.15) * hand.height, crown[1] + 0.03 * hand.height
+                    self._join(sheet, before, entry, hand, random, sag=random.uniform(-0.02, 0.2))
+                before = crown
+            elif hand.joined and label < 10:
                 first, last = int(starts.min()), int(ends.max()) - 1
                 if before is not None and random.random() < hand.joined:
                     start = top + float(rows[starts == first].mean())
@@ -303,11 +312,12 @@ class Composer:
         end: tuple[float, float],
         hand: _Hand,
         random: np.random.Generator,
+        sag: float | None = None,
     ) -> None:
-        """Draw a stroke from one digit to the next."""
+        """Draw a stroke from one digit to the next, whose middle hangs down by so many heights."""
         if abs(end[0] - start[0]) > 1.2 * hand.height:
             return
-        sag = random.normal(0, 0.12) * hand.height
+        sag = (random.normal(0, 0.12) if sag is None else sag) * hand.height
         middle = (0.5 * (start[0] + end[0]), 0.5 * (start[1] + end[1]) + sag)
         line = forms.smooth(np.array([start, middle, end]))
         low, high = np.floor(line.min(axis=0)) - 6, np.ceil(line.max(axis=0)) + 6
