@@ -55,7 +55,7 @@ class Composition:
     narrow: float = field(default=0.0, metadata=share())
     """Share of the strips that are seen narrow, as the reader's second look sees them. 0…1."""
     chained: float = field(default=0.0, metadata=share())
-    """Share of the hands that write a row of zeros in one line, from the top of one to the top of the next."""
+    """Share of the hands that write a row of zeros in one line, from top to top. 0…1."""
     empty: float = field(default=0.05, metadata=share())
     """Share of the strips without any digit. 0…1."""
 
