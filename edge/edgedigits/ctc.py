@@ -44,8 +44,10 @@ class Hypothesis:
 
 BEAM = 12
 """Beginnings kept from step to step."""
-_LEAST = 5e-4
+_LEAST = 1e-3
 """A label less probable than this at a step is not tried there: no reading that matters needs it."""
+_RARE = 5e-4
+"""The same in a search wider than `BEAM`, for what is not among the first readings."""
 _NOTHING = 1e-30
 _HOPELESS = 1e-6
 """A beginning less probable than the best one by this factor is given up."""
@@ -70,9 +72,10 @@ def best_texts(
     probabilities = np.exp(np.asarray(log_probabilities, np.float64))
     blank = probabilities.shape[1] - 1
     base = blank + 1
+    least_probable = _LEAST if beam <= BEAM else _RARE
     rows = probabilities.tolist()
     grow: dict[int, list[int]] = {}
-    for step, label in np.argwhere(probabilities[:, :blank] > _LEAST).tolist():
+    for step, label in np.argwhere(probabilities[:, :blank] > least_probable).tolist():
         grow.setdefault(step, []).append(label)
     for step, chosen in grow.items():
         chosen.sort(key=rows[step].__getitem__, reverse=True)
@@ -93,7 +96,7 @@ def best_texts(
         for total, prefix, last, ended, open_ in beams:
             if prefix:
                 shorter = known.get(prefix // base)
-                if shorter is not None and row[last] > _LEAST:
+                if shorter is not None and row[last] > least_probable:
                     open_ += shorter[3] if shorter[2] == last else shorter[0]
                 open_ *= row[last]
             ended = total * row[blank]

@@ -196,11 +196,13 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     # On a strip cut to one line of writing a slope that is nothing on a page breaks a rule to pieces; there
     # the search for sloping lines is cheap, too.
     gap = max(4, round(0.03 * width))
+    # Even the steepest goes on level for so many pixels, and most of the writing nowhere does.
+    steps = _level_runs(lifted, int(1 / _STEEPEST))
     sloping = cv2.HoughLinesP(
-        lifted, 1, np.pi / 180, round(0.6 * length), minLineLength=length, maxLineGap=gap
+        steps, 1, np.pi / 180, round(0.6 * length), minLineLength=length, maxLineGap=gap
     )
     for x1, y1, x2, y2 in [] if sloping is None else sloping.reshape(-1, 4)[:12]:
-        if abs(y2 - y1) <= 0.15 * abs(x2 - x1):
+        if abs(y2 - y1) <= _STEEPEST * abs(x2 - x1):
             line = np.zeros_like(mask)
             cv2.line(line, (int(x1), int(y1)), (int(x2), int(y2)), 1, thickness + 1)
             on = line & lifted
@@ -208,6 +210,10 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
             if thin.sum() > 0.6 * on.sum():
                 lifted = lifted & (1 - thin)
     return lifted
+
+
+_STEEPEST = 0.15
+"""Height by length of the steepest line that is taken for a rule."""
 
 
 def lift_frame(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:

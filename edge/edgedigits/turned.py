@@ -32,6 +32,10 @@ class TurnedSettings:
     """Numbers seldom begin with 0: a text that does counts as so much less probable than one that doesn't."""
     surely_upright: float = 0.5
     """Where this ratio is so low, the paper is upright, and no further line is looked at."""
+    beyond_doubt: float = 0.98
+    """Where the only line with more digits is read so surely, and begins with no 0, next to nothing can read
+    better, and it is not looked at turned. For that, two of 213 strips of the tuning part that are accepted
+    at first, laid upside down, are no longer found out."""
     most_lines: int = 3
     """So many lines of a picture are looked at, those with the most digits."""
     as_good: float = 0.6
@@ -47,7 +51,7 @@ class TurnedSettings:
     """A line with fewer digits says nothing about being upside down; one with more is in no column."""
 
 
-OF_GLYPHS = TurnedSettings(better=1.1, lone=math.inf, leading_zero=2.0)
+OF_GLYPHS = TurnedSettings(better=1.1, lone=math.inf, leading_zero=2.0, beyond_doubt=math.inf)
 """The same where glyphs are turned one by one, and a lone one is taken as it stands: chosen there, too."""
 
 ReadTurned = Callable[[Sequence[int], int], tuple[str, float]]
@@ -146,6 +150,8 @@ def _upside_down(
     long = [(k, line) for k, (line, _) in enumerate(lines) if len(line.digits) >= settings.shortest]
     long.sort(key=lambda each: -len(each[1].digits))
     accepted = [each for each in long if each[1].accepted][: settings.most_lines]
+    if len(long) == 1 and settings.beyond_doubt <= long[0][1].confidence and long[0][1].text[0] != "0":
+        return False
     gain, surely = 0.0, math.log(settings.surely_upright)
     for k, line in accepted:
         if _is_surely_upright(line.text):
