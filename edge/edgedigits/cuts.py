@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_INKED = 100
+INKED = 100
 """What is darker than this belongs to the outline, in 1/255 of full ink."""
 _BESIDE = 0.6
 """A notch lies between writing within so many heights to its left and to its right."""
@@ -93,7 +93,7 @@ def find_cuts(ink: NDArray[np.uint8], settings: CutSettings = CutSettings()) -> 
 def _joints(ink: NDArray[np.uint8], settings: CutSettings) -> list[Cut]:
     """Return the cuts from a notch in the upper outline to one in the lower, each by the least ink."""
     height = len(ink)
-    inked = ink > _INKED
+    inked = ink > INKED
     some = inked.any(axis=0)
     from_above = np.where(some, inked.argmax(axis=0), height)
     from_below = np.where(some, inked[::-1].argmax(axis=0), height)

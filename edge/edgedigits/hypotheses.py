@@ -2,8 +2,8 @@
 
 The network is asked twice. What it is sure of after the first time, each piece of ink a digit, is left
 alone. A cluster in doubt (digits that touch or overlap, a digit in two pieces, a dot grown onto a digit) is
-cut at every likely place, and the second time the network is asked about all that stands between two cuts.
-The lattice then holds both.
+cut at every likely place, and the second time the network is asked about all that stands between two cuts,
+and about the rings of ink there, which may be zeros. The lattice then holds both.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.cuts import CutSettings, find_cuts, parts_between
+from edgedigits.cuts import Cut, CutSettings, find_cuts, parts_between
 from edgedigits.glyphs import Box, Cluster, Glyph, TextLine, box_around, find_clusters
 from edgedigits.lattice import Arc, LatticeSettings, glyph_labels
+from edgedigits.rings import Ring, RingSettings, find_rings, rings_of
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class Asked:
     probabilities: NDArray[np.float32] | None = None
 
 
+_ZERO = "0"
+
+
 class LineHypotheses:
     """What could be read in one text line.
 
@@ -63,11 +67,12 @@ class LineHypotheses:
         settings: HypothesesSettings = HypothesesSettings(),
         cuts: CutSettings = CutSettings(),
         lattice: LatticeSettings = LatticeSettings(),
+        rings: RingSettings = RingSettings(),
     ) -> None:
         self.line = line
         self.asked: list[Asked] = []
         self._characters, self._can_doubt = characters, can_doubt
-        self._settings, self._cuts, self._lattice = settings, cuts, lattice
+        self._settings, self._cuts, self._lattice, self._rings = settings, cuts, lattice, rings
         self._clusters = find_clusters(line)
         self._tall = float(statistics.median([glyph.box[3] for glyph in line.glyphs]))
         self._top = float(statistics.median([glyph.box[1] for glyph in line.glyphs]))
@@ -75,6 +80,8 @@ class LineHypotheses:
         """What `Arc` says, but for the labels, which are known in the end."""
         self._nodes = 0
         self._of_glyph: dict[int, int] = {}
+        self._zeros: set[int] = set()
+        """Which of `asked` are rings: no other character is looked for in them."""
 
     def glyphs(self) -> list[Asked]:
         """Return every glyph as it is, to be classified."""
@@ -155,6 +162,7 @@ class LineHypotheses:
         left, top, _, _ = cluster.box
         cuts = find_cuts(cluster.ink, self._cuts)
         steps = len(cuts) + 1
+        rings = self._find_rings(cluster, cuts)
         # Two digits that touch are wider than high, but for one in seven.
         alone = self.lone and cluster.box[2] <= cluster.box[3]
         for part in parts_between(cluster.ink, cuts, self._tall, self._cuts):
@@ -171,6 +179,9 @@ class LineHypotheses:
             beyond = max(0.0, settings.lowest - relative, relative - settings.highest) / 0.25
             self.asked.append(Asked(part.ink, box))
             self._add(len(self.asked) - 1, start, stop, prior - settings.height_cost * beyond**2)
+            for number, beside in rings_of(part, [ring for ring, _ in rings], self._rings):
+                left_out = settings.dirt_ink * beside / self._tall**2
+                self._add(rings[number][1], start, stop, -settings.ring_cost - left_out)
             separator = self._separator(box)
             if separator is not None:
                 text, log_probability = separator
@@ -180,6 +191,19 @@ class LineHypotheses:
                 dirt = math.log(settings.dirt) - settings.dirt_ink * amount
                 self._arcs.append((start, stop, box, prior + dirt, -1, ""))
         self._nodes += steps
+
+    def _find_rings(self, cluster: Cluster, cuts: Sequence[Cut]) -> list[tuple[Ring, int]]:
+        """Return the rings in a cluster, each with its place among `asked`."""
+        if not any(label == _ZERO for _, label in self._characters):
+            return []
+        left, top, _, _ = cluster.box
+        found = []
+        for ring in find_rings(cluster.ink, cuts, self._tall, self._rings):
+            x, y, width, height = ring.box
+            found.append((ring, len(self.asked)))
+            self._zeros.add(len(self.asked))
+            self.asked.append(Asked(ring.ink, (left + x, top + y, width, height)))
+        return found
 
     def _separator(self, box: Box) -> tuple[str, float] | None:
         """Return the separator a small piece may be, and the logarithm of how likely that is."""
@@ -199,5 +223,8 @@ class LineHypotheses:
             return ()
         probabilities = self.asked[row].probabilities
         assert probabilities is not None
+        if row in self._zeros:
+            zero = [(k, label) for k, label in self._characters if label == _ZERO]
+            return glyph_labels(probabilities, zero, False, self._lattice)
         stands_alone = row < len(self._of_glyph)
         return glyph_labels(probabilities, self._characters, stands_alone and self._can_doubt, self._lattice)

@@ -58,6 +58,12 @@ class InkSettings:
     """A stroke is followed down to this part of the threshold from where it exceeds it (hysteresis). 0…1."""
     weak_part_on_texture: float = 0.8
     """The same where thin texture (a cheque's guilloche, the weave of paper) has been lifted off. 0…1."""
+    weak_part_on_pattern: float = 0.65
+    """The same where a pattern passed for ink at first."""
+    pattern_share: float = 0.15
+    """A pattern of lines covers this part of the paper, or more, everywhere. 0…1."""
+    above_pattern: float = 1.8
+    """Writing on such a pattern is so many times as plain: on strips of the tuning part 1.9 to 2.5 times."""
     thick_share: float = 0.75
     """Strokes are thick, and what is thin is texture, if this part of the strong ink is 3 pixels thick."""
     texture_share: float = 0.05
@@ -67,7 +73,11 @@ class InkSettings:
     rule_length: float = 0.35
     """A ruled line is straight for at least this part of the picture's width."""
     rule_thickness: float = 0.005
-    """… and no thicker than this part of its longest side (but 4 pixels always pass)."""
+    """… and no thicker than this part of its longest side (but 4 pixels always pass) …"""
+    long_rule: float = 0.7
+    """… or, on a strip, where it goes on for this part of the width …"""
+    thick_rule: float = 0.13
+    """… no thicker than this part of the strip's short side."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,11 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         strong = _threshold(thick, settings)
         weak = max(1, round(settings.weak_part_on_texture * strong))
         mask = thick >= weak
+    writing = _above_pattern(contrast, mask, settings)
+    if writing is not None:
+        strong = writing
+        weak = max(1, round(settings.weak_part_on_pattern * strong))
+        mask = contrast >= weak
     return Ink(contrast, mask.view(np.uint8), edges, strong, weak, polarity, scale, inverse)
 
 
@@ -165,6 +180,36 @@ def _without_texture(
     return thick if np.count_nonzero(share > 0.005) >= 8 else None
 
 
+def _above_pattern(contrast: NDArray[np.uint8], mask: NDArray[np.bool_], settings: InkSettings) -> int | None:
+    """Return the contrast that writing exceeds where a printed pattern passed for ink, too; None elsewhere.
+
+    Such are the lines of a cheque's guilloche: plainer than any threshold for ink, and as fine as a thin pen.
+    What gives them away is that they are everywhere, where a line of writing leaves room at its ends, above
+    and below. The writing on them is darker by much, and thicker.
+    """
+    height, width = mask.shape
+    if not _LEAST_SIDE <= min(height, width) <= settings.strip_height:
+        return None
+    share = cv2.resize(mask.astype(np.float32), _CELLS, interpolation=cv2.INTER_AREA)
+    if np.count_nonzero(share >= settings.pattern_share) < 0.9 * share.size:
+        return None
+    found = contrast[mask]
+    histogram = _histogram(found[None])
+    level = _otsu(histogram, histogram.cumsum())
+    above = found > level
+    if not above.any() or float(found[above].mean()) < settings.above_pattern * float(found[~above].mean()):
+        return None
+    writing = (contrast > level).view(np.uint8)
+    thick = cv2.morphologyEx(writing, cv2.MORPH_OPEN, _CROSS)
+    return level if np.count_nonzero(thick) >= 0.4 * np.count_nonzero(writing) else None
+
+
+_LEAST_SIDE = 24
+"""In fewer pixels than this, patterns have no lines."""
+_CELLS = (8, 4)
+"""Cells, across and down, that a pattern is looked for in."""
+
+
 def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:
     """Return a mask (uint8, H×W, 0 or 1) without its ruled lines, level or nearly so.
 
@@ -172,26 +217,33 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     rule.
     """
     height, width = mask.shape
-    if min(height, width) < _CUT_TO_A_DIGIT:
+    if min(height, width) < _CUT_TO_A_DIGIT and width < 2 * height:
         return mask  # its strokes span it
+    strip = min(height, width) <= settings.strip_height
     # Longer than the base of a 2 that fills the picture, too.
     length = round(max(settings.rule_length * width, 0.9 * min(height, width)))
     thickness = max(4, round(settings.rule_thickness * max(height, width)))
-    tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness, 1), np.uint8)), np.uint8)
+    tall = _standing(mask, thickness)
     lifted = mask
     # A slope of a few degrees breaks a line into steps of one pixel, which the dilation bridges.
     runs = _level_runs(np.asarray(cv2.dilate(mask, np.ones((3, 1), np.uint8)), np.uint8), length)
     if runs.any():
         # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
         at = (runs & mask).view(np.bool_)
-        count, labels = cv2.connectedComponents(runs)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(runs)
         run, thin = labels[at], tall[at] == 0
-        is_rule = np.bincount(run[thin], minlength=count) > 0.6 * np.bincount(run, minlength=count)
+        if strip:
+            # What goes along a strip for most of its length may be as thick as its strokes.
+            across = stats[:, cv2.CC_STAT_WIDTH] >= settings.long_rule * width
+            thick = max(thickness, round(settings.thick_rule * min(height, width)))
+            thin |= across[run] & (_standing(mask, thick)[at] == 0)
+        whole = np.bincount(run, minlength=count)
+        is_rule = np.bincount(run[thin], minlength=count) > 0.6 * whole
         thin &= is_rule[run]
         if thin.any():
             lifted = mask.copy()
             lifted[at] = ~thin
-    if min(height, width) > settings.strip_height:
+    if not strip:
         return lifted
     # On a strip cut to one line of writing a slope that is nothing on a page breaks a rule to pieces; there
     # the search for sloping lines is cheap, too.
@@ -212,8 +264,18 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     return lifted
 
 
-_STEEPEST = 0.15
+_STEEPEST = 0.3
 """Height by length of the steepest line that is taken for a rule."""
+
+
+def _standing(mask: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
+    """Return the pixels of a mask (uint8, H×W, 0 or 1) that lie in upright runs of `least` pixels or more."""
+    upright = np.ones((least, 1), np.uint8)
+    # Beyond the border there is paper, or every rule along it would stand.
+    border = cv2.BORDER_CONSTANT
+    return np.asarray(
+        cv2.morphologyEx(mask, cv2.MORPH_OPEN, upright, borderType=border, borderValue=0), np.uint8
+    )
 
 
 def lift_frame(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:

@@ -45,6 +45,9 @@ class LatticeSettings:
     """A piece is dirt with this probability, falling with its ink."""
     dirt_ink: float = 30.0
     """… by so many nats for ink of one squared height."""
+    ring_cost: float = 0.7
+    """For a ring of ink that is read as a zero in place of all that stands between two cuts; what ink stands
+    beside it there costs as dirt does."""
     labels: int = 3
     """So many labels of a glyph are tried, the most probable."""
     readings: int = 8

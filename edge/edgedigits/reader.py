@@ -31,12 +31,12 @@ from edgedigits.errors import ModelError, PictureError
 from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, dark_on_light, find_ink
-from edgedigits.lattice import best_readings
+from edgedigits.lattice import Reading, best_readings
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
 from edgedigits.pieces import join_pieces
-from edgedigits.prior import PriorSettings
+from edgedigits.prior import PriorSettings, expected_prior, weigh_readings
 from edgedigits.runtime import read_model
 from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
@@ -109,7 +109,7 @@ class Reader:
         self._max_strips = max_strips
         self.model = Model(model, threads=threads, delegate=delegate)
         thresholds = _Thresholds(min_digit_confidence, min_line_confidence, max_error)
-        self._ink, self._glyphs, self._sheet = ink, glyphs, sheet
+        self._ink, self._glyphs, self._sheet, self._prior = ink, glyphs, sheet, prior
         labels = self.model.card.labels
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
         self._can_doubt = len(self._characters) < len(labels)
@@ -215,15 +215,25 @@ class Reader:
         lines = weigh_surroundings(list(found.values()), self.rule, refused)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
-        turned = self._turned_by(lines, [hypotheses[k] for k in found], image, ink)
+        turned = self._turned_by(lines, [hypotheses[k] for k in found], image, ink, expected)
         return refuse_turned(lines, turned, self.rule) if turned else lines
 
     def _turned_by(
-        self, lines: Sequence[Line], hypotheses: list[LineHypotheses], image: NDArray[np.uint8], ink: Ink
+        self,
+        lines: Sequence[Line],
+        hypotheses: list[LineHypotheses],
+        image: NDArray[np.uint8],
+        ink: Ink,
+        expected: Expected,
     ) -> int:
         """Return by how many degrees clockwise the paper seems to lie turned."""
         if self.way == "glyph":
-            read = glyphs_turned(lines, lambda k: _digits_of(hypotheses[k]), self._classify, self._characters)
+
+            def digits_of(k: int) -> list[Asked]:
+                best = next(each for each in self._readings(hypotheses[k], expected) if each.text)
+                return [hypotheses[k].asked[arc.row] for arc in best.arcs if arc.separator is None]
+
+            read = glyphs_turned(lines, digits_of, self._classify, self._characters)
             around = [(line, [digit.box for digit in line.digits]) for line in lines]
             return turned_by(read, around, OF_GLYPHS)
         grey = dark_on_light(image, ink)
@@ -251,7 +261,7 @@ class Reader:
             of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, expected)
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
-        of_glyphs = {k: self._line(each, across, size) for k, each in left.items()}
+        of_glyphs = {k: self._line(each, across, size, expected) for k, each in left.items()}
         lines = {
             k: combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses))
         }
@@ -319,11 +329,20 @@ class Reader:
             for part, row in zip(asked, rows, strict=True):
                 part.probabilities = row
 
+    def _readings(self, hypotheses: LineHypotheses, expected: Expected) -> list[Reading]:
+        """Return the readings of a line's glyphs, best first."""
+        readings = best_readings(*hypotheses.lattice())
+        return weigh_readings(readings, expected_prior(expected.count, self._prior))
+
     def _line(
-        self, hypotheses: LineHypotheses, across: tuple[float, float], size: tuple[int, int]
+        self,
+        hypotheses: LineHypotheses,
+        across: tuple[float, float],
+        size: tuple[int, int],
+        expected: Expected,
     ) -> Line | None:
         """Return the best reading of a line; None where nothing in it can be a glyph."""
-        readings = best_readings(*hypotheses.lattice())
+        readings = self._readings(hypotheses, expected)
         best = next((reading for reading in readings if reading.text), None)
         if best is None:
             return None
@@ -358,12 +377,6 @@ def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> l
     height, width = grey.shape
     across = width / ink.contrast.shape[1], height / ink.contrast.shape[0]
     return [_scaled(glyph.box, across, (width, height)) for glyph in hypotheses.line.glyphs]
-
-
-def _digits_of(hypotheses: LineHypotheses) -> list[Asked]:
-    """Return the digits of a line's best reading, as they were classified."""
-    best = next(reading for reading in best_readings(*hypotheses.lattice()) if reading.text)
-    return [hypotheses.asked[arc.row] for arc in best.arcs if arc.separator is None]
 
 
 def _in_range(value: float | None, otherwise: float) -> float:

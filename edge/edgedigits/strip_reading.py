@@ -19,7 +19,7 @@ from edgedigits.characters import cells_of
 from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule, digit_at
 from edgedigits.page import Box, Digit, Line
-from edgedigits.prior import PriorSettings, prior_weight
+from edgedigits.prior import PriorSettings, expected_prior, prior_weight
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits.verifier import Verifier
@@ -167,7 +167,7 @@ class StripReader:
         readings, whole = _agreed([look.readings for look in looks])
         if not readings or not readings[0][0]:
             return None
-        weigh = self._weighing(looks, self._prior(expected))
+        weigh = self._weighing(looks, expected_prior(expected.count, self.prior))
         readings, whole = _verified(readings, whole, weigh)
         text, probability = readings[0]
         if not text:  # the characters, looked at one by one, are none
@@ -225,15 +225,6 @@ class StripReader:
             if best and best[0][0] and best[0][1] >= self.settings.sure:
                 break
         return looks
-
-    def _prior(self, expected: Expected) -> PriorSettings:
-        """Return what is thought of numbers where so much is expected.
-
-        What has so many digits, no more and no less, is as a rule a name and not an amount: a customer's
-        number begins with any digit.
-        """
-        named = expected.count is not None and expected.count[0] == expected.count[1]
-        return PriorSettings(weight=0) if named else self.prior
 
     def _weighing(self, looks: Sequence[_Look], prior: PriorSettings) -> Weighing:
         """Return what tells by what the probabilities of texts are to be multiplied.
@@ -354,6 +345,9 @@ class _Look:
 
 _UNHEARD = 0.001
 """What is thought of a text that a look does not list among its best."""
+_LIKELY = 0.03
+"""What is less probable than the best reading by this factor is not looked into further: of the tuning part
+no such reading becomes the best."""
 _NEVER = 1e-9
 """The same of one that a look does not list after a wide search."""
 
@@ -389,12 +383,14 @@ def _verified(
 ) -> tuple[list[tuple[str, float]], float]:
     """Return readings, best first, with their probabilities weighed, and what `whole` becomes.
 
-    What the readings leave to all other texts takes part as a text that was not looked into.
+    What the readings leave to all other texts takes part as a text that was not looked into, and so do
+    readings that are much less probable than the best.
     """
-    weights = weigh([*(text for text, _ in readings), ""])
+    likely = [text for text, p in readings if p >= _LIKELY * readings[0][1]]
+    weights = weigh([*likely, ""])
     rest = max(1 - sum(p for _, p in readings), _UNHEARD) * weights[""]
-    scale = sum(p * weights[text] for text, p in readings) + rest
-    weighed = [(text, p * weights[text] / scale) for text, p in readings]
+    scale = sum(p * weights.get(text, weights[""]) for text, p in readings) + rest
+    weighed = [(text, p * weights.get(text, weights[""]) / scale) for text, p in readings]
     return sorted(weighed, key=lambda reading: -reading[1]), whole * scale
 
 

@@ -1,0 +1,103 @@
+"""Zeros among digits that touch, by the paper they enclose.
+
+Zeros written in one go hook into each other, overlap and share their sides: whatever is cut out between two
+of them has lost a side, or drags a stroke along that makes a 6, a 2 or a 9 of it. But each encloses paper,
+and what ink runs around that paper is the zero, whole and alone, wherever it was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.cuts import INKED, Cut, Part
+
+
+@dataclass(frozen=True)
+class RingSettings:
+    """What is taken for a ring; lengths in heights of the line. Chosen as `LatticeSettings` is."""
+
+    lowest: float = 0.3
+    """The enclosed paper is so high …"""
+    narrowest: float = 0.08
+    """… and so wide."""
+    within: float = 0.65
+    """So much of the enclosed paper lies in the part whose ring it is. 0…1."""
+    height: float = 0.7
+    """The ring is so high, in heights of its part: a 6 or a 9 is higher than its loop."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """A ring of ink.
+
+    `box` is x, y, width, height within the writing, `ink` uint8, height×width of the box. `stroke` is what
+    was taken for its stroke (bool, H×W of the writing), `before` the part of the enclosed paper, 0…1, that
+    lies to the left of the writing's left edge, of each cut, and of the right edge.
+    """
+
+    box: tuple[int, int, int, int]
+    ink: NDArray[np.uint8]
+    stroke: NDArray[np.bool_]
+    before: NDArray[np.float64]
+
+
+def find_rings(
+    ink: NDArray[np.uint8], cuts: Sequence[Cut], tall: float, settings: RingSettings = RingSettings()
+) -> list[Ring]:
+    """Return the rings in a piece of writing.
+
+    `ink` is uint8, H×W, 0 paper … 255 full ink, `cuts` what `find_cuts` offered for it, `tall` the height of
+    the line it stands in, in pixels.
+    """
+    inked = (ink > INKED).view(np.uint8)
+    paper = cv2.copyMakeBorder(1 - inked, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    # Paper that only touches at corners is parted by a stroke.
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(paper, connectivity=4)
+    enclosed = [
+        k
+        for k in range(1, count)
+        if k != labels[0, 0]
+        and stats[k, cv2.CC_STAT_HEIGHT] >= settings.lowest * tall
+        and stats[k, cv2.CC_STAT_WIDTH] >= settings.narrowest * tall
+    ]
+    if not enclosed:
+        return []
+    # As far as a stroke is wide; where two cross, some ink is farther from paper.
+    depth = cv2.distanceTransform(inked, cv2.DIST_L2, 3)[inked > 0]
+    reach = max(1, round(2 * float(np.percentile(depth, 90)) + 0.5))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    rings = []
+    for k in enclosed:
+        hole = (labels[1:-1, 1:-1] == k).view(np.uint8)
+        stroke = np.asarray(cv2.dilate(hole, disk), np.uint8)
+        own = np.asarray(ink * stroke, np.uint8)
+        x, y, w, h = cv2.boundingRect((own > INKED // 2).view(np.uint8))
+        rows, columns = np.nonzero(hole)
+        before = [0.0, *(float((columns < cut.path[rows]).mean()) for cut in cuts), 1.0]
+        rings.append(Ring((x, y, w, h), own[y : y + h, x : x + w], stroke.view(np.bool_), np.array(before)))
+    return rings
+
+
+def rings_of(
+    part: Part, rings: Sequence[Ring], settings: RingSettings = RingSettings()
+) -> list[tuple[int, int]]:
+    """Return the rings that a part of the writing may be: each by its number, with the ink it leaves out.
+
+    That is what of the part's ink lies beside the ring, in pixels.
+    """
+    x, y, w, h = part.box
+    found = []
+    for number, ring in enumerate(rings):
+        if (
+            ring.before[part.stop] - ring.before[part.start] < settings.within
+            or ring.box[3] < settings.height * h
+        ):
+            continue
+        beside = ~ring.stroke[y : y + h, x : x + w]
+        found.append((number, int(np.count_nonzero((part.ink > INKED) & beside))))
+    return found
