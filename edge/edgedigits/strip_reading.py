@@ -178,7 +178,7 @@ class StripReader:
         told = readings[: self.settings.readings]
         if expected.check is not None and not expected.check(self._raw(best.text)):
             passing = self._passing(looks, self._constraint(expected), [text for text, _ in told])
-            weights = weigh([text for text, _ in passing])
+            weights = weigh(passing)
             told += [(text, mean * weights[text] / whole) for text, mean in passing]
             told.sort(key=lambda reading: -reading[1])
         strip, back = look.strip, look.back
@@ -233,15 +233,16 @@ class StripReader:
         """
         known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
 
-        def weigh(texts: Sequence[str]) -> dict[str, float]:
-            weights = {text: prior_weight(text, prior) for text in texts}
-            if self.verifier is None:
+        def weigh(readings: Sequence[tuple[str, float]]) -> dict[str, float]:
+            weights = {text: prior_weight(text, prior) for text, _ in readings}
+            if self.verifier is None or not readings:
                 return weights
             # No digits at all are nothing to look at.
-            seen = [text for text in texts if text][: self.verifier.settings.readings]
+            likely = _LIKELY * readings[0][1]
+            seen = [text for text, p in readings if text and p >= likely][: self.verifier.settings.readings]
             spelt = {text: known.get(text) or self._spelt(text) for text in seen}
             looked = self.verifier.weights(looks[0].strip, looks[0].answers, spelt)
-            return {text: looked.get(text, self.verifier.unseen) * weights[text] for text in texts}
+            return {text: looked.get(text, self.verifier.unseen) * own for text, own in weights.items()}
 
         return weigh
 
@@ -374,8 +375,8 @@ def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[st
     return [(text, mean / whole) for text, mean in means], whole
 
 
-Weighing = Callable[[Sequence[str]], dict[str, float]]
-"""Tells of texts by what their probabilities are to be multiplied."""
+Weighing = Callable[[Sequence[tuple[str, float]]], dict[str, float]]
+"""Tells of readings, best first, by what the probability of each text is to be multiplied."""
 
 
 def _verified(
@@ -383,14 +384,12 @@ def _verified(
 ) -> tuple[list[tuple[str, float]], float]:
     """Return readings, best first, with their probabilities weighed, and what `whole` becomes.
 
-    What the readings leave to all other texts takes part as a text that was not looked into, and so do
-    readings that are much less probable than the best.
+    What the readings leave to all other texts takes part as a text that was not looked into.
     """
-    likely = [text for text, p in readings if p >= _LIKELY * readings[0][1]]
-    weights = weigh([*likely, ""])
+    weights = weigh([*readings, ("", 0.0)])
     rest = max(1 - sum(p for _, p in readings), _UNHEARD) * weights[""]
-    scale = sum(p * weights.get(text, weights[""]) for text, p in readings) + rest
-    weighed = [(text, p * weights.get(text, weights[""]) / scale) for text, p in readings]
+    scale = sum(p * weights[text] for text, p in readings) + rest
+    weighed = [(text, p * weights[text] / scale) for text, p in readings]
     return sorted(weighed, key=lambda reading: -reading[1]), whole * scale
 
 
