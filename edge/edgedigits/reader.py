@@ -332,6 +332,8 @@ class Reader:
     def _readings(self, hypotheses: LineHypotheses, expected: Expected) -> list[Reading]:
         """Return the readings of a line's glyphs, best first."""
         readings = best_readings(*hypotheses.lattice())
+        if hypotheses.lone:
+            return readings  # one glyph is hardly a number of several digits, be it round or not
         return weigh_readings(readings, expected_prior(expected.count, self._prior))
 
     def _line(
