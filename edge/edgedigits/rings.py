@@ -88,16 +88,21 @@ def rings_of(
 ) -> list[tuple[int, int]]:
     """Return the rings that a part of the writing may be: each by its number, with the ink it leaves out.
 
-    That is what of the part's ink lies beside the ring, in pixels.
+    That is what of the part's ink lies beside the ring, in pixels, and belongs to no ring around paper outside
+    of the part.
     """
     x, y, w, h = part.box
-    found = []
+    here = np.s_[y : y + h, x : x + w]
+    own = part.ink > INKED
+    within = []
     for number, ring in enumerate(rings):
-        if (
-            ring.before[part.stop] - ring.before[part.start] < settings.within
-            or ring.box[3] < settings.height * h
-        ):
-            continue
-        beside = ~ring.stroke[y : y + h, x : x + w]
-        found.append((number, int(np.count_nonzero((part.ink > INKED) & beside))))
-    return found
+        share = ring.before[part.stop] - ring.before[part.start]
+        if share >= settings.within:
+            within.append(number)
+        elif share <= 1 - settings.within:
+            own &= ~ring.stroke[here]
+    return [
+        (number, int(np.count_nonzero(own & ~rings[number].stroke[here])))
+        for number in within
+        if rings[number].box[3] >= settings.height * h
+    ]
