@@ -88,8 +88,7 @@ def rings_of(
 ) -> list[tuple[int, int]]:
     """Return the rings that a part of the writing may be: each by its number, with the ink it leaves out.
 
-    That is what of the part's ink lies beside the ring, in pixels, and belongs to no ring around paper that is
-    not the part's.
+    That is what of the part's ink lies beside the ring, in pixels, and is not of another ring elsewhere.
     """
     x, y, w, h = part.box
     here = np.s_[y : y + h, x : x + w]
