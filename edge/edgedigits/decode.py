@@ -77,12 +77,14 @@ def decode_line(
     separators: Sequence[Separator],
     rule: RejectRule,
     readings: Sequence[tuple[str, float]] = (),
+    complete: float = 1.0,
 ) -> Line:
     """Put the digits of a line together, from left to right, with the separators where they stand.
 
     The line's confidence is the product of its digits', the probability that all are right, were they
-    independent; it is no more than the best reading's probability among all `readings` (texts with their
-    probabilities, best first), where another way to cut the line is nearly as good.
+    independent. It is less where another way to cut the line is nearly as good, and the best reading has a
+    lower probability among all `readings` (texts with their probabilities, best first); and it is multiplied
+    by `complete` (0…1), how much is thought of a reading that leaves ink unexplained.
 
     Raises `ValueError` for a line without digits.
     """
@@ -92,8 +94,10 @@ def decode_line(
     pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
     text = "".join(digit.label for digit in digits)
     confidence = math.prod(digit.confidence for digit in digits)
-    if readings:
-        confidence = min(confidence, readings[0][1])
+    if readings and 0 < readings[0][1] < confidence:
+        confidence *= (readings[0][1] / confidence) ** _OTHER_WAYS
+    confidence *= complete
+    told = [(text, probability * complete) for text, probability in readings]
     return Line(
         text=text,
         raw="".join(text for _, text in pieces),
@@ -101,10 +105,13 @@ def decode_line(
         accepted=confidence >= rule.min_line_confidence and not any(digit.rejected for digit in digits),
         box=_around([digit.box for digit in digits]),
         digits=tuple(digits),
-        readings=tuple(readings) or ((text, confidence),),
+        readings=tuple(told) or ((text, confidence),),
     )
 
 
+_OTHER_WAYS = 0.3
+"""How much it counts that a line could be cut otherwise, as an exponent: with 1, lines of which 0.8 is said
+are right in 92 of 100 cases of the tuning part of the cheque amounts, with 0.3 in 85."""
 _UNHEARD = 0.001
 """What is thought of a text that a reader does not list among its best."""
 _GLYPH_WEIGHT = 0.4

@@ -40,7 +40,7 @@ class GlyphSettings:
     """Digits of one text line stand no farther apart than this."""
     mark_height: float = 0.42
     """What is lower than this beside digits is a mark or a fragment."""
-    speck_height: float = 0.25
+    speck_height: float = 0.22
     """What is lower than this, measured by the picture's largest digits, is no digit anywhere in it."""
     widest: float = 6.0
     """A component wider than this many times its height is a rule, not writing."""

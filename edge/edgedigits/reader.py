@@ -363,9 +363,9 @@ class Reader:
             separators.append(Separator(mark.text, _scaled(mark.box, across, size)))
         # A reading that leaves ink unexplained is not trusted.
         complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
-        told = [(reading.text, reading.probability * complete) for reading in readings if reading.text]
+        told = [(reading.text, reading.probability) for reading in readings if reading.text]
         digits = [as_read(digit, place, told, self.rule) for place, digit in enumerate(digits)]
-        return decode_line(digits, separators, self.rule, told)
+        return decode_line(digits, separators, self.rule, told, complete)
 
 
 _STRIP = 2.0
