@@ -75,9 +75,9 @@ class InkSettings:
     rule_thickness: float = 0.005
     """… and no thicker than this part of its longest side (but 4 pixels always pass) …"""
     long_rule: float = 0.7
-    """… or, on a strip, where it goes on for this part of the width …"""
+    """… or, on a picture cut to one line of writing, where it goes on for this part of the width …"""
     thick_rule: float = 0.13
-    """… no thicker than this part of the strip's short side."""
+    """… no thicker than this part of the height."""
 
 
 @dataclass(frozen=True)
@@ -232,10 +232,10 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
         at = (runs & mask).view(np.bool_)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(runs)
         run, thin = labels[at], tall[at] == 0
-        if strip:
-            # What goes along a strip for most of its length may be as thick as its strokes.
+        if strip and width >= 1.5 * height:
+            # What goes along a line of writing for most of its length may be as thick as the strokes.
             across = stats[:, cv2.CC_STAT_WIDTH] >= settings.long_rule * width
-            thick = max(thickness, round(settings.thick_rule * min(height, width)))
+            thick = max(thickness, round(settings.thick_rule * height))
             thin |= across[run] & (_standing(mask, thick)[at] == 0)
         whole = np.bincount(run, minlength=count)
         is_rule = np.bincount(run[thin], minlength=count) > 0.6 * whole
