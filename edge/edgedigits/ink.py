@@ -253,14 +253,21 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     sloping = cv2.HoughLinesP(
         steps, 1, np.pi / 180, round(0.6 * length), minLineLength=length, maxLineGap=gap
     )
-    for x1, y1, x2, y2 in [] if sloping is None else sloping.reshape(-1, 4)[:12]:
-        if abs(y2 - y1) <= _STEEPEST * abs(x2 - x1):
-            line = np.zeros_like(mask)
-            cv2.line(line, (int(x1), int(y1)), (int(x2), int(y2)), 1, thickness + 1)
-            on = line & lifted
-            thin = on & (1 - tall)
-            if thin.sum() > 0.6 * on.sum():
-                lifted = lifted & (1 - thin)
+    for x1, y1, x2, y2 in [] if sloping is None else sloping.reshape(-1, 4)[:12].tolist():
+        if abs(y2 - y1) > _STEEPEST * abs(x2 - x1):
+            continue
+        line = np.zeros_like(mask)
+        slope = (y2 - y1) / (x2 - x1)
+        ends = (0, round(y1 - slope * x1)), (width - 1, round(y1 + slope * (width - 1 - x1)))
+        cv2.line(line, *ends, 1, thickness + 1)
+        on = line & lifted
+        if on.any(axis=0).mean() < settings.long_rule:
+            # It does not go on from side to side: what was found is all there is of it.
+            on[:, : min(x1, x2)] = 0
+            on[:, max(x1, x2) + 1 :] = 0
+        thin = on & (1 - tall)
+        if thin.sum() > 0.6 * on.sum():
+            lifted = lifted & (1 - thin)
     return lifted
 
 

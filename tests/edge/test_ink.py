@@ -168,3 +168,57 @@ def test_a_frame_along_the_border_does_not_turn_the_polarity() -> None:
         box[:4], box[:, :3] = 70, 70
         assert find_ink(box).polarity == "dark"
         assert find_ink(255 - box).polarity == "light"
+
+
+def pattern(height: int = 60, width: int = 180, paper: int = 215, line: int = 165) -> NDArray[np.uint8]:
+    """Return a strip of fine lines that slant, as those of a cheque's guilloche."""
+    image = np.full((height, width), paper, np.uint8)
+    for y in range(-40, height + 10, 6):
+        cv2.line(image, (0, y), (width, y + 30), line, 1, cv2.LINE_AA)
+    return image
+
+
+def test_writing_is_told_from_a_pattern_as_plain_as_ink() -> None:
+    """The lines alone would pass for ink; what is written on them is darker."""
+    image = pattern()
+    true = np.zeros_like(image)
+    for target, value in ((image, 60), (true, 255)):
+        cv2.ellipse(target, (50, 30), (13, 20), 0, 0, 360, value, 3, cv2.LINE_AA)
+        cv2.line(target, (110, 10), (102, 50), value, 3, cv2.LINE_AA)
+    found = find_ink(image).mask.astype(bool)
+    assert agreement(found, true > 100) > 0.7
+    # On plain paper all is as it was: the faint part of a stroke stays.
+    faint = np.full((60, 180), 215, np.uint8)
+    cv2.ellipse(faint, (50, 30), (13, 20), 0, 0, 360, 60, 3, cv2.LINE_AA)
+    cv2.line(faint, (110, 10), (102, 50), 165, 3, cv2.LINE_AA)
+    assert find_ink(faint).mask[20:40, 98:112].any()
+
+
+def test_a_rule_as_thick_as_the_strokes_is_lifted_off_a_line_of_writing() -> None:
+    """Along the border, where the digits hang from it, and across them."""
+    for y in (0, 46):
+        mask = np.zeros((54, 200), np.uint8)
+        for x in (30, 80, 130):
+            cv2.ellipse(mask, (x, 26), (14, 23), 0, 0, 360, 1, 4)
+        alone = mask.copy()
+        mask[y : y + 5] = 1
+        lifted = lift_rules(mask)
+        rule = mask.astype(bool) & ~alone.astype(bool)
+        assert lifted[rule].mean() < 0.15
+        assert lifted[alone.astype(bool)].mean() > 0.9
+    # In a box of its own such a line may be the bar of a digit.
+    box = np.zeros((54, 50), np.uint8)
+    box[5:10, 8:42] = 1
+    box[5:50, 36:41] = 1
+    assert lift_rules(box)[5:10, 8:36].all()
+
+
+@pytest.mark.parametrize("slope", [0.05, 0.2])
+def test_sloping_rules_are_lifted_off_a_strip(slope: float) -> None:
+    mask = np.zeros((60, 180), np.uint8)
+    cv2.ellipse(mask, (60, 30), (14, 22), 0, 0, 360, 1, 3)
+    alone = mask.astype(bool)
+    cv2.line(mask, (0, 8), (180, round(8 + 180 * slope)), 1, 1)
+    lifted = lift_rules(mask)
+    assert lifted[mask.astype(bool) & ~alone].mean() < 0.2
+    assert lifted[alone].mean() > 0.9

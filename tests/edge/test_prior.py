@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.prior import PriorSettings, prior_weight
+from edgedigits.lattice import Reading
+from edgedigits.prior import PriorSettings, expected_prior, prior_weight, weigh_readings
 from edgedigits.strip_reading import Expected, Region
 
 FULL = PriorSettings(weight=1)
@@ -68,3 +69,17 @@ def test_a_strip_that_could_be_two_numbers_is_the_likelier_one() -> None:
     # A number of so many digits and no others is a name, and begins with any digit.
     assert told(1.0, (5, 5)) == told(0.0, (5, 5))
     assert told(1.0, (4, 5)) != told(0.0, (4, 5))
+
+
+def test_readings_of_glyphs_are_weighed_and_keep_their_sum() -> None:
+    readings = [Reading("12600", 0.5, ()), Reading("12000", 0.3, ()), Reading("1?000", 0.15, ())]
+    settings = PriorSettings(weight=0.5, of_glyphs=2.0)
+    weighed = {each.text: each.probability for each in weigh_readings(readings, settings)}
+    assert next(iter(weighed)) == "12000"
+    assert math.fsum(weighed.values()) == pytest.approx(0.95)
+    expected = prior_weight("12000", FULL) / prior_weight("12600", FULL)
+    assert weighed["12000"] / weighed["12600"] == pytest.approx(0.3 / 0.5 * expected)
+    # Nothing is thought of what is not all digits, nor of a number that has so many digits and no others.
+    assert weighed["1?000"] / weighed["12600"] == pytest.approx(0.15 / 0.5 / prior_weight("12600", FULL))
+    assert weigh_readings(readings, expected_prior((5, 5), settings)) == readings
+    assert weigh_readings([], settings) == []
