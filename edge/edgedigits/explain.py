@@ -23,13 +23,13 @@ from edgedigits.frames import Frame
 from edgedigits.glyphs import TextLine, find_clusters, find_lines
 from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import Ink, dark_on_light, find_ink
-from edgedigits.lattice import Arc, Reading, best_readings
+from edgedigits.lattice import Arc, Reading
 from edgedigits.normalize import SIZE, normalize
 from edgedigits.page import Box, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.reader import Reader, boxes_in
 from edgedigits.sheet import find_sheet
-from edgedigits.strip_reading import region_of
+from edgedigits.strip_reading import Expected, region_of
 from edgedigits.strips import HEIGHT, STEP
 
 Picture = NDArray[np.uint8]
@@ -222,8 +222,8 @@ def _cuts(ink: Ink, hypotheses: Sequence[LineHypotheses]) -> Picture:
 
 
 def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: ExplainSettings) -> list[Stage]:
-    arcs, nodes, lattice = each.lattice()
-    readings = best_readings(arcs, nodes, lattice)
+    arcs, nodes, _ = each.lattice()
+    readings = reader._readings(each, Expected())
     best = next((reading for reading in readings if reading.text), None)
     told = "; ".join(f"{r.text or 'nothing'} {r.probability:.3f}" for r in readings[:6])
     on_way = {arc.row for arc in best.arcs if arc.row >= 0} if best else set()
@@ -240,7 +240,7 @@ def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: Ex
     return [
         Stage(caption, _grid(crops), wide=True),
         Stage(
-            f"line {number}: lattice, {nodes} steps, {len(arcs)} arcs; readings: {told or 'none'}",
+            f"line {number}: lattice, {nodes} steps, {len(arcs)} arcs; readings, and what is thought of numbers: {told or 'none'}",
             _lattice(arcs, nodes, best, settings.most_rows),
             wide=True,
         ),
