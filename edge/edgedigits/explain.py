@@ -240,7 +240,7 @@ def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: Ex
     return [
         Stage(caption, _grid(crops), wide=True),
         Stage(
-            f"line {number}: lattice, {nodes} steps, {len(arcs)} arcs; readings, and what is thought of numbers: {told or 'none'}",
+            f"line {number}: lattice, {nodes} steps, {len(arcs)} arcs; weighed readings: {told or 'none'}",
             _lattice(arcs, nodes, best, settings.most_rows),
             wide=True,
         ),
