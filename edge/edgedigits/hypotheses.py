@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.cuts import Cut, CutSettings, find_cuts, parts_between
+from edgedigits.cuts import CutSettings, find_cuts, parts_between
 from edgedigits.glyphs import Box, Cluster, Glyph, TextLine, box_around, find_clusters
 from edgedigits.lattice import Arc, LatticeSettings, glyph_labels
-from edgedigits.rings import Ring, RingSettings, find_rings, rings_of
+from edgedigits.rings import RingSettings, find_rings, rings_of
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class LineHypotheses:
         self.line = line
         self.asked: list[Asked] = []
         self._characters, self._can_doubt = characters, can_doubt
+        self._has_zero = any(label == _ZERO for _, label in characters)
         self._settings, self._cuts, self._lattice, self._rings = settings, cuts, lattice, rings
         self._clusters = find_clusters(line)
         self._tall = float(statistics.median([glyph.box[3] for glyph in line.glyphs]))
@@ -162,7 +163,8 @@ class LineHypotheses:
         left, top, _, _ = cluster.box
         cuts = find_cuts(cluster.ink, self._cuts)
         steps = len(cuts) + 1
-        rings = self._find_rings(cluster, cuts)
+        rings = find_rings(cluster.ink, cuts, self._tall, self._rings) if self._has_zero else []
+        row_of: dict[int, int] = {}
         # Two digits that touch are wider than high, but for one in seven.
         alone = self.lone and cluster.box[2] <= cluster.box[3]
         for part in parts_between(cluster.ink, cuts, self._tall, self._cuts):
@@ -179,9 +181,14 @@ class LineHypotheses:
             beyond = max(0.0, settings.lowest - relative, relative - settings.highest) / 0.25
             self.asked.append(Asked(part.ink, box))
             self._add(len(self.asked) - 1, start, stop, prior - settings.height_cost * beyond**2)
-            for number, beside in rings_of(part, [ring for ring, _ in rings], self._rings):
+            for number, beside in rings_of(part, rings, self._rings):
+                if number not in row_of:
+                    x, y, width, height = rings[number].box
+                    row_of[number] = len(self.asked)
+                    self._zeros.add(len(self.asked))
+                    self.asked.append(Asked(rings[number].ink, (left + x, top + y, width, height)))
                 left_out = settings.dirt_ink * beside / self._tall**2
-                self._add(rings[number][1], start, stop, -settings.ring_cost - left_out)
+                self._add(row_of[number], start, stop, -settings.ring_cost - left_out)
             separator = self._separator(box)
             if separator is not None:
                 text, log_probability = separator
@@ -191,19 +198,6 @@ class LineHypotheses:
                 dirt = math.log(settings.dirt) - settings.dirt_ink * amount
                 self._arcs.append((start, stop, box, prior + dirt, -1, ""))
         self._nodes += steps
-
-    def _find_rings(self, cluster: Cluster, cuts: Sequence[Cut]) -> list[tuple[Ring, int]]:
-        """Return the rings in a cluster, each with its place among `asked`."""
-        if not any(label == _ZERO for _, label in self._characters):
-            return []
-        left, top, _, _ = cluster.box
-        found = []
-        for ring in find_rings(cluster.ink, cuts, self._tall, self._rings):
-            x, y, width, height = ring.box
-            found.append((ring, len(self.asked)))
-            self._zeros.add(len(self.asked))
-            self.asked.append(Asked(ring.ink, (left + x, top + y, width, height)))
-        return found
 
     def _separator(self, box: Box) -> tuple[str, float] | None:
         """Return the separator a small piece may be, and the logarithm of how likely that is."""

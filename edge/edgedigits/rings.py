@@ -43,7 +43,7 @@ class Ring:
     box: tuple[int, int, int, int]
     ink: NDArray[np.uint8]
     stroke: NDArray[np.bool_]
-    before: NDArray[np.float64]
+    before: tuple[float, ...]
 
 
 def find_rings(
@@ -77,9 +77,11 @@ def find_rings(
         stroke = np.asarray(cv2.dilate(hole, disk), np.uint8)
         own = np.asarray(ink * stroke, np.uint8)
         x, y, w, h = cv2.boundingRect((own > INKED // 2).view(np.uint8))
+        # The left edge has nothing to its left, the right edge all.
         rows, columns = np.nonzero(hole)
-        before = [0.0, *(float((columns < cut.path[rows]).mean()) for cut in cuts), 1.0]
-        rings.append(Ring((x, y, w, h), own[y : y + h, x : x + w], stroke.view(np.bool_), np.array(before)))
+        shares = [float(np.count_nonzero(columns < cut.path[rows])) / rows.size for cut in cuts]
+        ring = own[y : y + h, x : x + w]
+        rings.append(Ring((x, y, w, h), ring, stroke.view(np.bool_), (0.0, *shares, 1.0)))
     return rings
 
 
@@ -91,17 +93,17 @@ def rings_of(
     That is what of the part's ink lies beside the ring, in pixels, and is not of another ring elsewhere.
     """
     x, y, w, h = part.box
+    shares = [ring.before[part.stop] - ring.before[part.start] for ring in rings]
+    own_rings = [
+        number
+        for number, share in enumerate(shares)
+        if share >= settings.within and rings[number].box[3] >= settings.height * h
+    ]
+    if not own_rings:
+        return []
     here = np.s_[y : y + h, x : x + w]
     own = part.ink > INKED
-    within = []
-    for number, ring in enumerate(rings):
-        share = ring.before[part.stop] - ring.before[part.start]
-        if share >= settings.within:
-            within.append(number)
-        elif share <= 1 - settings.within:
+    for ring, share in zip(rings, shares, strict=True):
+        if share <= 1 - settings.within:
             own &= ~ring.stroke[here]
-    return [
-        (number, int(np.count_nonzero(own & ~rings[number].stroke[here])))
-        for number in within
-        if rings[number].box[3] >= settings.height * h
-    ]
+    return [(number, int(np.count_nonzero(own & ~rings[number].stroke[here]))) for number in own_rings]
