@@ -20,9 +20,9 @@ from edgedigits.characters import cells_of, window
 from edgedigits.ctc import best_texts, spans
 from edgedigits.cuts import find_cuts
 from edgedigits.frames import Frame
-from edgedigits.glyphs import TextLine, find_clusters, find_lines
+from edgedigits.glyphs import TextLine, find_clusters
 from edgedigits.hypotheses import LineHypotheses
-from edgedigits.ink import Ink, dark_on_light, find_ink
+from edgedigits.ink import Ink, dark_on_light
 from edgedigits.lattice import Arc, Reading
 from edgedigits.normalize import SIZE, normalize
 from edgedigits.page import Box, Page
@@ -31,6 +31,7 @@ from edgedigits.reader import Reader, boxes_in
 from edgedigits.sheet import find_sheet
 from edgedigits.strip_reading import Expected, region_of
 from edgedigits.strips import HEIGHT, STEP
+from edgedigits.writing import find_writing
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -92,8 +93,7 @@ def stages(
     """Return the stages of reading a picture, in their order; see `explain`."""
     sheet = find_sheet(image, reader._sheet)
     level = image if sheet is None else sheet.picture
-    ink = find_ink(level, reader._ink)
-    lines = find_lines(ink, reader._glyphs)
+    level, ink, lines = find_writing(level, reader._ink, reader._glyphs)
     hypotheses = _classified(lines, reader)
     height, width = image.shape[:2]
     accepted = sum(line.accepted for line in page.lines)

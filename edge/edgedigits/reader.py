@@ -28,9 +28,9 @@ from edgedigits.decode import (
     weigh_surroundings,
 )
 from edgedigits.errors import ModelError, PictureError
-from edgedigits.glyphs import GlyphSettings, TextLine, find_lines
+from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.hypotheses import Asked, LineHypotheses
-from edgedigits.ink import Ink, InkSettings, dark_on_light, find_ink
+from edgedigits.ink import Ink, InkSettings, dark_on_light
 from edgedigits.lattice import Reading, best_readings
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
@@ -43,6 +43,7 @@ from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
 from edgedigits.verifier import Verifier
+from edgedigits.writing import find_writing
 
 DEFAULT_MODEL = "compact-int8"
 DEFAULT_STRIP_MODEL = "strip-int8"
@@ -207,8 +208,7 @@ class Reader:
         upright: bool,
     ) -> tuple[Line, ...]:
         """Read a picture as it is."""
-        ink = find_ink(image, self._ink)
-        text_lines = find_lines(ink, self._glyphs)
+        image, ink, text_lines = find_writing(image, self._ink, self._glyphs)
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = self._asked_glyphs(text_lines)
         found, refused = self._lines(hypotheses, image, ink, across, size, expected)

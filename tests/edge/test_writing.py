@@ -1,0 +1,53 @@
+"""A line of writing is looked at in as many pixels as it needs, however many it was photographed with."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.edge.drawing import paper, write
+
+from edgedigits import Reader
+from edgedigits.demo import digits
+from edgedigits.writing import find_writing
+
+
+def strip(text: str) -> NDArray[np.uint8]:
+    """Return handwritten digits on fine printed lines: uint8, 60 high."""
+    tiles = digits()
+    image = np.full((60, 40 + 34 * len(text)), 215, np.float32)
+    for y in range(-60, 70, 6):
+        cv2.line(image, (0, y), (image.shape[1], y + 40), 180, 1, cv2.LINE_AA)
+    for k, label in enumerate(text):
+        tile = cv2.resize(tiles[int(label)][0], (40, 40), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+        place = image[10:50, 15 + 34 * k : 55 + 34 * k]
+        np.minimum(place, 215 - 0.7 * np.clip(tile, 0, 255), out=place)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("way", ["glyph", "strip", "auto"])
+def test_a_line_is_read_at_any_resolution(way: str) -> None:
+    reader = Reader(way=way)  # type: ignore[arg-type]
+    image = strip("31406")
+    (as_it_is,) = reader.read(image, upright=True).lines
+    assert as_it_is.readings[0][0] == "31406"
+    for factor in (3, 6, 10):
+        large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        page = reader.read(np.asarray(large, np.uint8), upright=True)
+        assert page.size == (large.shape[1], large.shape[0])
+        (line,) = page.lines
+        assert line.readings[0][0] == "31406"
+        # Boxes are in pixels of the picture that was handed in.
+        for one, many in zip(as_it_is.box, line.box, strict=True):
+            assert many / factor == pytest.approx(one, abs=3)
+
+
+def test_only_what_is_cut_to_one_line_is_shrunk() -> None:
+    large = np.asarray(cv2.resize(strip("208"), None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC), np.uint8)
+    image, ink, _ = find_writing(large)
+    assert image.shape[0] == ink.mask.shape[0] == 100
+    lone = write(paper(400, 900), "3817", (60, 220))  # a line of 40 pixels on a sheet
+    two = np.concatenate([large, large])
+    for picture in (strip("208"), lone, two, paper(400, 900)):
+        assert find_writing(picture)[0] is picture
