@@ -230,10 +230,11 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     if runs.any():
         # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
         at = (runs & mask).view(np.bool_)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(runs)
+        count, labels = cv2.connectedComponents(runs)
         run, thin = labels[at], tall[at] == 0
         if strip and width >= 1.5 * height:
             # What goes along a line of writing for most of its length may be as thick as the strokes.
+            *_, stats, _ = cv2.connectedComponentsWithStats(runs)
             across = stats[:, cv2.CC_STAT_WIDTH] >= settings.long_rule * width
             thick = max(thickness, round(settings.thick_rule * height))
             thin |= across[run] & (_standing(mask, thick)[at] == 0)

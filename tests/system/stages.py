@@ -20,14 +20,14 @@ IMPORTS = {
 }
 
 STAGES = {
-    "find_ink": "ink",
-    "find_lines": "glyphs",
-    "normalize_all": "normalize",
-    "best_readings": "lattice",
-    "decode_digit": "decode",
-    "decode_line": "decode",
+    "writing.find_ink": "ink",
+    "writing.find_lines": "glyphs",
+    "reader.normalize_all": "normalize",
+    "reader.best_readings": "lattice",
+    "reader.decode_digit": "decode",
+    "reader.decode_line": "decode",
 }
-"""Functions as `reader` calls them, and the stages that they are counted as."""
+"""Functions, in the modules that call them, and the stages that they are counted as."""
 
 REST = "of a read: cuts and the rest"
 
@@ -135,8 +135,6 @@ def warmed(label: str, times: int, call: Callable[[], Any]) -> Any:
 
 def set_marks(reader: Any) -> None:
     """Set marks around the stages of reading."""
-    module = sys.modules["edgedigits.reader"]
-
     def around(call: Callable[..., Any], stage: str) -> Callable[..., Any]:
         def marked(*arguments: Any, **more: Any) -> Any:
             mark(REST)
@@ -146,7 +144,9 @@ def set_marks(reader: Any) -> None:
 
         return marked
 
-    for name, stage in STAGES.items():
+    for place, stage in STAGES.items():
+        caller, name = place.split(".")
+        module = sys.modules[f"edgedigits.{caller}"]
         setattr(module, name, around(getattr(module, name), stage))
     reader.model.probabilities = around(reader.model.probabilities, "network")
 
