@@ -272,7 +272,7 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     return lifted
 
 
-_STEEPEST = 0.3
+_STEEPEST = 0.2
 """Height by length of the steepest line that is taken for a rule."""
 
 

@@ -213,7 +213,7 @@ def test_a_rule_as_thick_as_the_strokes_is_lifted_off_a_line_of_writing() -> Non
     assert lift_rules(box)[5:10, 8:36].all()
 
 
-@pytest.mark.parametrize("slope", [0.05, 0.2])
+@pytest.mark.parametrize("slope", [0.05, 0.13, 0.19])
 def test_sloping_rules_are_lifted_off_a_strip(slope: float) -> None:
     mask = np.zeros((60, 180), np.uint8)
     cv2.ellipse(mask, (60, 30), (14, 22), 0, 0, 360, 1, 3)

@@ -135,6 +135,7 @@ def warmed(label: str, times: int, call: Callable[[], Any]) -> Any:
 
 def set_marks(reader: Any) -> None:
     """Set marks around the stages of reading."""
+
     def around(call: Callable[..., Any], stage: str) -> Callable[..., Any]:
         def marked(*arguments: Any, **more: Any) -> Any:
             mark(REST)
