@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -131,6 +132,35 @@ def test_digits_touch_more_often_where_they_should(digits: Digits) -> None:
 
 
 # --- the loss and what is measured --------------------------------------------------------------------
+
+
+def test_zeros_written_in_one_hang_together(digits: Digits) -> None:
+    """From top to top, though they stand well apart."""
+
+    def pieces(chained: float) -> float:
+        random = np.random.default_rng(0)
+        composer = Composer(digits, Composition(touching=0.0, forms=0.0, chained=chained))
+        counts = []
+        for _ in range(12):
+            hand = replace(composer._hand(random), gap=0.3, unsteady=0.0)
+            sheet, _, _ = composer._written([0, 0, 0, 0], hand, random)
+            counts.append(cv2.connectedComponents((sheet < 0.5).view(np.uint8))[0] - 1)
+        return float(np.mean(counts))
+
+    # Some are too far from one another.
+    assert pieces(1.0) < pieces(0.0) - 1.0
+
+
+def test_a_digit_wider_than_its_sheet_is_cut_off(digits: Digits) -> None:
+    random = np.random.default_rng(0)
+    composer = Composer(digits, Composition())
+    hand = replace(composer._hand(random), height=90.0, stretch=0.2, forms=1.0)
+    sheet, owners, _ = composer._written([0], replace(hand, stretch=9.0), random)
+    assert sheet.shape == owners.shape
+    narrow = Composer(digits, Composition())
+    narrow._digit = lambda *_: np.full((50, 2000), -1.0, np.float32)  # type: ignore[method-assign]
+    sheet, owners, _ = narrow._written([0], hand, random)
+    assert (owners == 0).any()
 
 
 def test_the_loss_is_that_of_all_ways_to_stretch_a_text() -> None:
