@@ -3,6 +3,9 @@
 What tells a pen from the paper's pattern, and rules from strokes, knows them by the few pixels that they are
 wide where a scanner or a camera sees a line of writing as high as is needed to read it. A picture that is cut
 to one line and has many more pixels is shrunk; a page is looked at as it is.
+
+In such a picture pieces that stand beside one another are one line, too, be they as unlike in height and
+level as a large first digit and small ones behind it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.glyphs import GlyphSettings, TextLine, box_around, find_lines
+from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around, find_lines
 from edgedigits.ink import Ink, InkSettings, find_ink
 
 _HEIGHT = 100
@@ -31,21 +34,49 @@ def find_writing(
 ) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
     """Return a picture (uint8, H×W grey or H×W×3 BGR), shrunk where that helps, its ink and its lines."""
     height, width = image.shape[:2]
-    if height > _HIGHEST and width >= _SLENDER * height:
+    slender = width >= _SLENDER * height
+    if height > _HIGHEST and slender:
         size = (round(width * _HEIGHT / height), _HEIGHT)
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         found = find_ink(small, ink)
         lines = find_lines(found, glyphs)
-        if _is_one_line(lines):
-            return small, found, lines
+        if _is_one_line(lines, _HEIGHT):
+            return small, found, _joined(lines, glyphs.line_gap)
     found = find_ink(image, ink)
-    return image, found, find_lines(found, glyphs)
+    lines = find_lines(found, glyphs)
+    if slender and len(lines) > 1 and _is_one_line(lines, len(found.mask)):
+        lines = _joined(lines, glyphs.line_gap)
+    return image, found, lines
 
 
-def _is_one_line(lines: Sequence[TextLine]) -> bool:
-    """Return whether one line fills a picture of `_HEIGHT`, and all else stands on its level."""
-    boxes = [box_around([glyph.box for glyph in line.glyphs]) for line in lines]
+def _is_one_line(lines: Sequence[TextLine], height: int) -> bool:
+    """Return whether one line fills a picture of this height, and all else stands on its level."""
+    boxes = [_box(line) for line in lines]
     if not boxes:
         return False
-    _, top, _, height = max(boxes, key=lambda box: box[2] * box[3])
-    return height >= _FILLS * _HEIGHT and all(top <= y + h / 2 <= top + height for _, y, _, h in boxes)
+    _, top, _, tall = max(boxes, key=lambda box: box[2] * box[3])
+    return tall >= _FILLS * height and all(top <= y + h / 2 <= top + tall for _, y, _, h in boxes)
+
+
+def _joined(lines: Sequence[TextLine], gap: float) -> list[TextLine]:
+    """Return lines on one level with those no farther apart than `gap` heights made one, left to right."""
+    groups: list[list[TextLine]] = []
+    for line in sorted(lines, key=lambda line: _box(line)[0]):
+        x, _, _, h = _box(line)
+        before = [_box(other) for other in groups[-1]] if groups else []
+        end = max((left + w for left, _, w, _ in before), default=-np.inf)
+        if x - end <= gap * max([h, *(tall for *_, tall in before)]):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return [group[0] if len(group) == 1 else _one(group) for group in groups]
+
+
+def _one(lines: Sequence[TextLine]) -> TextLine:
+    glyphs = sorted((glyph for line in lines for glyph in line.glyphs), key=lambda glyph: glyph.box[0])
+    marks = dict.fromkeys(mark for line in lines for mark in line.marks)
+    return TextLine(tuple(glyphs), tuple(marks), max(line.left_out for line in lines))
+
+
+def _box(line: TextLine) -> Box:
+    return box_around([glyph.box for glyph in line.glyphs])

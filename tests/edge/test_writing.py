@@ -10,6 +10,8 @@ from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
 from edgedigits.demo import digits
+from edgedigits.glyphs import find_lines
+from edgedigits.ink import find_ink
 from edgedigits.writing import find_writing
 
 
@@ -51,3 +53,16 @@ def test_only_what_is_cut_to_one_line_is_shrunk() -> None:
     two = np.concatenate([large, large])
     for picture in (strip("208"), lone, two, paper(400, 900)):
         assert find_writing(picture)[0] is picture
+
+
+def test_pieces_beside_one_another_are_one_line() -> None:
+    """A first digit so large that small ones stand on no level with it; far columns stay apart."""
+    image = np.full((100, 200), 225, np.uint8)
+    cv2.line(image, (30, 4), (22, 96), 40, 4, cv2.LINE_AA)
+    for x, tall in ((56, 17), (90, 17), (126, 24)):
+        cv2.ellipse(image, (x, 95 - tall), (12, tall), 0, 0, 360, 40, 3, cv2.LINE_AA)
+    assert len(find_lines(find_ink(image))) == 2
+    (line,) = find_writing(image)[2]
+    assert [glyph.box[2] > 20 for glyph in line.glyphs] == [False, True, True, True]
+    wide = np.concatenate([image, np.full((100, 400), 225, np.uint8), image], axis=1)
+    assert len(find_writing(wide)[2]) == 2
