@@ -25,6 +25,8 @@ class RingSettings:
     """The enclosed paper is so high …"""
     narrowest: float = 0.08
     """… and so wide."""
+    within_paper: float = 0.05
+    """Ink that the paper encloses in turn is no more than this part of it: a face has eyes, a wheel a hub."""
     within: float = 0.65
     """So much of the enclosed paper lies in the part whose ring it is. 0…1."""
     height: float = 0.7
@@ -74,6 +76,11 @@ def find_rings(
     rings = []
     for k in enclosed:
         hole = (labels[1:-1, 1:-1] == k).view(np.uint8)
+        outline, _ = cv2.findContours(hole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        filled = cv2.drawContours(hole.copy(), outline, -1, 1, cv2.FILLED)
+        area = np.count_nonzero(hole)
+        if np.count_nonzero(filled) > (1 + settings.within_paper) * area:
+            continue
         stroke = np.asarray(cv2.dilate(hole, disk), np.uint8)
         own = np.asarray(ink * stroke, np.uint8)
         x, y, w, h = cv2.boundingRect((own > INKED // 2).view(np.uint8))

@@ -51,11 +51,17 @@ def find_writing(
 
 def _is_one_line(lines: Sequence[TextLine], height: int) -> bool:
     """Return whether one line fills a picture of this height, and all else stands on its level."""
-    boxes = [_box(line) for line in lines]
-    if not boxes:
+    if not lines:
         return False
-    _, top, _, tall = max(boxes, key=lambda box: box[2] * box[3])
-    return tall >= _FILLS * height and all(top <= y + h / 2 <= top + tall for _, y, _, h in boxes)
+    main = max(lines, key=lambda line: _box(line)[2] * _box(line)[3])
+    _, top, wide, tall = _box(main)
+    # Writing leaves more paper free than it covers; a slate on a sheet is no line of writing.
+    inked = sum(np.count_nonzero(glyph.ink) for glyph in main.glyphs)
+    return bool(
+        tall >= _FILLS * height
+        and inked <= 0.5 * wide * tall
+        and all(top <= y + h / 2 <= top + tall for _, y, _, h in map(_box, lines))
+    )
 
 
 def _joined(lines: Sequence[TextLine], gap: float) -> list[TextLine]:

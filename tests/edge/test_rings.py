@@ -73,6 +73,17 @@ def test_paper_that_is_not_enclosed_is_no_ring() -> None:
     assert find_rings(ink, [], 59.0) == []
 
 
+def test_what_has_ink_in_its_midst_is_no_ring() -> None:
+    """A face has eyes; a speck of dirt is not much."""
+    ink = np.zeros((80, 80), np.uint8)
+    cv2.circle(ink, (40, 40), 36, 255, 5, cv2.LINE_AA)
+    ink[38, 40] = 255
+    assert len(find_rings(ink, [], 80.0)) == 1
+    for x in (28, 52):
+        cv2.circle(ink, (x, 34), 6, 255, -1)
+    assert find_rings(ink, [], 80.0) == []
+
+
 @pytest.fixture(scope="module")
 def reader() -> Reader:
     return Reader(way="glyph")
