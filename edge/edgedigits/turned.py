@@ -28,7 +28,10 @@ class TurnedSettings:
     better: float = 1.0
     """What reads so well upside down stands upside down: the ratio of the probabilities of the best
     texts, for all lines together. Chosen on the tuning part of the cheque amounts."""
-    leading_zero: float = 3.0
+    comparable: float = 0.25
+    """What reads so well upside down (the same ratio, of one line) is held against what the strip says by
+    itself as it stands: where the glyphs agreed, the line is surer than any reading upside down could be."""
+    leading_zero: float = 2.0
     """Numbers seldom begin with 0: a text that does counts as so much less probable than one that doesn't."""
     surely_upright: float = 0.5
     """Where this ratio is so low, the paper is upright, and no further line is looked at."""
@@ -51,7 +54,7 @@ class TurnedSettings:
     """A line with fewer digits says nothing about being upside down; one with more is in no column."""
 
 
-OF_GLYPHS = TurnedSettings(better=1.1, lone=math.inf, leading_zero=2.0, beyond_doubt=math.inf)
+OF_GLYPHS = TurnedSettings(better=1.1, comparable=math.inf, lone=math.inf, beyond_doubt=math.inf)
 """The same where glyphs are turned one by one, and a lone one is taken as it stands: chosen there, too."""
 
 ReadTurned = Callable[[Sequence[int], int], tuple[str, float]]
@@ -170,8 +173,11 @@ def _upside_down(
 def _gain(read: ReadTurned, k: int, line: Line, settings: TurnedSettings) -> float:
     """Return the logarithm of how much more probable the line with number `k` is upside down."""
     text, turned = read([k], 2)
+    straight = line.confidence
+    if turned >= settings.comparable * straight:
+        straight = min(straight, read([k], 0)[1])
     turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
-    return math.log(max(turned, _NEVER) / max(line.confidence, _NEVER))
+    return math.log(max(turned, _NEVER) / max(straight, _NEVER))
 
 
 def _is_surely_upright(text: str) -> bool:
