@@ -24,7 +24,9 @@ _HEIGHT = 100
 _HIGHEST = 128
 """… and that it is higher than before."""
 _SLENDER = 1.5
-"""So many times as wide as high is a picture of one line, or more."""
+"""So many times as wide as high is a picture of one line, or more …"""
+_MORE_SLENDER = 2.0
+"""… and one that is shrunk to find out: no page or frame of a camera is (16:9 are 1.8)."""
 _FILLS = 0.45
 """The line is as high as this part of the picture, or more."""
 
@@ -35,7 +37,7 @@ def find_writing(
     """Return a picture (uint8, H×W grey or H×W×3 BGR), shrunk where that helps, its ink and its lines."""
     height, width = image.shape[:2]
     slender = width >= _SLENDER * height
-    if height > _HIGHEST and slender:
+    if height > _HIGHEST and width >= _MORE_SLENDER * height:
         size = (round(width * _HEIGHT / height), _HEIGHT)
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         found = find_ink(small, ink)
