@@ -86,6 +86,18 @@ def test_one_rejected_digit_refuses_the_line() -> None:
     assert not decode_line(digits, [], RejectRule(0.8, 0.1)).accepted
 
 
+def test_a_line_that_can_be_cut_otherwise_is_less_sure() -> None:
+    digits = [Digit("3", 0.9, BOX, ()), Digit("5", 0.9, BOX, ())]
+    assert decode_line(digits, [], RULE).confidence == pytest.approx(0.81)
+    assert decode_line(digits, [], RULE, [("35", 0.95)]).confidence == pytest.approx(0.81)
+    rivalled = decode_line(digits, [], RULE, [("35", 0.4), ("8", 0.35)])
+    assert 0.4 < rivalled.confidence < 0.81
+    # Ink that is left unexplained counts in full.
+    torn = decode_line(digits, [], RULE, [("35", 0.95)], complete=0.1)
+    assert torn.confidence == pytest.approx(0.081)
+    assert torn.readings == (("35", pytest.approx(0.095)),)
+
+
 def test_a_line_needs_digits() -> None:
     with pytest.raises(ValueError, match="at least one"):
         decode_line([], [], RULE)
