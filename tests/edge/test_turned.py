@@ -15,7 +15,7 @@ import pytest
 from edgedigits.decode import RejectRule, refuse_turned
 from edgedigits.frames import Frame
 from edgedigits.outputs import JsonLines, Table
-from edgedigits.page import Box, Line, Page
+from edgedigits.page import Box, Digit, Line, Page
 from edgedigits.reader import READING_WAYS, Reader, ReadingWay
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import StripReader
@@ -139,6 +139,30 @@ def test_a_high_column_is_not_searched_for_a_line_on_its_side(monkeypatch: pytes
         boxes = [[(10, 30 * k, 20, 24)] for k in range(count)]
         assert turned_by(strips_turned(strips, grey, boxes), [(line, each) for each in boxes]) == 0
         assert len(asked) == looks
+
+
+def test_a_line_is_held_against_its_own_strip_and_looked_at_only_where_that_can_matter() -> None:
+    digits = tuple(Digit(label, 0.99, (20 * k, 0, 18, 24), ()) for k, label in enumerate("601"))
+
+    def turned(text: str, confidence: float, straight: float, turned: float) -> tuple[int, list[int]]:
+        """Return what is found of a line so sure, its strip saying so much either way, and the looks."""
+        line = Line(text, text, confidence, True, (0, 0, 60, 24), digits)
+        looks: list[int] = []
+
+        def read(lines: Sequence[int], turns: int) -> tuple[str, float]:
+            looks.append(turns)
+            return (text, straight) if turns == 0 else (text[::-1], turned)
+
+        return turned_by(read, [(line, [digit.box for digit in digits])]), looks
+
+    # The glyphs made the line surer than the strip is of anything.
+    assert turned("681", 0.95, 0.6, 0.8) == (180, [2, 0])
+    assert turned("681", 0.95, 0.9, 0.8) == (0, [2, 0])
+    # What is read far worse upside down is upright; what could not be read better is not looked at, but that a
+    # number begins with 0 speaks against it.
+    assert turned("681", 0.95, 0.9, 0.1) == (0, [2])
+    assert turned("681", 0.99, 0.6, 0.8) == (0, [])
+    assert turned("081", 0.99, 0.6, 0.8) == (180, [2, 0])
 
 
 def test_outputs_say_why() -> None:
