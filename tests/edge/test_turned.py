@@ -158,8 +158,8 @@ def test_a_line_is_held_against_its_own_strip_and_looked_at_only_where_that_can_
     # The glyphs made the line surer than the strip is of anything.
     assert turned("681", 0.95, 0.6, 0.8) == (180, [2, 0])
     assert turned("681", 0.95, 0.9, 0.8) == (0, [2, 0])
-    # What is read far worse upside down is upright; what could not be read better is not looked at, but that a
-    # number begins with 0 speaks against it.
+    # What is read far worse upside down is upright; what could not be read better is not looked at.
+    # But a number that begins with 0 is.
     assert turned("681", 0.95, 0.9, 0.1) == (0, [2])
     assert turned("681", 0.99, 0.6, 0.8) == (0, [])
     assert turned("081", 0.99, 0.6, 0.8) == (180, [2, 0])
