@@ -101,7 +101,8 @@ def stages(
         Stage(f"picture, {page.size[0]} x {page.size[1]}, looked at as {width} x {height}", _bgr(image)),
         *([] if sheet is None else [Stage("the sheet on the desk, flattened", _bgr(sheet.picture))]),
         Stage(
-            f"flattened: contrast with the paper; {ink.polarity} ink", _bgr(255 - ink.contrast)
+            f"flattened, {ink.contrast.shape[1]} x {ink.contrast.shape[0]}: contrast with the paper; "
+            f"{ink.polarity} ink", _bgr(255 - ink.contrast)
         ),
         Stage(_ink_caption(ink), _drawn_ink(ink)),
         Stage("lines removed: orange is rule, frame, edge or dirt; blue a mark", _kept(ink, lines)),

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.ink import Ink, lift_frame, lift_rules
+from edgedigits.ink import SLENDER, Ink, InkSettings, lift_frame, lift_rules
 
 Box = tuple[int, int, int, int]
 
@@ -215,7 +215,7 @@ class _Components:
         for i in np.flatnonzero(~drop & ~large & (across > 0.4)):
             within = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
             large[i] = np.count_nonzero(within & high) >= 3
-        if height <= _STRIP_HEIGHT and width >= 1.5 * height:
+        if height <= InkSettings.strip_height and width >= SLENDER * height:
             # On a picture cut to one line what is slender and slants is a 1 that is as high, and no frame.
             large &= (2.5 * w >= h) | (fill > 0.5)
         if len(self.members) == 1 and min(height, width) < 40:
@@ -481,8 +481,6 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
-_STRIP_HEIGHT = 200
-"""A picture no higher than this may be cut to one line of writing. Pixels."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
 

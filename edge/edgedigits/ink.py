@@ -29,6 +29,8 @@ _WINDOWS = (1, 2, 4, 8)
 """Windows in which ink is told from paper, as multiples of the smallest."""
 _CUT_TO_A_DIGIT = 40
 """A picture with a side shorter than this is cut to one digit. Pixels."""
+SLENDER = 1.5
+"""A picture that is so many times as wide as high, or more, may be cut to one line of writing."""
 _PLAIN = 0.55
 """The skewness at which a window decides: no page, cheque or puzzle that we tune with is below it in the
 smallest, and half of all single digits that are 200 pixels high are."""
@@ -232,7 +234,7 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
         at = (runs & mask).view(np.bool_)
         count, labels = cv2.connectedComponents(runs)
         run, thin = labels[at], tall[at] == 0
-        if strip and width >= 1.5 * height:
+        if strip and width >= SLENDER * height:
             # What goes along a line of writing for most of its length may be as thick as the strokes.
             *_, stats, _ = cv2.connectedComponentsWithStats(runs)
             across = stats[:, cv2.CC_STAT_WIDTH] >= settings.long_rule * width

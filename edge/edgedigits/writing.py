@@ -17,16 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around, find_lines
-from edgedigits.ink import Ink, InkSettings, find_ink
+from edgedigits.ink import SLENDER, Ink, InkSettings, find_ink
 
 _HEIGHT = 100
 """Pixels that a picture cut to one line of writing is high when it was shrunk …"""
 _HIGHEST = 128
 """… and that it is higher than before."""
-_SLENDER = 1.5
-"""So many times as wide as high is a picture of one line, or more …"""
 _MORE_SLENDER = 2.0
-"""… and one that is shrunk to find out: no page or frame of a camera is (16:9 are 1.8)."""
+"""So many times as wide as high is what is shrunk to find out: no camera's frame is (16:9 are 1.8)."""
 _FILLS = 0.45
 """The line is as high as this part of the picture, or more."""
 
@@ -36,7 +34,6 @@ def find_writing(
 ) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
     """Return a picture (uint8, H×W grey or H×W×3 BGR), shrunk where that helps, its ink and its lines."""
     height, width = image.shape[:2]
-    slender = width >= _SLENDER * height
     if height > _HIGHEST and width >= _MORE_SLENDER * height:
         size = (round(width * _HEIGHT / height), _HEIGHT)
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -46,7 +43,7 @@ def find_writing(
             return small, found, _joined(lines, glyphs.line_gap)
     found = find_ink(image, ink)
     lines = find_lines(found, glyphs)
-    if slender and len(lines) > 1 and _is_one_line(lines, len(found.mask)):
+    if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, len(found.mask)):
         lines = _joined(lines, glyphs.line_gap)
     return image, found, lines
 

@@ -8,8 +8,10 @@ Everything goes through `Reader.read`, one thread. For sets of single digits a p
 one digit is found and it is the right one; `painted` are MNIST's test digits made ten times as large, as one
 paints a digit on a pad: bold, and filling the picture. For text lines: exact lines, character error rate
 (Levenshtein distance over the true length), and the share of lines that can be accepted, by confidence, while
-at most 1 % of the accepted ones are wrong. The floor is grey conversion, adaptive threshold and connected
-components on the same picture; ratios to it are medians within one run.
+at most 1 % of the accepted ones are wrong; of pictures of one line also `log p`, the mean natural logarithm
+of the probability, at least 0.001, that is told of the true text (nearer to 0 is better). The floor is grey
+conversion, adaptive threshold and connected components on the same picture; ratios to it are medians within
+one run.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import sys
 import time
@@ -116,6 +119,7 @@ def measure(reader: Reader, pictures: Iterator[Picture], one_line: bool) -> dict
     total = exact = characters = errors = 0
     rows: list[tuple[float, bool]] = []
     ours, least = [], []
+    told: list[float] = []
     taken = mistaken = 0
     for image, true in pictures:
         page = reader.read(image)
@@ -125,6 +129,8 @@ def measure(reader: Reader, pictures: Iterator[Picture], one_line: bool) -> dict
         least.append(min(milliseconds(floor, image) for _ in range(2)))
         read = guesses(page)
         if one_line:  # a picture of one line: what was read of it, in reading order
+            readings = dict(page.lines[0].readings) if len(page.lines) == 1 else {}
+            told.append(math.log(max(1e-3, readings.get(true[0], 0.0))))
             confidence = min((c for _, c in read), default=0.0)
             read = [("".join(text for text, _ in read), confidence)]
         read += [("", 0.0)] * (len(true) - len(read))
@@ -141,6 +147,7 @@ def measure(reader: Reader, pictures: Iterator[Picture], one_line: bool) -> dict
         "lines": total,
         "exact": exact / total,
         "cer": errors / characters,
+        **({"log_p": sum(told) / len(told)} if told else {}),
         "accepted_at_1_percent": accepted(rows, 0.01),
         "accepted": taken,
         "accepted_wrong": mistaken,
@@ -189,7 +196,7 @@ def main() -> int:
     )
     results = {}
     print(f"{options.model}, way {options.way}{', thorough' if options.thorough else ''}, one thread")
-    print(f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'at 1 %':>8}{'ms':>8}{'floors':>8}")
+    print(f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'log p':>8}{'at 1 %':>8}{'ms':>8}{'floors':>8}")
     for name in options.sets:
         one_line = name != "pages"
         if name in SINGLE:
@@ -201,6 +208,7 @@ def main() -> int:
         figures = results[name] = measure(reader, pictures, one_line)
         print(
             f"{name:<10}{figures['lines']:>7.0f}{figures['exact']:>8.3f}{figures['cer']:>8.3f}"
+            f"{figures.get('log_p', 0.0):>8.3f}"
             f"{figures['accepted_at_1_percent']:>8.3f}{figures['ms']:>8.2f}{figures['floors']:>8.1f}"
         )
         if options.max_error is not None:

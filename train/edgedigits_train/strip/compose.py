@@ -229,7 +229,7 @@ class Composer:
                 top = round(base + drop - glyph.shape[0] + _AROUND)
             else:
                 glyph, top = _sign(SIGNS[label - 10], base, hand, random)
-            # One in ten million is drawn wider than its sheet.
+            # About one in a million is drawn wider than its sheet.
             glyph = glyph[:_TALL, : sheet.shape[1]]
             top = int(np.clip(top, 0, _TALL - glyph.shape[0]))
             inked = glyph < 0.5
