@@ -208,7 +208,7 @@ def main() -> int:
         figures = results[name] = measure(reader, pictures, one_line)
         print(
             f"{name:<10}{figures['lines']:>7.0f}{figures['exact']:>8.3f}{figures['cer']:>8.3f}"
-            f"{figures.get('log_p', 0.0):>8.3f}"
+            f"{format(figures['log_p'], '.3f') if one_line else '':>8}"
             f"{figures['accepted_at_1_percent']:>8.3f}{figures['ms']:>8.2f}{figures['floors']:>8.1f}"
         )
         if options.max_error is not None:
