@@ -1,10 +1,10 @@
-"""The windows in a strip through which a second network looks at its characters, one by one.
+"""The characters of a strip, one by one: where they stand, and what is seen of each.
 
 What the strip network says of a text tells where its characters stand; each gets a cell, from half-way to
-the character before it to half-way to the next. The window shows the cell in its middle and something of
-the neighbours, all cells as wide as one another: what a wide 0 and a narrow 1 have alike is then at the same
-place, and a neighbour's strokes lie where no stroke of the character's own does. That is another view than
-the strip network's, so it errs elsewhere.
+the character before it to half-way to the next. A second network looks at them through windows. A window
+shows the cell in its middle and something of the neighbours, all cells as wide as one another: what a wide 0
+and a narrow 1 have alike is then at the same place, and a neighbour's strokes lie where no stroke of the
+character's own does. That is another view than the strip network's, so it errs elsewhere.
 
 Pure functions: nothing here knows of a model file. Training cuts its windows with them, too.
 """
@@ -29,6 +29,13 @@ _NARROWEST = 14.0
 """… and at least this, in pixels of the strip."""
 _REACH = 0.6
 """The first cell begins, and the last one ends, so many heights from the character's middle, at most."""
+
+_INK = 90
+"""What is brighter than this in a strip is ink."""
+_REST = 0.3
+"""What is at the edge of its cell, and less than this part of the largest piece, is a neighbour's …"""
+_SPECK = 12
+"""… and dirt what has fewer pixels."""
 
 Cell = tuple[float, float]
 """Where a character's cell begins and ends, in pixels along its strip."""
@@ -61,3 +68,22 @@ def window(strip: NDArray[np.uint8], cell: Cell) -> NDArray[np.uint8]:
     # Area resampling averages when shrinking; when enlarging, OpenCV's area mode would give blocks.
     mode = cv2.INTER_AREA if right - left >= SIDE else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(seen, (SIDE, SIDE), interpolation=mode), np.uint8)
+
+
+def ink_of(strip: NDArray[np.uint8], cell: Cell) -> NDArray[np.uint8]:
+    """Return the ink of a character alone: uint8, 40×W, bright, 0 where there is none.
+
+    `strip` is as `window` takes it. What reaches in from the neighbours, and what is too small to be a part
+    of a digit, is left out.
+    """
+    least = min(max(0, round(cell[0])), strip.shape[1] - 1)
+    seen = strip[:, least : max(least + 1, round(cell[1]))]
+    inked = (seen > _INK).view(np.uint8)
+    count, places, stats, _ = cv2.connectedComponentsWithStats(inked)
+    if count > 2:
+        areas = stats[:, cv2.CC_STAT_AREA]
+        begins, widths = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_WIDTH]
+        at_edge = (begins == 0) | (begins + widths == seen.shape[1])
+        small = areas < _REST * areas[1:].max()
+        inked[(small & (at_edge | (areas < _SPECK)))[places]] = 0
+    return np.asarray(seen * inked, np.uint8)

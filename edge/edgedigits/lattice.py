@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,14 @@ class Reading:
     text: str
     probability: float
     arcs: tuple[Arc, ...]
+
+
+def weighed(readings: Sequence[Reading], weights: Sequence[float]) -> list[Reading]:
+    """Return readings multiplied by weights (0 or more), best first; they still sum to what they did."""
+    products = [each.probability * weight for each, weight in zip(readings, weights, strict=True)]
+    scale = sum(each.probability for each in readings) / max(sum(products), 1e-300)
+    found = [replace(each, probability=p * scale) for each, p in zip(readings, products, strict=True)]
+    return sorted(found, key=lambda each: -each.probability)
 
 
 _State = list[Any]

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgedigits.lattice import Reading
+from edgedigits.lattice import Reading, weighed
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,4 @@ def weigh_readings(readings: Sequence[Reading], settings: PriorSettings = PriorS
     """
     own = replace(settings, weight=settings.weight * settings.of_glyphs)
     weights = [prior_weight(each.text, own) if each.text.isdigit() else 1.0 for each in readings]
-    weighed = [each.probability * weight for each, weight in zip(readings, weights, strict=True)]
-    scale = sum(each.probability for each in readings) / max(sum(weighed), 1e-300)
-    found = [replace(each, probability=p * scale) for each, p in zip(readings, weighed, strict=True)]
-    return sorted(found, key=lambda each: -each.probability)
+    return weighed(readings, weights)

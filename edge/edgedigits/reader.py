@@ -31,7 +31,8 @@ from edgedigits.errors import ModelError, PictureError
 from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, dark_on_light
-from edgedigits.lattice import Reading, best_readings
+from edgedigits.lattice import Reading, best_readings, weighed
+from edgedigits.likeness import LikenessSettings, consistencies
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
@@ -334,7 +335,8 @@ class Reader:
         readings = best_readings(*hypotheses.lattice())
         if hypotheses.lone:
             return readings  # one glyph is hardly a number of several digits, be it round or not
-        return weigh_readings(readings, expected_prior(expected.count, self._prior))
+        readings = weigh_readings(readings, expected_prior(expected.count, self._prior))
+        return _consistent(hypotheses, readings)
 
     def _line(
         self,
@@ -372,6 +374,24 @@ _STRIP = 2.0
 """A region so many times as wide as high has room for a second digit beside a lone one."""
 _FILLS = StripSettings.fills
 """A line as high as this part of the picture is all there is in it, and worth reading in both ways."""
+
+
+def _consistent(
+    hypotheses: LineHypotheses, readings: list[Reading], settings: LikenessSettings = LikenessSettings()
+) -> list[Reading]:
+    """Return readings weighed by how much alike what they take for the same digit looks, best first."""
+    if len(readings) < 2 or readings[0].probability >= settings.sure:
+        return readings
+    likely = settings.least * readings[0].probability
+    glyphs = {
+        each.text: list(zip(each.text, (arc.row for arc in each.arcs if arc.separator is None), strict=True))
+        for each in readings
+        if each.probability >= likely
+    }
+    found = consistencies(
+        glyphs, lambda rows: normalize_all([hypotheses.asked[row].ink for row in rows]), settings
+    )
+    return weighed(readings, [math.exp(settings.of_glyphs * found.get(each.text, 0.0)) for each in readings])
 
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:

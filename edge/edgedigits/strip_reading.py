@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.characters import cells_of
+from edgedigits.characters import cells_of, ink_of
 from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule, digit_at
+from edgedigits.likeness import LikenessSettings, consistencies
+from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Digit, Line
 from edgedigits.prior import PriorSettings, expected_prior, prior_weight
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, prepare
-from edgedigits.verifier import Verifier
+from edgedigits.verifier import PlacedText, Verifier, place_texts
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class StripSettings:
     longest: int = 30_000
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 5
-    """So many readings of a line are told."""
+    """So many readings of a line are told, and looked into again."""
     checked_beam: int = 100
     """Beginnings kept from step to step where the best text fails a check, and others are looked for."""
     lone_beam: int = 4
@@ -130,8 +132,8 @@ def region_of(
 class StripReader:
     """Reads strips with a sequence network; `rule` says what is not trusted.
 
-    Where there is a `verifier`, it has a say in which of a strip's readings is the best; so has the `prior`,
-    what numbers people write.
+    Where there is a `verifier`, it has a say in which of a strip's readings is the best; so have the `prior`,
+    what numbers people write, and the `likeness` of what a reading takes for the same digit.
     """
 
     def __init__(
@@ -141,9 +143,10 @@ class StripReader:
         verifier: Verifier | None = None,
         settings: StripSettings = StripSettings(),
         prior: PriorSettings = PriorSettings(),
+        likeness: LikenessSettings = LikenessSettings(),
     ) -> None:
         self.model, self.rule, self.verifier, self.settings = model, rule, verifier, settings
-        self.prior = prior
+        self.prior, self.likeness = prior, likeness
         labels = model.card.labels
         self._is_digit = [label.isdigit() and len(label) == 1 for label in labels]
 
@@ -232,19 +235,37 @@ class StripReader:
         The characters are looked at in the first look's strip, the one that is not made narrower.
         """
         known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
+        first = looks[0]
 
         def weigh(readings: Sequence[tuple[str, float]]) -> dict[str, float]:
             weights = {text: prior_weight(text, prior) for text, _ in readings}
-            if self.verifier is None or not readings:
+            if not readings:
                 return weights
             # No digits at all are nothing to look at.
             likely = _LIKELY * readings[0][1]
-            seen = [text for text, p in readings if text and p >= likely][: self.verifier.settings.readings]
+            seen = [text for text, p in readings if text and p >= likely][: self.settings.readings]
             spelt = {text: known.get(text) or self._spelt(text) for text in seen}
-            looked = self.verifier.weights(looks[0].strip, looks[0].answers, spelt)
+            placed = place_texts(first.answers, spelt, first.strip.shape[1])
+            if len(placed) > 1:
+                for text, nats in self._consistencies(first.strip, placed).items():
+                    weights[text] *= math.exp(self.likeness.of_strips * nats)
+            if self.verifier is None:
+                return weights
+            looked = self.verifier.weights(first.strip, placed)
             return {text: looked.get(text, self.verifier.unseen) * own for text, own in weights.items()}
 
         return weigh
+
+    def _consistencies(self, strip: NDArray[np.uint8], texts: Mapping[str, PlacedText]) -> dict[str, float]:
+        """Return how much more alike than usual the repeated digits of texts look."""
+        labels = self.model.card.labels
+        digits = {
+            name: [(labels[label], cell) for label, cell in text if self._is_digit[label]]
+            for name, text in texts.items()
+        }
+        return consistencies(
+            digits, lambda cells: normalize_all([ink_of(strip, cell) for cell in cells]), self.likeness
+        )
 
     def _spelt(self, text: str) -> Prefix:
         """Return digits as indices of labels."""

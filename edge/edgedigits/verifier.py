@@ -26,9 +26,33 @@ class VerifierSettings:
     weight: float = 0.2
     """Exponent of each character's probability beside that of the whole text."""
     least: float = 0.003
-    """No character is thought less probable."""
-    readings: int = 5
-    """So many readings of a strip are looked into; all others count as if one character were impossible."""
+    """No character is thought less probable; a reading that was not looked into has one like that."""
+
+
+PlacedText = list[tuple[int, Cell]]
+"""The characters of a text, as indices of the strip network's labels, and where each stands."""
+
+
+def place_texts(
+    log_probabilities: NDArray[np.floating], texts: Mapping[str, Prefix], width: int
+) -> dict[str, PlacedText]:
+    """Return texts of a strip, by their names, with the cells of their characters.
+
+    `log_probabilities` is what the strip network says of it, `texts` are indices of its labels, separators
+    too; `width` is the strip's, in pixels. A text that the strip has no room for is left out.
+    """
+    # Texts with as many characters have them in the same places, where the first of them has its own:
+    # what is looked at for one is then looked at for all.
+    firsts: dict[int, Prefix] = {}
+    for text in texts.values():
+        firsts.setdefault(len(text), text)
+    found = dict(zip(firsts, spans_of_all(log_probabilities, list(firsts.values())), strict=True))
+    placed = {}
+    for name, text in texts.items():
+        places = found[len(text)]
+        if places is not None:
+            placed[name] = list(zip(text, cells_of(places, width), strict=True))
+    return placed
 
 
 class Verifier:
@@ -42,31 +66,18 @@ class Verifier:
         # A separator is nobody's digit, and none of this network's business.
         self._columns = [own.index(label) if label.isdigit() and label in own else -1 for label in labels]
 
-    def weights(
-        self, strip: NDArray[np.uint8], log_probabilities: NDArray[np.floating], texts: Mapping[str, Prefix]
-    ) -> dict[str, float]:
+    def weights(self, strip: NDArray[np.uint8], texts: Mapping[str, PlacedText]) -> dict[str, float]:
         """Return by what the probability of each text is to be multiplied: 0…1.
 
-        `strip` is uint8, 40×W, as `strips.prepare` gives it, `log_probabilities` what the strip network says
-        of it, `texts` the texts, by their names, as indices of its labels, separators too. A text that the
-        strip has no room for, or that has no digits, has the weight `unseen`.
+        `strip` is uint8, 40×W, as `strips.prepare` gives it; `texts` are the texts, by their names, as
+        `place_texts` gives them. A text without digits has the weight `unseen`.
         """
         cells: dict[Cell, int] = {}
         asked: dict[str, list[tuple[int, int]]] = {}
-        # Texts with as many characters have them in the same places, where the first of them has its own:
-        # what is looked at for one is then looked at for all.
-        firsts: dict[int, Prefix] = {}
-        for text in texts.values():
-            firsts.setdefault(len(text), text)
-        found = dict(zip(firsts, spans_of_all(log_probabilities, list(firsts.values())), strict=True))
         for name, text in texts.items():
-            places = found[len(text)]
-            if places is None:
-                continue  # the strip has no room for it
-            digits = zip(text, cells_of(places, strip.shape[1]), strict=True)
             asked[name] = [
                 (cells.setdefault(cell, len(cells)), self._columns[label])
-                for label, cell in digits
+                for label, cell in text
                 if self._columns[label] >= 0
             ]
         if not cells:
@@ -75,7 +86,7 @@ class Verifier:
         least, weight = self.settings.least, self.settings.weight
         return {
             name: math.prod(max(rows[row][column], least) for row, column in asked[name]) ** weight
-            if asked.get(name)
+            if asked[name]
             else self.unseen
             for name in texts
         }

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgedigits.characters import SIDE, cells_of, window
+from edgedigits.characters import SIDE, cells_of, ink_of, window
 from edgedigits.ctc import best_texts
 from edgedigits.errors import ModelError
 from edgedigits.model import Model
@@ -18,7 +18,7 @@ from edgedigits.runtime import shipped_models
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Region
 from edgedigits.strips import HEIGHT, prepare
-from edgedigits.verifier import Verifier
+from edgedigits.verifier import Verifier, place_texts
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,20 @@ def test_beyond_the_ends_of_a_strip_there_is_paper() -> None:
     assert not window(strip, (60.0, 80.0)).any()
 
 
+def test_the_ink_of_a_character_is_its_own() -> None:
+    strip = np.zeros((HEIGHT, 60), np.uint8)
+    cv2.ellipse(strip, (30, 20), (8, 14), 0, 0, 360, 200, 3)
+    alone = strip[:, 20:42].copy()
+    strip[3:8, 15:22] = 220  # a neighbour's end
+    strip[36:38, 38:40] = 220  # a speck
+    strip[:, 20:42] = np.maximum(strip[:, 20:42], 60)  # paper that is not clean
+    assert np.array_equal(ink_of(strip, (20.0, 42.0)), alone)
+    # Cells of no width, beyond the ends, without ink.
+    for cell in ((59.8, 60.2), (-9.0, 0.2), (0.0, 10.0)):
+        assert not ink_of(strip, cell).any()
+        assert ink_of(strip, cell).shape[1] >= 1
+
+
 def test_the_right_text_outweighs_every_other_of_its_length(model: Model, strip: np.ndarray) -> None:
     reader = StripModel()
     answers = reader.log_probabilities(strip)
@@ -85,21 +99,24 @@ def test_the_right_text_outweighs_every_other_of_its_length(model: Model, strip:
         if digit != right[place]
     }
     verifier = Verifier(model, reader.card.labels)
-    weights = verifier.weights(strip, answers, {"right": right, **others})
+    weights = verifier.weights(strip, place_texts(answers, {"right": right, **others}, strip.shape[1]))
     assert weights.pop("right") > 0.9
     assert max(weights.values()) < 0.6
 
 
-def test_separators_are_not_looked_at_and_long_texts_are_not_believed(
+def test_separators_are_not_looked_at_and_texts_without_room_have_no_place(
     model: Model, strip: np.ndarray
 ) -> None:
     reader = StripModel()
     answers = reader.log_probabilities(strip)
     verifier = Verifier(model, reader.card.labels)
     dot = reader.card.labels.index(".")
-    weights = verifier.weights(strip, answers, {"dot": (dot,), "long": (1,) * 500, "right": (4, 0, 7, 1, 8)})
-    assert weights["dot"] == weights["long"] == verifier.unseen < weights["right"]
-    assert verifier.weights(strip, answers, {}) == {}
+    texts = {"dot": (dot,), "long": (1,) * 500, "right": (4, 0, 7, 1, 8)}
+    placed = place_texts(answers, texts, strip.shape[1])
+    assert placed.keys() == {"dot", "right"}
+    weights = verifier.weights(strip, placed)
+    assert weights["dot"] == verifier.unseen < weights["right"]
+    assert verifier.weights(strip, {}) == {}
 
 
 def test_models_for_characters_are_no_models_for_glyphs() -> None:

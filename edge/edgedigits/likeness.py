@@ -1,0 +1,102 @@
+"""Whether the digits of a line are written as one hand writes them.
+
+A hand writes its 4s alike. Where one reading of a line takes two glyphs for the same digit and another does
+not, how much they look alike is a reason to hold with one of them, and one that no network has which judges
+every glyph by itself (P. Sarkar and G. Nagy, "Style consistent classification of isogenous patterns", 2005).
+
+Pure functions: nothing here knows of a model file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from edgedigits.normalize import SIZE
+
+
+@dataclass(frozen=True)
+class LikenessSettings:
+    """How much it counts that digits look alike. Chosen on the tuning part of the cheque amounts."""
+
+    of_glyphs: float = 2.0
+    """Nats for a digit like others of its kind by 1 more than usual, where a line is read glyph by glyph."""
+    of_strips: float = 3.0
+    """The same where it is read as a strip."""
+    usual: float = 0.75
+    """Likeness that speaks neither for a reading nor against it."""
+    sure: float = 0.98
+    """A line of glyphs whose best reading is so probable is left as it is …"""
+    least: float = 0.01
+    """… and so is a reading that is less probable than the best by this factor."""
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+_TELLING = frozenset("023456789")
+"""One 1 is as like any other stroke as the next 1: it tells nothing."""
+_SIDE = SIZE // 2
+_HALVED = np.zeros((_SIDE, SIZE + 2), np.float32)
+for _row in range(_SIDE):
+    _HALVED[_row, 2 * _row : 2 * _row + 4] = np.array([1, 3, 3, 1], np.float32) / 8
+_HALVED = np.ascontiguousarray(_HALVED[:, 1:-1])
+"""Smooths along one direction, and takes every second value."""
+
+
+def likenesses(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how much each picture is like each other: float32, N×N, −1…1, 1 for the same.
+
+    `pictures` are glyphs as `normalize` centres them, uint8, N×28×28, N ≥ 1. The likeness is the correlation
+    of the pictures at half their size, the largest of those with one moved by a pixel or none.
+    """
+    count = len(pictures)
+    small = _HALVED @ pictures.astype(np.float32) @ _HALVED.T
+    around = np.pad(small, ((0, 0), (1, 1), (1, 1)))
+    moved = sliding_window_view(around, (_SIDE, _SIDE), axis=(1, 2)).reshape(count, 9, _SIDE * _SIDE)
+    moved = moved - moved.mean(axis=2, keepdims=True)
+    moved /= np.maximum(np.linalg.norm(moved, axis=2, keepdims=True), 1e-6)
+    found = (moved.reshape(count * 9, -1) @ moved[:, 4].T).reshape(count, 9, count).max(axis=1)
+    return np.asarray(np.maximum(found, found.T), np.float32)
+
+
+def consistencies(
+    texts: Mapping[str, Sequence[tuple[str, Key]]],
+    pictures: Callable[[list[Key]], NDArray[np.uint8]],
+    settings: LikenessSettings = LikenessSettings(),
+) -> dict[str, float]:
+    """Return for each text how much more alike than usual its repeated digits look: the sum over them.
+
+    `texts` are, by their names, the characters of a text, each with what names its picture; `pictures` gives
+    those (as `likenesses` takes them) for such names. A digit is compared with all others of its kind in its
+    text, and has the mean; a digit of which there is but one, and a 1, tell nothing: 0.
+    """
+    repeated = {name: list(_repeated(text)) for name, text in texts.items()}
+    keys = list(dict.fromkeys(key for kinds in repeated.values() for kind in kinds for key in kind))
+    if not keys:
+        return dict.fromkeys(texts, 0.0)
+    alike = likenesses(pictures(keys)).astype(float)
+    place = {key: number for number, key in enumerate(keys)}
+    found = {}
+    for name, kinds in repeated.items():
+        surplus = 0.0
+        for kind in kinds:
+            rows = [place[key] for key in kind]
+            among = alike[np.ix_(rows, rows)]
+            others = (among.sum() - np.trace(among)) / (len(rows) - 1)
+            surplus += float(others) - len(rows) * settings.usual
+        found[name] = surplus
+    return found
+
+
+def _repeated(text: Iterable[tuple[str, Key]]) -> Iterable[list[Key]]:
+    """Yield the names of the pictures of every digit that is there more than once."""
+    kinds: dict[str, list[Key]] = {}
+    for character, key in text:
+        if character in _TELLING:
+            kinds.setdefault(character, []).append(key)
+    return (kind for kind in kinds.values() if len(kind) > 1)
