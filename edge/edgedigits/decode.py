@@ -147,17 +147,23 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
     if of_glyphs is None or of_strip is None:
         return of_glyphs or of_strip
     readings = combine_readings(of_glyphs.readings, of_strip.readings)
-    text, confidence = readings[0]
-    saying = [line for line in (of_glyphs, of_strip) if line.readings[0][0] == text]
+    lines = (of_strip, of_glyphs)
+    # Both ways may have it second; one of them may then have its digits where the text has them.
+    shown = [reading for reading in readings if _can_say(lines, reading[0])]
+    text, confidence = shown[0]
+    readings = [shown[0], *(reading for reading in readings if reading is not shown[0])]
+    saying = [line for line in lines if line.readings[0][0] == text]
     if not saying:
-        # Both had it second; one of them may have its digits where the text has them.
-        alike = next((line for line in (of_strip, of_glyphs) if len(line.digits) == len(text)), None)
-        if alike is None:
-            return max(of_glyphs, of_strip, key=lambda line: line.confidence)
+        alike = next(line for line in lines if len(line.digits) == len(text))
         saying = [_saying(alike, readings, rule)]
     best = min(saying, key=lambda line: sum(digit.rejected for digit in line.digits))
     accepted = confidence >= rule.min_line_confidence and not any(digit.rejected for digit in best.digits)
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
+
+
+def _can_say(lines: Sequence[Line], text: str) -> bool:
+    """Return whether one of the lines says a text, or has a digit in each of its places."""
+    return any(line.readings[0][0] == text or len(line.digits) == len(text) for line in lines)
 
 
 def _saying(line: Line, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Line:

@@ -387,6 +387,7 @@ class _Components:
             return chains, []
         tall = np.array([_median(self.boxes[chain, 3]) for chain in chains])
         spans = np.array([self._span(chain) for chain in chains])
+        counts = np.array([len(chain) for chain in chains])
         digits, marks = [], []
         for k, chain in enumerate(chains):
             left, top, right, bottom = spans[k]
@@ -396,7 +397,10 @@ class _Components:
                 & (spans[:, 1] - 0.1 * tall < bottom)
                 & (top < spans[:, 3] + 0.35 * tall)
             )
-            if (beside & (tall[k] < self.settings.mark_height * tall)).any():
+            lower = beside & (tall[k] < self.settings.mark_height * tall)
+            if len(chain) >= _SEVERAL:  # a row of them beside a single stroke is what is written there
+                lower &= (tall[k] < _DOT * tall) | (counts > 1)
+            if lower.any():
                 marks.extend(chain)
             else:
                 digits.append(chain)
@@ -481,6 +485,9 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
+_SEVERAL = 3
+_DOT = 0.3
+"""So many pieces in a row, and so high beside their neighbour, are no dots."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
 

@@ -47,7 +47,11 @@ class Line:
     box: Box
     digits: tuple[Digit, ...]
     readings: tuple[tuple[str, float], ...] = ()
-    """The n best readings with their probabilities (0…1), best first, before any digit was rejected."""
+    """The n best readings with their probabilities (0…1), best first, before any digit was rejected.
+
+    Where two ways of reading have both second what is then the best, and neither has digits in as many
+    places, the first is the best of those that one of them has digits for.
+    """
     turned: int = 0
     """By how many degrees clockwise the paper seems to lie turned, 0, 90, 180 or 270. Where it is not 0, the
     line reads as well or better the other way up, and is not accepted."""

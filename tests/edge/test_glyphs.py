@@ -93,6 +93,16 @@ def test_separators_are_marks() -> None:
     assert [mark.text for mark in sorted(line.marks, key=lambda m: m.box[0])] == [".", "-"]
 
 
+def test_a_row_of_small_digits_beside_a_swung_first_one_is_no_row_of_dots() -> None:
+    image = write(paper(), "681", (120, 185), size=2.2)
+    cv2.line(image, (40, 190), (100, 60), (20, 20, 20), 4)
+    assert sum(counts(image)) == 4
+    dots = cv2.line(paper(), (40, 190), (100, 60), (20, 20, 20), 4)
+    for x in (120, 150, 180):
+        cv2.circle(dots, (x, 180), 9, (20, 20, 20), -1)
+    assert counts(dots) == [1]
+
+
 def test_rules_frames_and_the_desk_are_no_text() -> None:
     image = write(paper(300, 640), "2468", (60, 160))
     cv2.line(image, (0, 190), (639, 192), (60, 60, 60), 2)

@@ -329,6 +329,19 @@ def test_what_both_readers_have_second_is_told_with_its_own_digits() -> None:
     assert "?" in doubtful.text
 
 
+def test_what_neither_reader_has_digits_for_is_told_behind_what_one_has() -> None:
+    """128 is likelier than either's best, but nobody can say where its three digits stand."""
+    one = line_of(("1200", 0.5), ("128", 0.45))
+    other = line_of(("12", 0.4), ("128", 0.35))
+    for both in (combine_lines(one, other, RULE), combine_lines(other, one, RULE)):
+        assert both is not None
+        assert both.text == both.readings[0][0] in ("1200", "12")
+        assert both.readings[1][0] == "128"
+        assert both.confidence == both.readings[0][1] < 0.05
+        assert not both.accepted
+        assert len(both.digits) == len(both.text)
+
+
 def test_readings_are_probabilities_best_first() -> None:
     told = combine_readings([("1", 0.6), ("7", 0.4)], [("7", 0.9)])
     assert told[0][0] == "7"
