@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edgedigits.cuts import CutSettings, find_cuts, parts_between
 from edgedigits.glyphs import Box, Cluster, Glyph, TextLine, box_around, find_clusters
-from edgedigits.lattice import Arc, LatticeSettings, glyph_labels
+from edgedigits.lattice import Arc, LatticeSettings, Reading, glyph_labels
 from edgedigits.rings import RingSettings, find_rings, rings_of
 
 
@@ -71,6 +71,8 @@ class LineHypotheses:
     ) -> None:
         self.line = line
         self.asked: list[Asked] = []
+        self.readings: list[Reading] | None = None
+        """The line's readings, best first, once they are known."""
         self._characters, self._can_doubt = characters, can_doubt
         self._has_zero = any(label == _ZERO for _, label in characters)
         self._settings, self._cuts, self._lattice, self._rings = settings, cuts, lattice, rings

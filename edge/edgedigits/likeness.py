@@ -55,8 +55,8 @@ def likenesses(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     of the pictures at half their size, the largest of those with one moved by a pixel or none.
     """
     count = len(pictures)
-    small = _HALVED @ pictures.astype(np.float32) @ _HALVED.T
-    around = np.pad(small, ((0, 0), (1, 1), (1, 1)))
+    around = np.zeros((count, _SIDE + 2, _SIDE + 2), np.float32)
+    around[:, 1:-1, 1:-1] = _HALVED @ pictures.astype(np.float32) @ _HALVED.T
     moved = sliding_window_view(around, (_SIDE, _SIDE), axis=(1, 2)).reshape(count, 9, _SIDE * _SIDE)
     moved = moved - moved.mean(axis=2, keepdims=True)
     moved /= np.maximum(np.linalg.norm(moved, axis=2, keepdims=True), 1e-6)

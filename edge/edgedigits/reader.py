@@ -331,12 +331,14 @@ class Reader:
                 part.probabilities = row
 
     def _readings(self, hypotheses: LineHypotheses, expected: Expected) -> list[Reading]:
-        """Return the readings of a line's glyphs, best first."""
-        readings = best_readings(*hypotheses.lattice())
-        if hypotheses.lone:
-            return readings  # one glyph is hardly a number of several digits, be it round or not
-        readings = weigh_readings(readings, expected_prior(expected.count, self._prior))
-        return _consistent(hypotheses, readings)
+        """Return the readings of a line's glyphs, best first; found once, for what was expected first."""
+        if hypotheses.readings is None:
+            readings = best_readings(*hypotheses.lattice())
+            if not hypotheses.lone:  # one glyph is hardly a number of several digits, be it round or not
+                readings = weigh_readings(readings, expected_prior(expected.count, self._prior))
+                readings = _consistent(hypotheses, readings)
+            hypotheses.readings = readings
+        return hypotheses.readings
 
     def _line(
         self,
