@@ -179,10 +179,8 @@ class LineHypotheses:
             prior = -settings.cut_cost * part.cost - (settings.touching_cost if part.cost > 0.5 else 0.0)
             if stop - start < steps and alone:
                 prior -= settings.alone_cost
-            relative = height / self._tall
-            beyond = max(0.0, settings.lowest - relative, relative - settings.highest) / 0.25
             self.asked.append(Asked(part.ink, box))
-            self._add(len(self.asked) - 1, start, stop, prior - settings.height_cost * beyond**2)
+            self._add(len(self.asked) - 1, start, stop, prior)
             for number, beside in rings_of(part, rings, self._rings):
                 if number not in row_of:
                     x, y, width, height = rings[number].box
@@ -219,8 +217,12 @@ class LineHypotheses:
             return ()
         probabilities = self.asked[row].probabilities
         assert probabilities is not None
+        _, _, width, height = self.asked[row].box
+        # Alone, a glyph may as well be wide.
+        size = None if self.lone else (width / height, height / self._tall)
         if row in self._zeros:
             zero = [(k, label) for k, label in self._characters if label == _ZERO]
-            return glyph_labels(probabilities, zero, False, self._lattice)
+            return glyph_labels(probabilities, zero, False, self._lattice, size)
         stands_alone = row < len(self._of_glyph)
-        return glyph_labels(probabilities, self._characters, stands_alone and self._can_doubt, self._lattice)
+        refusable = stands_alone and self._can_doubt
+        return glyph_labels(probabilities, self._characters, refusable, self._lattice, size)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from edgedigits.lattice import Arc, LatticeSettings, best_readings, glyph_labels
+from edgedigits.lattice import Arc, LatticeSettings, Reading, best_readings, glyph_labels, weighed
 
 BOX = (0, 0, 10, 20)
 CHARACTERS = [(k, str(k)) for k in range(10)]
@@ -80,6 +80,44 @@ def test_what_is_no_text_counts_only_for_a_glyph_on_its_own() -> None:
     probabilities = np.array([0.1] + [0.0] * 9 + [0.9])
     assert dict(glyph_labels(probabilities, CHARACTERS, True))["?"] == pytest.approx(math.log(0.9))
     assert "?" not in dict(glyph_labels(probabilities, CHARACTERS, False))
+
+
+def test_a_digit_of_an_unusual_size_is_less_likely() -> None:
+    probabilities = np.array([0.0, 0.55, 0, 0, 0, 0, 0, 0.45, 0, 0, 0])
+    probabilities[0] = 1e-3
+
+    def told(size: tuple[float, float] | None) -> dict[str, float]:
+        labels = glyph_labels(probabilities, CHARACTERS, False, size=size)
+        assert [p for _, p in labels] == sorted((p for _, p in labels), reverse=True)
+        return dict(labels)
+
+    plain = told(None)
+    assert plain == told((0.4, 1.0)) == told((0.8, 0.9))
+    wide, wider, low = told((1.1, 1.0)), told((1.5, 1.0)), told((0.4, 0.5))
+    for label in "17":
+        assert wider[label] < wide[label] < plain[label]
+        assert low[label] < plain[label]
+    # A 0 may be as wide as high, and is often small.
+    assert plain["0"] == told((1.1, 0.65))["0"]
+    assert low["0"] - plain["0"] > low["1"] - plain["1"]
+
+
+def test_sizes_are_known_of_digits_alone() -> None:
+    letters = [(0, "a"), (1, "b")]
+    probabilities = np.array([0.7, 0.3])
+    assert glyph_labels(probabilities, letters, False, size=(3.0, 0.2)) == glyph_labels(
+        probabilities, letters, False
+    )
+
+
+def test_readings_are_weighed_and_sum_to_what_they_did() -> None:
+    readings = [Reading("12", 0.6, ()), Reading("17", 0.3, ())]
+    found = weighed(readings, [0.25, 1.0])
+    assert [(each.text, each.probability) for each in found] == [
+        ("17", pytest.approx(0.6)),
+        ("12", pytest.approx(0.3)),
+    ]
+    assert weighed([], []) == []
 
 
 def test_a_long_line_stays_bounded() -> None:
