@@ -39,6 +39,10 @@ class TurnedSettings:
     """Where the only line with more digits is read so surely, and begins with no 0, next to nothing can read
     better, and it is not looked at turned. For that, two of 213 strips of the tuning part that are accepted
     at first, laid upside down, are no longer found out."""
+    believed: float = 0.6
+    """Digits that can hardly stand upside down tell of the paper where the line is read so surely: with 0, a
+    page upside down is taken to be upright for an unsure line with a 4 and a 7 in it. Chosen as `better` is
+    (`tests/bench/bench_turned.py`)."""
     most_lines: int = 3
     """So many lines of a picture are looked at, those with the most digits."""
     as_good: float = 0.6
@@ -157,7 +161,7 @@ def _upside_down(
         return False
     gain, surely = 0.0, math.log(settings.surely_upright)
     for k, line in accepted:
-        if _is_surely_upright(line.text):
+        if line.confidence >= settings.believed and _is_surely_upright(line.text):
             return False
         gain += _gain(read, k, line, settings)
         if gain <= surely:
