@@ -247,8 +247,11 @@ class StripReader:
             spelt = {text: known.get(text) or self._spelt(text) for text in seen}
             placed = place_texts(first.answers, spelt, first.strip.shape[1])
             if len(placed) > 1:
-                for text, nats in self._consistencies(first.strip, placed).items():
-                    weights[text] *= math.exp(self.likeness.of_strips * nats)
+                found = self._consistencies(first.strip, placed)
+                # That things look alike does not make them writing: nothing becomes likelier than it was.
+                most = max(0.0, *found.values())
+                for text, nats in found.items():
+                    weights[text] *= math.exp(self.likeness.of_strips * (nats - most))
             if self.verifier is None:
                 return weights
             looked = self.verifier.weights(first.strip, placed)
