@@ -114,7 +114,7 @@ _OTHER_WAYS = 0.3
 are right in 92 of 100 cases of the tuning part of the cheque amounts, with 0.3 in 85."""
 _UNHEARD = 0.001
 """What is thought of a text that a reader does not list among its best."""
-_GLYPH_WEIGHT = 0.55
+_GLYPH_WEIGHT = 0.6
 """How much the glyph way counts beside the strip way, as an exponent; chosen on the tuning part of the cheque
 amounts (`tests/bench/bench_reading.py --sets cheques --way auto --thorough`)."""
 
