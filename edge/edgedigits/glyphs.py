@@ -398,7 +398,8 @@ class _Components:
                 & (top < spans[:, 3] + 0.35 * tall)
             )
             lower = beside & (tall[k] < self.settings.mark_height * tall)
-            if len(chain) >= _SEVERAL:  # a row of them beside a single stroke is what is written there
+            if len(chain) >= _SEVERAL:
+                # Beside a single stroke a row of pieces is what is written there, if they are no dots.
                 lower &= (tall[k] < _DOT * tall) | (counts > 1)
             if lower.any():
                 marks.extend(chain)
@@ -486,8 +487,9 @@ class _Components:
 
 
 _SEVERAL = 3
+"""So many pieces are a row."""
 _DOT = 0.3
-"""So many pieces in a row, and so high beside their neighbour, are no dots."""
+"""A dot beside a single stroke is lower than this, in heights of the stroke."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
 

@@ -218,8 +218,8 @@ class LineHypotheses:
         probabilities = self.asked[row].probabilities
         assert probabilities is not None
         _, _, width, height = self.asked[row].box
-        # Alone, a glyph may as well be wide.
-        size = None if self.lone else (width / height, height / self._tall)
+        # Alone, a glyph may as well be wide; what is cut out of it is no lower for that.
+        size = (0.0 if self.lone else width / height), height / self._tall
         if row in self._zeros:
             zero = [(k, label) for k, label in self._characters if label == _ZERO]
             return glyph_labels(probabilities, zero, False, self._lattice, size)

@@ -35,7 +35,7 @@ class LatticeSettings:
     alone_cost: float = 1.0
     """For a part of a line's only glyph, where that is no wider than high."""
     low_cost: float = 5.0
-    """For a digit lower, by its line, than nearly all of its kind (times the logarithm of how much)."""
+    """For what is lower, by its line, than one in twenty of its kind (times the logarithm of how much)."""
     wide_cost: float = 4.0
     """For a digit wider, by its height, than one in six of its kind (times the logarithm of how much)."""
     separator: float = 0.8
@@ -135,16 +135,17 @@ the digits rightly read in the tuning part of the cheque amounts."""
 
 
 _LOW = 0.8
-_LOW_ZERO = 0.6
-"""Height by the line's that one in twenty digits of a kind falls short of. Zeros are written smaller."""
+_LOW_OTHER = 0.6
+"""Height by the line's that one in twenty of a kind falls short of. Zeros and some letters are smaller."""
 
 
 def _unusual(label: str, size: tuple[float, float] | None, settings: LatticeSettings) -> float:
-    """Return what a digit of such a size costs, in nats."""
-    if size is None or label not in _WIDE:
+    """Return what a character of such a size costs, in nats."""
+    if size is None:
         return 0.0
-    wider = math.log(max(1.0, size[0] / _WIDE[label]))
-    lower = math.log(max(1.0, (_LOW_ZERO if label == "0" else _LOW) / size[1]))
+    wider = math.log(max(1.0, size[0] / _WIDE.get(label, math.inf)))
+    least = _LOW if label in _WIDE and label != "0" else _LOW_OTHER
+    lower = math.log(max(1.0, least / size[1]))
     return settings.wide_cost * wider + settings.low_cost * lower
 
 

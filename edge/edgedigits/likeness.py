@@ -9,6 +9,7 @@ Pure functions: nothing here knows of a model file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,16 +25,18 @@ from edgedigits.normalize import SIZE
 class LikenessSettings:
     """How much it counts that digits look alike. Chosen on the tuning part of the cheque amounts."""
 
-    of_glyphs: float = 2.0
-    """Nats for a digit like others of its kind by 1 more than usual, where a line is read glyph by glyph."""
-    of_strips: float = 3.0
-    """The same where it is read as a strip."""
+    weight: float = 2.0
+    """Nats for a digit like others of its kind by 1 more than usual. With 3, two strips of 535 more are read,
+    but fewer lines whose digits are by as many hands."""
     usual: float = 0.75
     """Likeness that speaks neither for a reading nor against it."""
+    most: float = 1.0
+    """However much less alike than another reading's, a reading's digits count for no more than so much: in a
+    long line much adds up, and it may be of several hands."""
     sure: float = 0.98
     """A line of glyphs whose best reading is so probable is left as it is …"""
     least: float = 0.01
-    """… and so is a reading that is less probable than the best by this factor."""
+    """… and what is less probable than its best reading by this factor is not looked into."""
 
 
 Key = TypeVar("Key", bound=Hashable)
@@ -91,6 +94,20 @@ def consistencies(
             surplus += float(others) - len(rows) * settings.usual
         found[name] = surplus
     return found
+
+
+def weights_of(
+    consistent: Mapping[str, float], best: float, settings: LikenessSettings = LikenessSettings()
+) -> dict[str, float]:
+    """Return by what the probability of each text is to be multiplied: 1 or less.
+
+    `consistent` is what `consistencies` gave, `best` the largest surplus that others have. That things look
+    alike does not make them writing, so nothing becomes likelier than it was.
+    """
+    return {
+        name: math.exp(settings.weight * min(0.0, max(-settings.most, surplus - best)))
+        for name, surplus in consistent.items()
+    }
 
 
 def _repeated(text: Iterable[tuple[str, Key]]) -> Iterable[list[Key]]:

@@ -32,7 +32,7 @@ from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, dark_on_light
 from edgedigits.lattice import Reading, best_readings, weighed
-from edgedigits.likeness import LikenessSettings, consistencies
+from edgedigits.likeness import LikenessSettings, consistencies, weights_of
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
@@ -393,7 +393,8 @@ def _consistent(
     found = consistencies(
         glyphs, lambda rows: normalize_all([hypotheses.asked[row].ink for row in rows]), settings
     )
-    return weighed(readings, [math.exp(settings.of_glyphs * found.get(each.text, 0.0)) for each in readings])
+    weights = weights_of(found, max(found.values()), settings)
+    return weighed(readings, [weights.get(each.text, 1.0) for each in readings])
 
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:

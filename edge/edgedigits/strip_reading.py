@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgedigits.characters import cells_of, ink_of
 from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule, digit_at
-from edgedigits.likeness import LikenessSettings, consistencies
+from edgedigits.likeness import LikenessSettings, consistencies, weights_of
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Digit, Line
 from edgedigits.prior import PriorSettings, expected_prior, prior_weight
@@ -182,8 +182,9 @@ class StripReader:
         if expected.check is not None and not expected.check(self._raw(best.text)):
             passing = self._passing(looks, self._constraint(expected), [text for text, _ in told])
             weights = weigh(passing)
-            told += [(text, mean * weights[text] / whole) for text, mean in passing]
-            told.sort(key=lambda reading: -reading[1])
+            # They were found when others were not wanted: the best of all stays the best.
+            also = [(text, min(probability, mean * weights[text] / whole)) for text, mean in passing]
+            told = [told[0], *sorted([*told[1:], *also], key=lambda reading: -reading[1])]
         strip, back = look.strip, look.back
         places = spans(look.answers, best.text)
         boxes = back.boxes(_boxes(strip, places), grey.shape)
@@ -236,6 +237,18 @@ class StripReader:
         """
         known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
         first = looks[0]
+        before: dict[str, PlacedText] = {}
+
+        def alike(placed: dict[str, PlacedText]) -> dict[str, float]:
+            """Return what comes of how much alike digits look, in comparison to the texts asked for first."""
+            if not before:
+                before.update(placed)
+            together = {**before, **placed}
+            if len(together) < 2:
+                return dict.fromkeys(placed, 1.0)
+            found = self._consistencies(first.strip, together)
+            best = max(found[text] for text in before)
+            return weights_of({text: found[text] for text in placed}, best, self.likeness)
 
         def weigh(readings: Sequence[tuple[str, float]]) -> dict[str, float]:
             weights = {text: prior_weight(text, prior) for text, _ in readings}
@@ -246,12 +259,8 @@ class StripReader:
             seen = [text for text, p in readings if text and p >= likely][: self.settings.readings]
             spelt = {text: known.get(text) or self._spelt(text) for text in seen}
             placed = place_texts(first.answers, spelt, first.strip.shape[1])
-            if len(placed) > 1:
-                found = self._consistencies(first.strip, placed)
-                # That things look alike does not make them writing: nothing becomes likelier than it was.
-                most = max(0.0, *found.values())
-                for text, nats in found.items():
-                    weights[text] *= math.exp(self.likeness.of_strips * (nats - most))
+            for text, weight in alike(placed).items():
+                weights[text] *= weight
             if self.verifier is None:
                 return weights
             looked = self.verifier.weights(first.strip, placed)

@@ -101,6 +101,9 @@ def test_a_row_of_small_digits_beside_a_swung_first_one_is_no_row_of_dots() -> N
     for x in (120, 150, 180):
         cv2.circle(dots, (x, 180), 9, (20, 20, 20), -1)
     assert counts(dots) == [1]
+    # Beside a number, as its lesser part, such a row is none of its own.
+    write(image := write(paper(), "41", (40, 180), size=5), "681", (210, 185), size=1.7)
+    assert counts(image) == [2]
 
 
 def test_rules_frames_and_the_desk_are_no_text() -> None:

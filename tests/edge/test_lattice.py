@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 
+from edgedigits.glyphs import Glyph, TextLine
+from edgedigits.hypotheses import LineHypotheses
 from edgedigits.lattice import Arc, LatticeSettings, Reading, best_readings, glyph_labels, weighed
 
 BOX = (0, 0, 10, 20)
@@ -102,12 +104,30 @@ def test_a_digit_of_an_unusual_size_is_less_likely() -> None:
     assert low["0"] - plain["0"] > low["1"] - plain["1"]
 
 
-def test_sizes_are_known_of_digits_alone() -> None:
+def test_of_other_characters_only_very_small_ones_are_less_likely() -> None:
     letters = [(0, "a"), (1, "b")]
     probabilities = np.array([0.7, 0.3])
-    assert glyph_labels(probabilities, letters, False, size=(3.0, 0.2)) == glyph_labels(
-        probabilities, letters, False
-    )
+    plain = glyph_labels(probabilities, letters, False)
+    assert glyph_labels(probabilities, letters, False, size=(3.0, 0.65)) == plain
+    small = dict(glyph_labels(probabilities, letters, False, size=(1.0, 0.3)))
+    assert all(small[label] < p - 1 for label, p in plain)
+
+
+@pytest.mark.parametrize(("wide", "likelier"), [(26, "50"), (12, "10")])
+def test_in_a_line_a_wide_1_is_less_likely_than_alone(wide: int, likelier: str) -> None:
+    """Two pieces of ink, of which the network says 1 or 5 of one and 0 of the other."""
+    ink = np.full((20, wide), 255, np.uint8)
+    round_ink = np.full((20, 18), 255, np.uint8)
+    glyphs = (Glyph((0, 0, wide, 20), ink), Glyph((wide + 12, 0, 18, 20), round_ink))
+    hypotheses = LineHypotheses(TextLine(glyphs, ()), CHARACTERS, True)
+    said = ({"1": 0.55, "5": 0.45}, {"0": 1.0})
+    for glyph, labels in zip(hypotheses.glyphs(), said, strict=True):
+        glyph.probabilities = np.array([labels.get(str(k), 0.0) for k in range(10)] + [0.0], np.float32)
+    for part in hypotheses.parts():
+        part.probabilities = np.array([0.0] * 10 + [1.0], np.float32)
+        if part.box == (0, 0, wide, 20):
+            part.probabilities = np.array([0, 0.55, 0, 0, 0, 0.45, 0, 0, 0, 0, 0], np.float32)
+    assert best_readings(*hypotheses.lattice())[0].text == likelier
 
 
 def test_readings_are_weighed_and_sum_to_what_they_did() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
+from edgedigits.ctc import Hypothesis
 from edgedigits.lattice import Reading, best_readings
-from edgedigits.likeness import LikenessSettings, consistencies, likenesses
+from edgedigits.likeness import LikenessSettings, consistencies, likenesses, weights_of
 from edgedigits.normalize import normalize
 from edgedigits.prior import PriorSettings
-from edgedigits.strips import prepare
-from edgedigits.verifier import place_texts
+from edgedigits.strip_reading import Region
 
 
 def shape(*points: tuple[int, int], closed: bool = False) -> np.ndarray:
@@ -112,15 +113,48 @@ def test_of_equally_likely_readings_of_glyphs_the_one_that_takes_likes_for_likes
 
 
 def test_of_equally_likely_readings_of_a_strip_the_one_that_takes_likes_for_likes_is_best(
-    paper: np.ndarray,
+    paper: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strips = Reader(way="strip").strips
-    strip = prepare(paper)
-    spelt = {text: tuple(int(digit) for digit in text) for text in TEXTS}
-    placed = place_texts(strips.model.log_probabilities(strip), spelt, strip.shape[1])
-    found = strips._consistencies(strip, placed)
-    assert max(found, key=found.__getitem__) == "4474"
-    assert found["4474"] > max(nats for text, nats in found.items() if text != "4474") + 0.2
+    def equally_likely(*given: Any) -> list[Hypothesis]:
+        return [Hypothesis(tuple(map(int, text)), 0.24) for text in TEXTS]
+
+    monkeypatch.setattr("edgedigits.strip_reading.best_texts", equally_likely)
+    reader = Reader(way="strip", character_model=None, prior=PriorSettings(weight=0))
+    line = reader.strips.read(paper, Region((paper.shape[1] / 2, 28), paper.shape[1], 56))
+    assert line is not None
+    assert line.readings[0][0] == "4474"
+    assert line.readings[0][1] > 1.2 * line.readings[1][1]
+
+
+def test_nothing_becomes_likelier_and_nothing_impossible() -> None:
+    settings = LikenessSettings()
+    weights = weights_of({"like": 0.4, "less": 0.1, "unlike": -300.0}, 0.4)
+    assert weights["like"] == 1
+    assert weights["less"] == pytest.approx(math.exp(-0.3 * settings.weight))
+    assert weights["unlike"] == pytest.approx(math.exp(-settings.most * settings.weight))
+    assert weights_of({"later": 0.9}, 0.4) == {"later": 1.0}
+
+
+def test_a_long_line_by_many_hands_keeps_what_the_networks_say(
+    data_set: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each digit is unlike the others of its kind; that makes no reading better that has fewer of them."""
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+    row = np.hstack([mnist.test_images[k] for k in range(100, 140)])
+    grey = np.full((56, 2 * row.shape[1]), 225, np.uint8)
+    grey -= (0.6 * cv2.resize(row, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
+    strips = Reader(way="strip", character_model=None, prior=PriorSettings(weight=0)).strips
+    region = Region((grey.shape[1] / 2, 28), grey.shape[1], 56)
+    weighed = strips.read(grey, region)
+    monkeypatch.setattr(strips, "likeness", LikenessSettings(weight=0))
+    plain = strips.read(grey, region)
+    assert weighed is not None
+    assert plain is not None
+    assert len(plain.readings[0][0]) == 40
+    likely = [text for text, p in plain.readings if p > 0.1 * plain.readings[0][1]]
+    assert weighed.readings[0][0] in likely
 
 
 def test_a_sure_reading_is_left_as_it_is(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +163,17 @@ def test_a_sure_reading_is_left_as_it_is(paper: np.ndarray, monkeypatch: pytest.
     (line,) = Reader(way="glyph").read(paper, upright=True).lines
     assert line.readings[0][1] > LikenessSettings().sure
     assert not asked
+
+
+def test_readings_of_a_line_are_found_once(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the paper's turn is looked into, too, with the digits of the best."""
+    found = []
+
+    def counted(*given: Any) -> list[Reading]:
+        found.append(best_readings(*given))
+        return found[-1]
+
+    monkeypatch.setattr("edgedigits.reader.best_readings", counted)
+    (line,) = Reader(way="glyph").read(paper).lines
+    assert line.accepted
+    assert len(found) == 1

@@ -67,7 +67,7 @@ def test_turned_strips_are_refused_and_said_to_be_turned(
 def test_upright_strips_are_let_be(reader: Reader, strips: list[np.ndarray]) -> None:
     before, after = read(reader, strips, upright=True), read(reader, strips)
     assert accepting(before) >= 40
-    assert accepting(after) >= accepting(before) - 2
+    assert accepting(after) >= 0.97 * accepting(before)
     for one, other in zip(before, after, strict=True):
         if not any(line.turned for line in other.lines):
             assert one.lines == other.lines
@@ -163,6 +163,25 @@ def test_a_line_is_held_against_its_own_strip_and_looked_at_only_where_that_can_
     assert turned("681", 0.95, 0.9, 0.1) == (0, [2])
     assert turned("681", 0.99, 0.6, 0.8) == (0, [])
     assert turned("081", 0.99, 0.6, 0.8) == (180, [2, 0])
+
+
+@pytest.mark.parametrize(("confidence", "found"), [(0.95, 0), (0.55, 180)])
+def test_only_a_line_that_is_read_surely_tells_by_its_digits_that_the_paper_is_upright(
+    confidence: float, found: int
+) -> None:
+    """Hardly any 4s and 7s upside down pass for a number; but are they 4s and 7s?"""
+
+    def line_of(text: str, confidence: float) -> Line:
+        digits = tuple(Digit(label, 0.99, (20 * k, 0, 18, 24), ()) for k, label in enumerate(text))
+        return Line(text, text, confidence, True, (0, 0, 60, 24), digits)
+
+    lines = [line_of("4796", confidence), line_of("689", 0.9)]
+
+    def read(numbers: Sequence[int], turns: int) -> tuple[str, float]:
+        (k,) = numbers
+        return (lines[k].text, 0.5) if turns == 0 else ("681", 0.9)
+
+    assert turned_by(read, [(line, [digit.box for digit in line.digits]) for line in lines]) == found
 
 
 def test_outputs_say_why() -> None:
