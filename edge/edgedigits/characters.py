@@ -30,7 +30,7 @@ _NARROWEST = 14.0
 _REACH = 0.6
 """The first cell begins, and the last one ends, so many heights from the character's middle, at most."""
 
-_INK = 90
+INK = 110
 """What is brighter than this in a strip is ink."""
 _REST = 0.3
 """What is at the edge of its cell, and less than this part of the largest piece, is a neighbour's …"""
@@ -78,7 +78,7 @@ def ink_of(strip: NDArray[np.uint8], cell: Cell) -> NDArray[np.uint8]:
     """
     least = min(max(0, round(cell[0])), strip.shape[1] - 1)
     seen = strip[:, least : max(least + 1, round(cell[1]))]
-    inked = (seen > _INK).view(np.uint8)
+    inked = (seen > INK).view(np.uint8)
     count, places, stats, _ = cv2.connectedComponentsWithStats(inked)
     if count > 2:
         areas = stats[:, cv2.CC_STAT_AREA]

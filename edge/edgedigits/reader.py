@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
+from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.decode import (
     RejectRule,
     Separator,
@@ -32,7 +33,6 @@ from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, dark_on_light
 from edgedigits.lattice import Reading, best_readings, weighed
-from edgedigits.likeness import LikenessSettings, consistencies, weights_of
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, Page
@@ -379,22 +379,20 @@ _FILLS = StripSettings.fills
 
 
 def _consistent(
-    hypotheses: LineHypotheses, readings: list[Reading], settings: LikenessSettings = LikenessSettings()
+    hypotheses: LineHypotheses, readings: list[Reading], settings: ConsistencySettings = ConsistencySettings()
 ) -> list[Reading]:
-    """Return readings weighed by how much alike what they take for the same digit looks, best first."""
+    """Return readings weighed by how alike what they take for the same digit looks, best first."""
     if len(readings) < 2 or readings[0].probability >= settings.sure:
         return readings
-    likely = settings.least * readings[0].probability
     glyphs = {
         each.text: list(zip(each.text, (arc.row for arc in each.arcs if arc.separator is None), strict=True))
         for each in readings
-        if each.probability >= likely
     }
     found = consistencies(
         glyphs, lambda rows: normalize_all([hypotheses.asked[row].ink for row in rows]), settings
     )
-    weights = weights_of(found, max(found.values()), settings)
-    return weighed(readings, [weights.get(each.text, 1.0) for each in readings])
+    weights = consistency_weights(found, max(found.values()), settings)
+    return weighed(readings, [weights[each.text] for each in readings])
 
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:

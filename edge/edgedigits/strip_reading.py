@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.characters import cells_of, ink_of
+from edgedigits.characters import INK, cells_of, ink_of
+from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, spans
 from edgedigits.decode import RejectRule, digit_at
-from edgedigits.likeness import LikenessSettings, consistencies, weights_of
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Digit, Line
 from edgedigits.prior import PriorSettings, expected_prior, prior_weight
@@ -133,7 +133,7 @@ class StripReader:
     """Reads strips with a sequence network; `rule` says what is not trusted.
 
     Where there is a `verifier`, it has a say in which of a strip's readings is the best; so have the `prior`,
-    what numbers people write, and the `likeness` of what a reading takes for the same digit.
+    what numbers people write, and `consistency`, how alike what a reading takes for the same digit looks.
     """
 
     def __init__(
@@ -143,10 +143,10 @@ class StripReader:
         verifier: Verifier | None = None,
         settings: StripSettings = StripSettings(),
         prior: PriorSettings = PriorSettings(),
-        likeness: LikenessSettings = LikenessSettings(),
+        consistency: ConsistencySettings = ConsistencySettings(),
     ) -> None:
         self.model, self.rule, self.verifier, self.settings = model, rule, verifier, settings
-        self.prior, self.likeness = prior, likeness
+        self.prior, self.consistency = prior, consistency
         labels = model.card.labels
         self._is_digit = [label.isdigit() and len(label) == 1 for label in labels]
 
@@ -248,7 +248,7 @@ class StripReader:
                 return dict.fromkeys(placed, 1.0)
             found = self._consistencies(first.strip, together)
             best = max(found[text] for text in before)
-            return weights_of({text: found[text] for text in placed}, best, self.likeness)
+            return consistency_weights({text: found[text] for text in placed}, best, self.consistency)
 
         def weigh(readings: Sequence[tuple[str, float]]) -> dict[str, float]:
             weights = {text: prior_weight(text, prior) for text, _ in readings}
@@ -276,7 +276,7 @@ class StripReader:
             for name, text in texts.items()
         }
         return consistencies(
-            digits, lambda cells: normalize_all([ink_of(strip, cell) for cell in cells]), self.likeness
+            digits, lambda cells: normalize_all([ink_of(strip, cell) for cell in cells]), self.consistency
         )
 
     def _spelt(self, text: str) -> Prefix:
@@ -456,7 +456,7 @@ def _boxes(
     The network answers in the middle of a character; between two of them the border is half-way, and the ink
     between the borders tells the rest.
     """
-    ink = (strip > 110).view(np.uint8)
+    ink = (strip > INK).view(np.uint8)
     found = []
     for least, most in cells_of(places, strip.shape[1]):
         x0, x1 = int(least), max(int(least) + 1, math.ceil(most))

@@ -59,7 +59,7 @@ def test_turned_strips_are_refused_and_said_to_be_turned(
     told = [line for page in after for line in page.lines if line.turned]
     assert not any(line.accepted for line in told)
     axis = (180,) if degrees == 180 else (90, 270)
-    assert sum(line.turned not in axis for line in told) <= 0.15 * len(told)
+    assert sum(line.turned not in axis for line in told) <= 0.1 * len(told)
     # … and which way, as clockwise turns of the paper.
     assert 2 * sum(line.turned == degrees for line in told) > len(told)
 
@@ -67,7 +67,7 @@ def test_turned_strips_are_refused_and_said_to_be_turned(
 def test_upright_strips_are_let_be(reader: Reader, strips: list[np.ndarray]) -> None:
     before, after = read(reader, strips, upright=True), read(reader, strips)
     assert accepting(before) >= 40
-    assert accepting(after) >= 0.97 * accepting(before)
+    assert accepting(after) >= accepting(before) - 2
     for one, other in zip(before, after, strict=True):
         if not any(line.turned for line in other.lines):
             assert one.lines == other.lines

@@ -1,7 +1,7 @@
-"""Whether the digits of a line are written as one hand writes them.
+"""Style consistency: whether what a reading takes for the same digit looks written by one hand.
 
 A hand writes its 4s alike. Where one reading of a line takes two glyphs for the same digit and another does
-not, how much they look alike is a reason to hold with one of them, and one that no network has which judges
+not, how similar they are is a reason to hold with one of them, and one that no network has which judges
 every glyph by itself (P. Sarkar and G. Nagy, "Style consistent classification of isogenous patterns", 2005).
 
 Pure functions: nothing here knows of a model file.
@@ -22,21 +22,19 @@ from edgedigits.normalize import SIZE
 
 
 @dataclass(frozen=True)
-class LikenessSettings:
+class ConsistencySettings:
     """How much it counts that digits look alike. Chosen on the tuning part of the cheque amounts."""
 
     weight: float = 2.0
     """Nats for a digit like others of its kind by 1 more than usual. With 3, two strips of 535 more are read,
     but fewer lines whose digits are by as many hands."""
     usual: float = 0.75
-    """Likeness that speaks neither for a reading nor against it."""
+    """Similarity that speaks neither for a reading nor against it."""
     most: float = 1.0
-    """However much less alike than another reading's, a reading's digits count for no more than so much: in a
-    long line much adds up, and it may be of several hands."""
+    """However much less similar than in another reading, a reading's digits count for no more than so much:
+    in a long line much adds up, and it may be by several hands."""
     sure: float = 0.98
-    """A line of glyphs whose best reading is so probable is left as it is …"""
-    least: float = 0.01
-    """… and what is less probable than its best reading by this factor is not looked into."""
+    """A line of glyphs whose best reading is so probable is left as it is."""
 
 
 Key = TypeVar("Key", bound=Hashable)
@@ -51,11 +49,11 @@ _HALVED = np.ascontiguousarray(_HALVED[:, 1:-1])
 """Smooths along one direction, and takes every second value."""
 
 
-def likenesses(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how much each picture is like each other: float32, N×N, −1…1, 1 for the same.
+def similarities(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how similar each picture is to each other: float32, N×N, −1…1, 1 for the same.
 
-    `pictures` are glyphs as `normalize` centres them, uint8, N×28×28, N ≥ 1. The likeness is the correlation
-    of the pictures at half their size, the largest of those with one moved by a pixel or none.
+    `pictures` are glyphs as `normalize` centres them, uint8, N×28×28, N ≥ 1. The similarity is the
+    correlation of the pictures at half their size, the largest of those with one moved by a pixel or none.
     """
     count = len(pictures)
     around = np.zeros((count, _SIDE + 2, _SIDE + 2), np.float32)
@@ -70,19 +68,20 @@ def likenesses(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 def consistencies(
     texts: Mapping[str, Sequence[tuple[str, Key]]],
     pictures: Callable[[list[Key]], NDArray[np.uint8]],
-    settings: LikenessSettings = LikenessSettings(),
+    settings: ConsistencySettings = ConsistencySettings(),
 ) -> dict[str, float]:
-    """Return for each text how much more alike than usual its repeated digits look: the sum over them.
+    """Return for each text how much more similar than usual its repeated digits are: the sum over them.
 
     `texts` are, by their names, the characters of a text, each with what names its picture; `pictures` gives
-    those (as `likenesses` takes them) for such names. A digit is compared with all others of its kind in its
-    text, and has the mean; a digit of which there is but one, and a 1, tell nothing: 0.
+    those (as `similarities` takes them) for such names. A digit is compared with all others of its kind in
+    its text, and has the mean; a digit of which there is but one, and a 1, tell nothing: 0. With n repeated
+    digits the sum lies between −n · (1 + usual) and n · (1 − usual).
     """
     repeated = {name: list(_repeated(text)) for name, text in texts.items()}
     keys = list(dict.fromkeys(key for kinds in repeated.values() for kind in kinds for key in kind))
     if not keys:
         return dict.fromkeys(texts, 0.0)
-    alike = likenesses(pictures(keys)).astype(float)
+    alike = similarities(pictures(keys)).astype(float)
     place = {key: number for number, key in enumerate(keys)}
     found = {}
     for name, kinds in repeated.items():
@@ -96,13 +95,13 @@ def consistencies(
     return found
 
 
-def weights_of(
-    consistent: Mapping[str, float], best: float, settings: LikenessSettings = LikenessSettings()
+def consistency_weights(
+    consistent: Mapping[str, float], best: float, settings: ConsistencySettings = ConsistencySettings()
 ) -> dict[str, float]:
-    """Return by what the probability of each text is to be multiplied: 1 or less.
+    """Return by what the probability of each text is to be multiplied: 0…1.
 
-    `consistent` is what `consistencies` gave, `best` the largest surplus that others have. That things look
-    alike does not make them writing, so nothing becomes likelier than it was.
+    `consistent` is what `consistencies` gave, `best` the largest of what it gave for the texts that these
+    compete with. That things look alike does not make them writing, so nothing becomes likelier than it was.
     """
     return {
         name: math.exp(settings.weight * min(0.0, max(-settings.most, surplus - best)))

@@ -1,4 +1,4 @@
-"""How much alike digits look, and what that says of the readings of a line."""
+"""How similar digits are, and what that says of the readings of a line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
+from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights, similarities
 from edgedigits.ctc import Hypothesis
 from edgedigits.lattice import Reading, best_readings
-from edgedigits.likeness import LikenessSettings, consistencies, likenesses, weights_of
 from edgedigits.normalize import normalize
 from edgedigits.prior import PriorSettings
 from edgedigits.strip_reading import Region
@@ -32,7 +32,7 @@ HOOK = shape((15, 10), (40, 10), (28, 50))
 
 
 def test_a_glyph_is_like_itself_and_less_like_others() -> None:
-    alike = likenesses(np.stack([SQUARE, WRITTEN_AGAIN, HOOK]))
+    alike = similarities(np.stack([SQUARE, WRITTEN_AGAIN, HOOK]))
     assert alike.shape == (3, 3)
     assert alike.dtype == np.float32
     assert np.allclose(np.diag(alike), 1, atol=1e-5)
@@ -43,11 +43,11 @@ def test_a_glyph_is_like_itself_and_less_like_others() -> None:
 
 def test_two_pixels_to_the_side_do_not_matter() -> None:
     moved = np.roll(SQUARE, (2, -2), (0, 1))
-    assert likenesses(np.stack([SQUARE, moved]))[0, 1] > 0.95
+    assert similarities(np.stack([SQUARE, moved]))[0, 1] > 0.95
 
 
 def test_a_picture_without_ink_is_like_nothing() -> None:
-    alike = likenesses(np.stack([SQUARE, np.zeros_like(SQUARE)]))
+    alike = similarities(np.stack([SQUARE, np.zeros_like(SQUARE)]))
     assert np.isfinite(alike).all()
     assert alike[0, 1] == 0
 
@@ -70,8 +70,8 @@ def test_the_same_digits_count_as_they_look_alike() -> None:
         "": [],
     }
     found = consistencies(texts, given)
-    alike = likenesses(np.stack([SQUARE, WRITTEN_AGAIN, HOOK]))
-    usual = LikenessSettings().usual
+    alike = similarities(np.stack([SQUARE, WRITTEN_AGAIN, HOOK]))
+    usual = ConsistencySettings().usual
     assert found["447"] == pytest.approx(2 * (alike[0, 1] - usual))
     assert found["477"] == pytest.approx(2 * (alike[1, 2] - usual))
     # Each with the mean of both others.
@@ -127,12 +127,12 @@ def test_of_equally_likely_readings_of_a_strip_the_one_that_takes_likes_for_like
 
 
 def test_nothing_becomes_likelier_and_nothing_impossible() -> None:
-    settings = LikenessSettings()
-    weights = weights_of({"like": 0.4, "less": 0.1, "unlike": -300.0}, 0.4)
+    settings = ConsistencySettings()
+    weights = consistency_weights({"like": 0.4, "less": 0.1, "unlike": -300.0}, 0.4)
     assert weights["like"] == 1
     assert weights["less"] == pytest.approx(math.exp(-0.3 * settings.weight))
     assert weights["unlike"] == pytest.approx(math.exp(-settings.most * settings.weight))
-    assert weights_of({"later": 0.9}, 0.4) == {"later": 1.0}
+    assert consistency_weights({"later": 0.9}, 0.4) == {"later": 1.0}
 
 
 def test_a_long_line_by_many_hands_keeps_what_the_networks_say(
@@ -148,7 +148,7 @@ def test_a_long_line_by_many_hands_keeps_what_the_networks_say(
     strips = Reader(way="strip", character_model=None, prior=PriorSettings(weight=0)).strips
     region = Region((grey.shape[1] / 2, 28), grey.shape[1], 56)
     weighed = strips.read(grey, region)
-    monkeypatch.setattr(strips, "likeness", LikenessSettings(weight=0))
+    monkeypatch.setattr(strips, "consistency", ConsistencySettings(weight=0))
     plain = strips.read(grey, region)
     assert weighed is not None
     assert plain is not None
@@ -161,7 +161,7 @@ def test_a_sure_reading_is_left_as_it_is(paper: np.ndarray, monkeypatch: pytest.
     asked = []
     monkeypatch.setattr("edgedigits.reader.consistencies", lambda *given: asked.append(given) or {})
     (line,) = Reader(way="glyph").read(paper, upright=True).lines
-    assert line.readings[0][1] > LikenessSettings().sure
+    assert line.readings[0][1] > ConsistencySettings().sure
     assert not asked
 
 
