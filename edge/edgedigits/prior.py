@@ -1,8 +1,9 @@
 """How likely a number is before anybody has looked at it.
 
 Numbers that people write are not evenly spread: more of them begin with a 1 than with a 9 (F. Benford, "The
-law of anomalous numbers", 1938), hardly any with a 0, and many are round. Where two readings of a line are
-nearly as good, that is a reason to hold with one of them.
+law of anomalous numbers", 1938), hardly any with a 0, and many are round; where separators stand among their
+digits, they part these into threes. Where two readings of a line are nearly as good, that is a reason to hold
+with one of them.
 
 Pure functions: nothing here knows of a model file or a picture.
 """
@@ -10,9 +11,11 @@ Pure functions: nothing here knows of a model file or a picture.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from edgedigits.glyphs import Box, Mark
 from edgedigits.lattice import Reading, weighed
 
 
@@ -32,6 +35,12 @@ class PriorSettings:
     """Share of numbers that end in a 0 …"""
     rounder: float = 0.5
     """… and of these, those with another 0 before it, and so on."""
+    ungrouped: float = 0.03
+    """Share of numbers with separators whose digits these do not part into threes …"""
+    hundredths: float = 0.3
+    """… and how many, for one that ends in three, end in two, as cents do …"""
+    by_chance: float = 0.5
+    """… where so many would do it by chance. Without separators nothing is thought of it."""
 
 
 def prior_weight(digits: str, settings: PriorSettings = PriorSettings()) -> float:
@@ -59,6 +68,25 @@ def prior_weight(digits: str, settings: PriorSettings = PriorSettings()) -> floa
     return float(ratio**settings.weight)
 
 
+_GROUPING = re.compile("[.,-]+")
+"""What parts thousands, or is taken for it: a dot that was drawn long looks like a dash."""
+
+
+def grouping_weight(raw: str, settings: PriorSettings = PriorSettings()) -> float:
+    """Return by what the probability of a text is to be multiplied for where its separators stand.
+
+    `raw` is the text with its separators. Of what has none among its digits, or others than dots, commas and
+    dashes, as a date may have, nothing is said: 1.
+    """
+    groups = _GROUPING.split(raw.strip(".,-=/:"))
+    if len(groups) == 1 or not all(map(str.isdigit, groups)):
+        return 1.0
+    first, *further, last = map(len, groups)
+    threes = first <= 3 and all(count == 3 for count in further)
+    share = {3: 1.0, 2: settings.hundredths}.get(last, settings.ungrouped) if threes else settings.ungrouped
+    return float((share / settings.by_chance) ** settings.weight)
+
+
 def expected_prior(count: tuple[int, int] | None, settings: PriorSettings) -> PriorSettings:
     """Return what is thought of numbers where `count` tells the fewest and the most digits.
 
@@ -69,12 +97,29 @@ def expected_prior(count: tuple[int, int] | None, settings: PriorSettings) -> Pr
     return replace(settings, weight=0) if named else settings
 
 
-def weigh_readings(readings: Sequence[Reading], settings: PriorSettings = PriorSettings()) -> list[Reading]:
+def weigh_readings(
+    readings: Sequence[Reading], marks: Sequence[Mark] = (), settings: PriorSettings = PriorSettings()
+) -> list[Reading]:
     """Return the readings of a line's glyphs with what is thought of numbers, best first.
 
-    Their probabilities sum to what they did. A reading that isn't all digits, as one with a `?`, is one of
-    many numbers, and nothing is thought of it.
+    `marks` are the line's separators beside those that are part of a reading. The probabilities sum to what
+    they did. A reading that isn't all digits, as one with a `?`, is one of many numbers, and nothing is
+    thought of it.
     """
     own = replace(settings, weight=settings.weight * settings.of_glyphs)
-    weights = [prior_weight(each.text, own) if each.text.isdigit() else 1.0 for each in readings]
+    weights = [
+        prior_weight(each.text, own) * grouping_weight(_raw(each, marks), own) if each.text.isdigit() else 1.0
+        for each in readings
+    ]
     return weighed(readings, weights)
+
+
+def _raw(reading: Reading, marks: Sequence[Mark]) -> str:
+    """Return a reading's text with its separators where they stand."""
+    labels = iter(reading.text)
+    pieces: list[tuple[Box, str]] = [(mark.box, mark.text) for mark in marks]
+    for arc in reading.arcs:
+        sign = next(labels) if arc.separator is None else arc.separator
+        pieces.append((arc.box, sign))
+    pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
+    return "".join(sign for _, sign in pieces)

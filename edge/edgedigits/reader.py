@@ -335,7 +335,8 @@ class Reader:
         if hypotheses.readings is None:
             readings = best_readings(*hypotheses.lattice())
             if not hypotheses.lone:  # one glyph is hardly a number of several digits, be it round or not
-                readings = weigh_readings(readings, expected_prior(expected.count, self._prior))
+                prior = expected_prior(expected.count, self._prior)
+                readings = weigh_readings(readings, hypotheses.line.marks, prior)
                 readings = _consistent(hypotheses, readings)
             hypotheses.readings = readings
         return hypotheses.readings

@@ -21,7 +21,7 @@ from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, spa
 from edgedigits.decode import RejectRule, digit_at
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Digit, Line
-from edgedigits.prior import PriorSettings, expected_prior, prior_weight
+from edgedigits.prior import PriorSettings, expected_prior, grouping_weight, prior_weight
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits.verifier import PlacedText, Verifier, place_texts
@@ -237,6 +237,7 @@ class StripReader:
         """
         known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
         first = looks[0]
+        grouping = self._grouping(looks, prior)
         before: dict[str, PlacedText] = {}
 
         def alike(placed: dict[str, PlacedText]) -> dict[str, float]:
@@ -251,7 +252,7 @@ class StripReader:
             return consistency_weights({text: found[text] for text in placed}, best, self.consistency)
 
         def weigh(readings: Sequence[tuple[str, float]]) -> dict[str, float]:
-            weights = {text: prior_weight(text, prior) for text, _ in readings}
+            weights = {text: prior_weight(text, prior) * grouping.get(text, 1.0) for text, _ in readings}
             if not readings:
                 return weights
             # No digits at all are nothing to look at.
@@ -267,6 +268,25 @@ class StripReader:
             return {text: looked.get(text, self.verifier.unseen) * own for text, own in weights.items()}
 
         return weigh
+
+    def _grouping(self, looks: Sequence[_Look], prior: PriorSettings) -> dict[str, float]:
+        """Return of texts by what their probabilities are to be multiplied for where separators stand.
+
+        A look may have a text with separators in several ways, each as probable as it says; of the looks that
+        have it the geometric mean counts.
+        """
+        means: dict[str, list[float]] = {}
+        for look in looks:
+            whole: dict[str, float] = {}
+            weighed: dict[str, float] = {}
+            for h in look.hypotheses:
+                text = self._text(h)
+                weight = grouping_weight(self._raw(h.text), prior)
+                whole[text] = whole.get(text, 0.0) + h.probability
+                weighed[text] = weighed.get(text, 0.0) + h.probability * weight
+            for text, probability in whole.items():
+                means.setdefault(text, []).append(weighed[text] / max(probability, _NOTHING))
+        return {text: statistics.geometric_mean(own) for text, own in means.items()}
 
     def _consistencies(self, strip: NDArray[np.uint8], texts: Mapping[str, PlacedText]) -> dict[str, float]:
         """Return how much more alike than usual the repeated digits of texts look."""
@@ -382,6 +402,7 @@ _UNHEARD = 0.001
 _LIKELY = 0.03
 """What is less probable than the best reading by this factor is not looked into further: of the tuning part
 no such reading becomes the best."""
+_NOTHING = 1e-30
 _NEVER = 1e-9
 """The same of one that a look does not list after a wide search."""
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.lattice import Reading
-from edgedigits.prior import PriorSettings, expected_prior, prior_weight, weigh_readings
+from edgedigits.glyphs import Mark
+from edgedigits.lattice import Arc, Reading
+from edgedigits.prior import PriorSettings, expected_prior, grouping_weight, prior_weight, weigh_readings
 from edgedigits.strip_reading import Expected, Region
 
 FULL = PriorSettings(weight=1)
@@ -41,6 +42,49 @@ def test_the_weight_is_an_exponent_and_nought_switches_it_off() -> None:
 @pytest.mark.parametrize("text", ["", "0", "9"])
 def test_less_than_two_digits_say_nothing(text: str) -> None:
     assert prior_weight(text, FULL) == 1
+
+
+def test_separators_part_thousands() -> None:
+    grouped = grouping_weight("1.234.567", FULL)
+    for raw in ("12.345", "123,456,-", "=1-234.", ".123.456"):
+        assert grouping_weight(raw, FULL) == grouped > 1
+    assert grouped > grouping_weight("1.234,50", FULL) > grouping_weight("58.2433", FULL)
+    for raw in ("1234.567", "1.23.456", "1.2345", ",1,2,3", "12.3456.-"):
+        assert grouping_weight(raw, FULL) == grouping_weight("58.2433", FULL) < 1
+    # Nothing is said of digits alone, of dates, and of what is not all digits.
+    for raw in ("1234567", "500.-", "", ".", "24/12/2026", "12:30", "1.2?4"):
+        assert grouping_weight(raw, FULL) == 1
+    assert grouping_weight("58.2433", PriorSettings(weight=0)) == 1
+    half = PriorSettings(weight=0.5)
+    assert grouping_weight("58.2433", half) == pytest.approx(grouping_weight("58.2433", FULL) ** 0.5)
+
+
+def test_readings_of_glyphs_are_weighed_by_where_their_separators_stand() -> None:
+    """Where a dot stands, as a mark or as a part of a reading, tells `13.370` from `13.3750`."""
+
+    def arcs(*pieces: tuple[int, str | None]) -> tuple[Arc, ...]:
+        return tuple(
+            Arc(k, k + 1, (left, 0, 10, 20), 0.0, k, (), sign) for k, (left, sign) in enumerate(pieces)
+        )
+
+    few = arcs((0, None), (20, None), (60, None), (80, None), (110, None))
+    more = arcs((0, None), (20, None), (60, None), (80, None), (95, None), (110, None))
+    readings = [Reading("133750", 0.5, more), Reading("13370", 0.4, few)]
+    settings = PriorSettings(weight=0.5, of_glyphs=1.0)
+
+    def ratio(marks: tuple[Mark, ...]) -> float:
+        told = {each.text: each.probability for each in weigh_readings(readings, marks, settings)}
+        assert math.fsum(told.values()) == pytest.approx(0.9)
+        return told["13370"] / told["133750"]
+
+    bare = ratio(())
+    better = grouping_weight("13.370", settings) / grouping_weight("13.3750", settings)
+    assert ratio((Mark(".", (40, 16, 4, 4)),)) == pytest.approx(bare * better)
+    # A mark behind the number parts nothing.
+    assert ratio((Mark(".", (140, 16, 4, 4)),)) == pytest.approx(bare)
+    dotted = [Reading(each.text, each.probability, (*each.arcs, *arcs((40, "."))[:1])) for each in readings]
+    told = {each.text: each.probability for each in weigh_readings(dotted, (), settings)}
+    assert told["13370"] / told["133750"] == pytest.approx(bare * better)
 
 
 def test_a_strip_that_could_be_two_numbers_is_the_likelier_one() -> None:
@@ -74,12 +118,12 @@ def test_a_strip_that_could_be_two_numbers_is_the_likelier_one() -> None:
 def test_readings_of_glyphs_are_weighed_and_keep_their_sum() -> None:
     readings = [Reading("12600", 0.5, ()), Reading("12000", 0.3, ()), Reading("1?000", 0.15, ())]
     settings = PriorSettings(weight=0.5, of_glyphs=2.0)
-    weighed = {each.text: each.probability for each in weigh_readings(readings, settings)}
+    weighed = {each.text: each.probability for each in weigh_readings(readings, settings=settings)}
     assert next(iter(weighed)) == "12000"
     assert math.fsum(weighed.values()) == pytest.approx(0.95)
     expected = prior_weight("12000", FULL) / prior_weight("12600", FULL)
     assert weighed["12000"] / weighed["12600"] == pytest.approx(0.3 / 0.5 * expected)
     # Nothing is thought of what is not all digits, nor of a number that has so many digits and no others.
     assert weighed["1?000"] / weighed["12600"] == pytest.approx(0.15 / 0.5 / prior_weight("12600", FULL))
-    assert weigh_readings(readings, expected_prior((5, 5), settings)) == readings
+    assert weigh_readings(readings, settings=expected_prior((5, 5), settings)) == readings
     assert weigh_readings([], settings) == []
