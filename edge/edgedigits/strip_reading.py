@@ -177,7 +177,7 @@ class StripReader:
             return None
         # The look that holds most of the text says where its characters stand.
         look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
-        best = next(h for h in look.hypotheses if self._text(h) == text)
+        best = look.hypotheses[look.texts.index(text)]
         told = readings[: self.settings.readings]
         if expected.check is not None and not expected.check(self._raw(best.text)):
             passing = self._passing(looks, self._constraint(expected), [text for text, _ in told])
@@ -235,7 +235,10 @@ class StripReader:
 
         The characters are looked at in the first look's strip, the one that is not made narrower.
         """
-        known = {self._text(h): h.text for look in reversed(looks) for h in reversed(look.hypotheses)}
+        known: dict[str, Prefix] = {}
+        for look in looks:
+            for text, hypothesis in zip(look.texts, look.hypotheses, strict=True):
+                known.setdefault(text, hypothesis.text)
         first = looks[0]
         grouping = self._grouping(looks, prior)
         before: dict[str, PlacedText] = {}
@@ -279,9 +282,8 @@ class StripReader:
         for look in looks:
             whole: dict[str, float] = {}
             weighed: dict[str, float] = {}
-            for h in look.hypotheses:
-                text = self._text(h)
-                weight = grouping_weight(self._raw(h.text), prior)
+            for text, h in zip(look.texts, look.hypotheses, strict=True):
+                weight = grouping_weight(self._raw(h.text), prior) if len(h.text) > len(text) else 1.0
                 whole[text] = whole.get(text, 0.0) + h.probability
                 weighed[text] = weighed.get(text, 0.0) + h.probability * weight
             for text, probability in whole.items():
@@ -319,7 +321,8 @@ class StripReader:
             back = _Back(back.matrix * [across, 1.0, 1.0])
         answers = self.model.log_probabilities(strip)
         hypotheses = best_texts(answers, 2 * self.settings.readings, constraint, beam)
-        return _Look(strip, back, answers, hypotheses, self._digits(hypotheses))
+        texts = [self._text(hypothesis) for hypothesis in hypotheses]
+        return _Look(strip, back, answers, hypotheses, texts, _summed(texts, hypotheses))
 
     def cut_out(self, grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back] | None:
         """Return a region as the network takes it, and the way back to the picture; None if too long."""
@@ -348,7 +351,7 @@ class StripReader:
         """Return the best texts within a constraint, those known left out, and their means; best first."""
         width = self.settings.checked_beam
         found = [best_texts(look.answers, 2 * self.settings.readings, constraint, width) for look in looks]
-        means = _means([self._digits(hypotheses) for hypotheses in found], _NEVER)
+        means = _means([_summed([self._text(h) for h in texts], texts) for texts in found], _NEVER)
         return [mean for mean in means if mean[0] not in known][: self.settings.readings]
 
     def _raw(self, prefix: Prefix) -> str:
@@ -357,14 +360,6 @@ class StripReader:
     def _text(self, hypothesis: Hypothesis) -> str:
         labels = self.model.card.labels
         return "".join(labels[k] for k in hypothesis.text if self._is_digit[k])
-
-    def _digits(self, hypotheses: list[Hypothesis]) -> list[tuple[str, float]]:
-        """Return the texts without their separators, each with the probability of all that say it."""
-        told: dict[str, float] = {}
-        for hypothesis in hypotheses:
-            text = self._text(hypothesis)
-            told[text] = told.get(text, 0.0) + hypothesis.probability
-        return sorted(((text, min(1.0, p)) for text, p in told.items()), key=lambda item: -item[1])
 
 
 @dataclass(frozen=True)
@@ -394,7 +389,10 @@ class _Look:
     back: _Back
     answers: NDArray[np.float32]
     hypotheses: list[Hypothesis]
+    texts: list[str]
+    """The digits of each."""
     readings: list[tuple[str, float]]
+    """Texts of digits, each with the probability of all hypotheses that say it, best first."""
 
 
 _UNHEARD = 0.001
@@ -405,6 +403,14 @@ no such reading becomes the best."""
 _NOTHING = 1e-30
 _NEVER = 1e-9
 """The same of one that a look does not list after a wide search."""
+
+
+def _summed(texts: Sequence[str], hypotheses: Sequence[Hypothesis]) -> list[tuple[str, float]]:
+    """Return texts, each once, with the probability of all hypotheses that say it, best first."""
+    told: dict[str, float] = {}
+    for text, hypothesis in zip(texts, hypotheses, strict=True):
+        told[text] = told.get(text, 0.0) + hypothesis.probability
+    return sorted(((text, min(1.0, p)) for text, p in told.items()), key=lambda item: -item[1])
 
 
 def _means(looks: Sequence[Sequence[tuple[str, float]]], unheard: float) -> list[tuple[str, float]]:
