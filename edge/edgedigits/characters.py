@@ -43,7 +43,11 @@ Cell = tuple[float, float]
 
 def cells_of(places: Sequence[tuple[int, int]], width: int) -> list[Cell]:
     """Return the cells of characters that stand at `places` (steps: first, last + 1) in a strip's width."""
-    middles = [STEP * (first + last) / 2 for first, last in places]
+    return cells_around([STEP * (first + last) / 2 for first, last in places], width)
+
+
+def cells_around(middles: Sequence[float], width: int) -> list[Cell]:
+    """Return the cells of characters with these middles, in pixels along a strip of some width."""
     borders = [(a + b) / 2 for a, b in itertools.pairwise(middles)]
     found = []
     for number, middle in enumerate(middles):

@@ -29,7 +29,7 @@ from edgedigits.page import Box, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.reader import Reader, boxes_in
 from edgedigits.sheet import find_sheet
-from edgedigits.strip_reading import Expected, region_of
+from edgedigits.strip_reading import Expected, cut_out, region_of
 from edgedigits.strips import HEIGHT, STEP
 from edgedigits.writing import find_writing
 
@@ -112,6 +112,7 @@ def stages(
     ]  # fmt: skip
     grey = dark_on_light(level, ink)
     for number, each in enumerate(hypotheses[: settings.most_lines], 1):
+        reader._readings(each, Expected(), (grey, ink))
         shown += _line_stages(number, each, reader, settings)
         if reader.wants_strip(each, (ink.contrast.shape[1], ink.contrast.shape[0])):
             shown += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
@@ -254,7 +255,7 @@ _ENLARGED = 4
 def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) -> list[Stage]:
     """Show a line as the strip network takes it, what that says at every step, and its characters again."""
     height, width = grey.shape
-    cut = reader.strips.cut_out(grey, region_of(boxes, (width, height)))
+    cut = cut_out(grey, region_of(boxes, (width, height)))
     if cut is None:
         return []
     strip, _ = cut

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.glyphs import Mark
 from edgedigits.page import REJECTED, Box
 
 
@@ -80,6 +81,20 @@ class Reading:
     text: str
     probability: float
     arcs: tuple[Arc, ...]
+
+
+def spelt(reading: Reading, marks: Sequence[Mark] = ()) -> list[tuple[Box, str]]:
+    """Return what stands in a line as it is read, digits and separators with their boxes, from left to right.
+
+    `marks` are the separators beside those that are part of the reading.
+    """
+    labels = iter(reading.text)
+    pieces: list[tuple[Box, str]] = [(mark.box, mark.text) for mark in marks]
+    for arc in reading.arcs:
+        sign = next(labels) if arc.separator is None else arc.separator
+        if sign:
+            pieces.append((arc.box, sign))
+    return sorted(pieces, key=lambda piece: piece[0][0] + piece[0][2] / 2)
 
 
 def weighed(readings: Sequence[Reading], weights: Sequence[float]) -> list[Reading]:

@@ -15,8 +15,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgedigits.glyphs import Box, Mark
-from edgedigits.lattice import Reading, weighed
+from edgedigits.glyphs import Mark
+from edgedigits.lattice import Reading, spelt, weighed
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,9 @@ def weigh_readings(
     thought of it.
     """
     own = replace(settings, weight=settings.weight * settings.of_glyphs)
-    weights = [
-        prior_weight(each.text, own) * grouping_weight(_raw(each, marks), own) if each.text.isdigit() else 1.0
-        for each in readings
-    ]
+    weights = []
+    for each in readings:
+        raw = "".join(sign for _, sign in spelt(each, marks))
+        known = each.text.isdigit()
+        weights.append(prior_weight(each.text, own) * grouping_weight(raw, own) if known else 1.0)
     return weighed(readings, weights)
-
-
-def _raw(reading: Reading, marks: Sequence[Mark]) -> str:
-    """Return a reading's text with its separators where they stand."""
-    labels = iter(reading.text)
-    pieces: list[tuple[Box, str]] = [(mark.box, mark.text) for mark in marks]
-    for arc in reading.arcs:
-        sign = next(labels) if arc.separator is None else arc.separator
-        pieces.append((arc.box, sign))
-    pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
-    return "".join(sign for _, sign in pieces)

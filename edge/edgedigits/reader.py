@@ -29,6 +29,7 @@ from edgedigits.decode import (
     weigh_surroundings,
 )
 from edgedigits.errors import ModelError, PictureError
+from edgedigits.glyph_verifier import GlyphVerifier
 from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, dark_on_light
@@ -43,7 +44,7 @@ from edgedigits.sheet import SheetSettings, find_sheet
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
-from edgedigits.verifier import Verifier
+from edgedigits.verifier import Verifier, VerifierSettings
 from edgedigits.writing import find_writing
 
 DEFAULT_MODEL = "compact-int8"
@@ -66,8 +67,8 @@ class Reader:
     `strip_model` likewise, for the strip way. `way` says how text lines are read: "glyph" by glyph, as one
     "strip" each, or "auto", which takes the strip way, too, where glyphs touch, overlap or are in doubt, and
     where a line fills its picture. (A model for strips given as `model` is one for `strip_model`, and reads
-    everything.) `character_model`, likewise, has a say in the strip way: it looks at the characters that were
-    read there, one by one; None is none.
+    everything.) `character_model`, likewise, has a say where a line is a strip, and on the way "glyph": it
+    looks at the characters that were read, one by one, in their places; None is none.
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
     agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips.
@@ -116,6 +117,11 @@ class Reader:
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
         self._can_doubt = len(self._characters) < len(labels)
         self._strips: StripReader | None = None
+        self._verifier: GlyphVerifier | None = None
+        if way == "glyph" and character_model is not None and self._reads_digits:
+            self._verifier = _open_verifier(
+                character_model, [label for _, label in self._characters], threads, delegate
+            )
         self._open_strips = functools.partial(
             _open_strips,
             strip_model or DEFAULT_STRIP_MODEL,
@@ -262,6 +268,10 @@ class Reader:
             of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, expected)
         left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
+        if self._verifier is not None and left:
+            grey = dark_on_light(image, ink)
+            for each in left.values():
+                self._readings(each, expected, (grey, ink))
         of_glyphs = {k: self._line(each, across, size, expected) for k, each in left.items()}
         lines = {
             k: combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses))
@@ -330,13 +340,27 @@ class Reader:
             for part, row in zip(asked, rows, strict=True):
                 part.probabilities = row
 
-    def _readings(self, hypotheses: LineHypotheses, expected: Expected) -> list[Reading]:
-        """Return the readings of a line's glyphs, best first; found once, for what was expected first."""
+    def _readings(
+        self,
+        hypotheses: LineHypotheses,
+        expected: Expected,
+        seen: tuple[NDArray[np.uint8], Ink] | None = None,
+    ) -> list[Reading]:
+        """Return the readings of a line's glyphs, best first; found once, for what was expected first.
+
+        Where the picture is `seen` (grey, dark ink on light; its ink), digits may be looked at again.
+        """
         if hypotheses.readings is None:
             readings = best_readings(*hypotheses.lattice())
             if not hypotheses.lone:  # one glyph is hardly a number of several digits, be it round or not
                 prior = expected_prior(expected.count, self._prior)
-                readings = weigh_readings(readings, hypotheses.line.marks, prior)
+                marks = hypotheses.line.marks
+                readings = weigh_readings(readings, marks, prior)
+                if self._verifier is not None and seen is not None and readings:
+                    grey, ink = seen
+                    boxes = boxes_in(grey, ink, hypotheses)
+                    across = grey.shape[1] / ink.contrast.shape[1], grey.shape[0] / ink.contrast.shape[0]
+                    readings, hypotheses.belief = self._verifier.weigh(grey, boxes, across, readings, marks)
                 readings = _consistent(hypotheses, readings)
             hypotheses.readings = readings
         return hypotheses.readings
@@ -367,7 +391,7 @@ class Reader:
         for mark in hypotheses.line.marks:
             separators.append(Separator(mark.text, _scaled(mark.box, across, size)))
         # A reading that leaves ink unexplained is not trusted.
-        complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
+        complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT) * hypotheses.belief.get(best.text, 1.0)
         told = [(reading.text, reading.probability) for reading in readings if reading.text]
         digits = [as_read(digit, place, told, self.rule) for place, digit in enumerate(digits)]
         return decode_line(digits, separators, self.rule, told, complete)
@@ -473,6 +497,16 @@ class _Thresholds:
 
 def _card_of(model: str | os.PathLike[str]) -> Card:
     return split_bytes(read_model(model), os.fspath(model))[0]
+
+
+def _open_verifier(
+    model: str | os.PathLike[str],
+    labels: Sequence[str],
+    threads: int,
+    delegate: str | os.PathLike[str] | None,
+) -> GlyphVerifier:
+    opened = Model(model, threads=threads, delegate=delegate, way="character")
+    return GlyphVerifier(Verifier(opened, labels, VerifierSettings(weight=1.0)), labels)
 
 
 def _open_strips(

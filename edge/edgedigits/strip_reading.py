@@ -163,7 +163,7 @@ class StripReader:
         text still, and the best that pass are among its readings. Probabilities are those among all texts.
         """
         constraint = self._constraint(Expected(expected.count))
-        cut = self.cut_out(grey, region)
+        cut = cut_out(grey, region, self.settings)
         if cut is None:
             return None
         looks = self._looks(*cut, constraint)
@@ -215,12 +215,12 @@ class StripReader:
         No digits, and a strip that is too long, have none: 0.
         """
         height, width = grey.shape
-        cut = self.cut_out(grey, region_of(boxes, (width, height), self.settings))
+        cut = cut_out(grey, region_of(boxes, (width, height), self.settings), self.settings)
         few = self.settings.lone_beam
         readings = [] if cut is None else self._look(*cut, self.settings.looks[0], None, few).readings
         return readings[0] if readings and readings[0][0] else ("", 0.0)
 
-    def _looks(self, strip: NDArray[np.uint8], back: _Back, constraint: Constraint | None) -> list[_Look]:
+    def _looks(self, strip: NDArray[np.uint8], back: Back, constraint: Constraint | None) -> list[_Look]:
         """Look at a strip as often as is needed."""
         looks: list[_Look] = []
         for narrower in self.settings.looks:
@@ -308,7 +308,7 @@ class StripReader:
     def _look(
         self,
         strip: NDArray[np.uint8],
-        back: _Back,
+        back: Back,
         narrower: float,
         constraint: Constraint | None,
         beam: int = BEAM,
@@ -318,17 +318,11 @@ class StripReader:
             width = max(1, round(strip.shape[1] * narrower))
             across = strip.shape[1] / width
             strip = np.asarray(cv2.resize(strip, (width, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
-            back = _Back(back.matrix * [across, 1.0, 1.0])
+            back = Back(back.matrix * [across, 1.0, 1.0])
         answers = self.model.log_probabilities(strip)
         hypotheses = best_texts(answers, 2 * self.settings.readings, constraint, beam)
         texts = [self._text(hypothesis) for hypothesis in hypotheses]
         return _Look(strip, back, answers, hypotheses, texts, _summed(texts, hypotheses))
-
-    def cut_out(self, grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back] | None:
-        """Return a region as the network takes it, and the way back to the picture; None if too long."""
-        if region.width * HEIGHT > self.settings.longest * region.height:
-            return None
-        return _cut_out(grey, region)
 
     def _constraint(self, expected: Expected) -> Constraint | None:
         """Return what keeps the search to what is expected; None for nothing."""
@@ -363,10 +357,16 @@ class StripReader:
 
 
 @dataclass(frozen=True)
-class _Back:
+class Back:
     """The way from pixels of a strip to those of its picture: a 2×3 matrix."""
 
     matrix: NDArray[np.float64]
+
+    def along(self, points: Sequence[tuple[float, float]]) -> list[float]:
+        """Return where points (x, y) of the picture lie along the strip, in its pixels."""
+        linear, shift = self.matrix[:, :2], self.matrix[:, 2]
+        found: list[float] = np.linalg.solve(linear, (np.array(points) - shift).T)[0].tolist()
+        return found
 
     def boxes(self, boxes: Sequence[tuple[float, float, float, float]], shape: tuple[int, ...]) -> list[Box]:
         """Return the boxes around boxes (x0, y0, x1, y1) of the strip, in whole pixels inside the picture."""
@@ -386,7 +386,7 @@ class _Look:
     """A strip as the network took it once, and what it said."""
 
     strip: NDArray[np.uint8]
-    back: _Back
+    back: Back
     answers: NDArray[np.float32]
     hypotheses: list[Hypothesis]
     texts: list[str]
@@ -453,15 +453,19 @@ def _verified(
     return sorted(weighed, key=lambda reading: -reading[1]), whole * scale
 
 
-def _cut_out(grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], _Back]:
-    """Return a region as the network takes it, and the way back to the picture."""
+def cut_out(
+    grey: NDArray[np.uint8], region: Region, settings: StripSettings = StripSettings()
+) -> tuple[NDArray[np.uint8], Back] | None:
+    """Return a region as the network takes it, and the way back to the picture; None if too long."""
     (x, y), width, height = region.middle, region.width, region.height
+    if width * HEIGHT > settings.longest * height:
+        return None
     if region.angle == 0.0:
         left, top = max(0, round(x - region.width / 2)), max(0, round(y - height / 2))
         piece = grey[top : max(top + 1, round(y + height / 2)), left : max(left + 1, round(left + width))]
         strip = prepare(np.ascontiguousarray(piece))
         across, down = piece.shape[1] / strip.shape[1], piece.shape[0] / HEIGHT
-        return strip, _Back(np.array([[across, 0.0, left], [0.0, down, top]]))
+        return strip, Back(np.array([[across, 0.0, left], [0.0, down, top]]))
     cos, sin = math.cos(region.angle), math.sin(region.angle)
     size = max(1, round(width)), max(1, round(height))
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
@@ -472,7 +476,7 @@ def _cut_out(grey: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8]
     )
     strip = prepare(piece)
     scale = np.diag([piece.shape[1] / strip.shape[1], piece.shape[0] / HEIGHT])
-    return strip, _Back(np.hstack([matrix[:, :2] @ scale, matrix[:, 2:]]))
+    return strip, Back(np.hstack([matrix[:, :2] @ scale, matrix[:, 2:]]))
 
 
 def _boxes(

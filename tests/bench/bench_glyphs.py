@@ -45,7 +45,7 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
         {},
         {"edgedigits.glyphs.lift_rules": lambda mask: lift_rules(mask, InkSettings(long_rule=9))},
     ),
-    "other ways to cut count in full": ({}, {"edgedigits.decode._OTHER_WAYS": 1.0}),
+    "digits not looked at again": ({"character_model": None}, {}),
 }
 """What is left out, and how: settings of the `Reader`, and what is put in the place of what."""
 

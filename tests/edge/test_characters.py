@@ -123,8 +123,9 @@ def test_models_for_characters_are_no_models_for_glyphs() -> None:
     assert shipped_models("character") == ("character-int8",)
     with pytest.raises(ModelError, match="a model for characters, where one for glyphs is needed"):
         Reader("character-int8")
-    with pytest.raises(ModelError, match="a model for glyphs, where one for characters is needed"):
-        Reader(way="strip", character_model="compact-int8")
+    for way in ("strip", "glyph"):
+        with pytest.raises(ModelError, match="a model for glyphs, where one for characters is needed"):
+            Reader(way=way, character_model="compact-int8")  # type: ignore[arg-type]
 
 
 def test_a_reader_may_do_without(paper: np.ndarray) -> None:

@@ -1,0 +1,117 @@
+"""The glyph way's readings, looked at again by the network that knows the characters of strips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits import Line, Reader
+from edgedigits.lattice import Arc, Reading, best_readings
+from edgedigits.prior import PriorSettings
+from edgedigits.verifier import Verifier
+
+
+@pytest.fixture(scope="module")
+def paper(data_set: Callable[[str], Path]) -> np.ndarray:
+    """Grey paper that says 40718, in digits of MNIST's test part."""
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+    row = [mnist.test_images[np.flatnonzero(mnist.test_labels == int(digit))[3]] for digit in "40718"]
+    written = 225 - (0.7 * np.hstack(row)).astype(np.uint8)
+    large = cv2.resize(written, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.copyMakeBorder(large, 40, 40, 30, 30, cv2.BORDER_CONSTANT, value=(225,)), np.uint8)
+
+
+def read(
+    paper: np.ndarray, texts: dict[str, float], monkeypatch: pytest.MonkeyPatch, **settings: Any
+) -> Line:
+    """Read a line whose lattice holds these texts, with these probabilities, for its glyphs."""
+
+    def readings(*given: Any) -> list[Reading]:
+        (best, *_) = best_readings(*given)
+        assert len(best.text) == 5
+        return [Reading(text, probability, best.arcs) for text, probability in texts.items()]
+
+    monkeypatch.setattr("edgedigits.reader.best_readings", readings)
+    reader = Reader(way="glyph", prior=PriorSettings(weight=0), **settings)
+    (line,) = reader.read(paper, upright=True).lines
+    return line
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.12])
+def test_of_equally_likely_readings_the_one_that_both_networks_see_is_best(
+    paper: np.ndarray, slope: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    height, width = paper.shape
+    matrix = np.array([[1.0, 0, 0], [slope, 1.0, -slope * width / 2]])
+    level = cv2.warpAffine(paper, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    texts = dict.fromkeys(("90718", "40778", "40718", "46718"), 0.25)
+    line = read(np.asarray(level, np.uint8), texts, monkeypatch)
+    assert line.text == "40718"
+    assert line.readings[0][1] > 5 * line.readings[1][1]
+    # Without it nothing tells them apart.
+    line = read(np.asarray(level, np.uint8), texts, monkeypatch, character_model=None)
+    assert line.readings[0][1] == pytest.approx(line.readings[1][1], rel=0.05)
+
+
+def test_a_reading_that_is_doubted_is_less_sure_though_there_is_no_other(
+    paper: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text, least, most in (("40718", 0.97, 1.0), ("40778", 0.1, 0.75), ("90778", 0.05, 0.5)):
+        alone = read(paper, {text: 1.0}, monkeypatch, character_model=None)
+        looked = read(paper, {text: 1.0}, monkeypatch)
+        assert least * alone.confidence < looked.confidence <= most * alone.confidence
+        assert looked.text == alone.text
+
+
+def test_a_glyph_by_itself_is_not_looked_at_again(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(Verifier, "weights", lambda *given: asked.append(given) or {})
+    lone = np.ascontiguousarray(paper[:, :90])
+    (line,) = Reader(way="glyph").read(lone).lines
+    assert line.text == "4"
+    assert not asked
+    Reader(way="glyph").read(paper)
+    assert asked
+
+
+def test_what_stands_between_digits_has_a_cell_of_its_own(
+    paper: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dot takes room from its neighbours' cells, as it does where strips are learnt from."""
+    cells: list[list[float]] = []
+
+    def widths(_: Verifier, strip: np.ndarray, texts: dict[str, Any]) -> dict[str, float]:
+        cells.extend([most - least for _, (least, most) in text] for text in texts.values())
+        return dict.fromkeys(texts, 1.0)
+
+    monkeypatch.setattr(Verifier, "weights", widths)
+    reader = Reader(way="glyph")
+    reader.read(paper)
+    dotted = paper.copy()
+    cv2.circle(dotted, (146, 88), 3, 40, -1)
+    (line,) = reader.read(dotted).lines
+    assert line.raw == "40.718"
+    plain, parted = cells
+    assert len(plain) == len(parted) == 5
+    assert parted[1] < plain[1]
+    assert parted[2] < plain[2]
+    assert parted[4] == pytest.approx(plain[4], abs=1)
+
+
+def test_what_is_too_long_or_no_number_stays_as_it_is() -> None:
+    verifier = Reader(way="glyph")._verifier
+    assert verifier is not None
+    arcs = (Arc(0, 1, (0, 0, 8, 8), 0.0, 0), Arc(1, 2, (8990, 0, 8, 8), 0.0, 1))
+    readings = [Reading("12", 0.7, arcs), Reading("1?", 0.3, arcs)]
+    boxes = [arc.box for arc in arcs]
+    long = np.full((10, 9000), 255, np.uint8)
+    assert verifier.weigh(long, boxes, (1.0, 1.0), readings) == (readings, {})
+    assert verifier.weigh(long, boxes, (1.0, 1.0), readings[1:]) == (readings[1:], {})
+    assert verifier.weigh(long, boxes, (1.0, 1.0), []) == ([], {})
