@@ -1,8 +1,8 @@
 """A second opinion on the glyph way's readings: their digits looked at again, each in its place in the line.
 
 The glyph network sees a piece of ink by itself, and what it is sure of may still be two pieces grown
-together, or half of one. The network that looks at the characters of strips sees what stands beside them, too.
-Where it likes another reading better, that one gains; where it doubts the best one, so does the reader.
+together, or half of one. The network that looks at the characters of strips sees what stands beside them,
+too. Where it likes another reading better, that one gains; where it doubts the best one, so does the reader.
 """
 
 from __future__ import annotations
