@@ -159,3 +159,17 @@ def test_a_line_read_as_a_strip_has_a_stage_of_its_own() -> None:
     assert has(characters.picture, BLUE)
     alone = Reader(way="strip", character_model=None)
     assert "line 1: as a strip, " in stages(image, alone.read(image), alone)[-1].caption
+
+
+def test_what_is_thought_of_digits_looked_at_again_is_told() -> None:
+    image = touching()
+    for model, told in ((None, False), ("character-int8", True)):
+        reading = Reader(way="glyph", character_model=model)
+        page = reading.read(image)
+        caption = stages(image, page, reading)[-1].caption
+        assert ("looked at again: " in caption) is told
+        # The sheet shows the readings that were told.
+        text, probability = page.lines[0].readings[0]
+        if not told:
+            assert f"{text} {probability:.3f}" in caption
+        assert f" {text} " in caption
