@@ -82,9 +82,10 @@ def decode_line(
     """Put the digits of a line together, from left to right, with the separators where they stand.
 
     The line's confidence is the product of its digits', the probability that all are right, were they
-    independent; where another way to cut the line is nearly as good, it is the lower probability of the best
-    among all `readings` (texts with their probabilities, best first). It is multiplied by `complete` (0…1),
-    how much is thought of a reading that leaves ink unexplained, or that another network doubts.
+    independent, or the share of the best of `readings` (texts with their probabilities, best first) in all of
+    them, where that is lower: the line could be cut otherwise. What they sum to, where that is less than 1,
+    says how much all of them are believed, and `complete` (0…1), how much a reading is that leaves ink
+    unexplained: the confidence is multiplied by both.
 
     Raises `ValueError` for a line without digits.
     """
@@ -95,7 +96,8 @@ def decode_line(
     text = "".join(digit.label for digit in digits)
     confidence = math.prod(digit.confidence for digit in digits)
     if readings:
-        confidence = min(confidence, readings[0][1])
+        believed = min(1.0, math.fsum(probability for _, probability in readings))
+        confidence = min(confidence * believed, readings[0][1])
     confidence *= complete
     told = [(text, probability * complete) for text, probability in readings]
     return Line(

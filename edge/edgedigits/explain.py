@@ -228,8 +228,6 @@ def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: Ex
     readings = reader._readings(each, Expected())
     best = next((reading for reading in readings if reading.text), None)
     told = "; ".join(f"{r.text or 'nothing'} {r.probability:.3f}" for r in readings[:6])
-    if best is not None and best.text in each.belief:
-        told += f"; looked at again: {each.belief[best.text]:.2f}"
     on_way = {arc.row for arc in best.arcs if arc.row >= 0} if best else set()
     refused = {arc.row for arc in best.arcs if arc.labels and arc.labels[0][0] == "?"} if best else set()
     asked = len(each.asked)

@@ -8,7 +8,7 @@ too. Where it likes another reading better, that one gains; where it doubts the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,9 @@ class GlyphVerifierSettings:
 
     weight: float = 0.6
     """Exponent of each digit's probability beside that of the whole reading."""
-    doubt: float = 0.12
-    """The same exponent beside the confidence of the line: a reading that is doubted gains nothing from there
-    being no better one."""
+    doubt: float = 0.06
+    """The same where readings are not held against one another: one that is doubted is less sure though there
+    is none better."""
     readings: int = 5
     """So many readings are looked into …"""
     likely: float = 0.03
@@ -57,19 +57,19 @@ class GlyphVerifier:
         across: tuple[float, float],
         readings: Sequence[Reading],
         marks: Sequence[Mark] = (),
-    ) -> tuple[list[Reading], dict[str, float]]:
-        """Return readings as weighed by a second look, best first, and how much each is believed, 0…1.
+    ) -> list[Reading]:
+        """Return readings as weighed by a second look, best first; their sum is lower by how much is doubted.
 
         `grey` is uint8, H×W, dark ink on light, and `boxes` are those of the line's glyphs in it; the boxes
-        of `readings` and `marks`, multiplied by `across` (x, y), are in its pixels. What is not looked into
-        is weighed as if it were doubted, and believed in full.
+        of `readings` and `marks`, multiplied by `across` (x, y), are in its pixels. What is not looked into,
+        and what has a `?`, is believed no more than anything that is.
         """
         settings = self.settings
         likely = settings.likely * readings[0].probability if readings else 0.0
         asked = [each for each in readings if each.text.isdigit() and each.probability >= likely]
         cut = cut_out(grey, region_of(boxes, (grey.shape[1], grey.shape[0]))) if asked else None
         if cut is None:
-            return list(readings), {}
+            return list(readings)
         strip, back = cut
         placed: dict[str, PlacedText] = {}
         for each in asked[: settings.readings]:
@@ -84,5 +84,12 @@ class GlyphVerifier:
                 if sign in self._places
             ]
         found = self.verifier.weights(strip, placed)
-        weights = [found.get(each.text, self.verifier.unseen) ** settings.weight for each in readings]
-        return weighed(readings, weights), {text: weight**settings.doubt for text, weight in found.items()}
+        # What was not looked into overtakes nothing that was.
+        others = min([self.verifier.unseen, *found.values()])
+        looked = [found.get(each.text, others) for each in readings]
+        even = weighed(readings, [weight**settings.weight for weight in looked])
+        doubted = [
+            replace(each, probability=each.probability * found.get(each.text, others) ** settings.doubt)
+            for each in even
+        ]
+        return sorted(doubted, key=lambda each: -each.probability)

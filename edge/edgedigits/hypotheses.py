@@ -72,9 +72,7 @@ class LineHypotheses:
         self.line = line
         self.asked: list[Asked] = []
         self.readings: list[Reading] | None = None
-        """The line's readings, best first, once they are known …"""
-        self.belief: dict[str, float] = {}
-        """… and how much of their texts another network believes, 0…1, where it was asked."""
+        """The line's readings, best first, once they are known."""
         self._characters, self._can_doubt = characters, can_doubt
         self._has_zero = any(label == _ZERO for _, label in characters)
         self._settings, self._cuts, self._lattice, self._rings = settings, cuts, lattice, rings

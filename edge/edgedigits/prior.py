@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from edgedigits.glyphs import Mark
 from edgedigits.lattice import Reading, spelt, weighed
+from edgedigits.page import REJECTED
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,8 @@ class PriorSettings:
     """… and of these, those with another 0 before it, and so on."""
     ungrouped: float = 0.03
     """Share of numbers with separators whose digits these do not part into threes …"""
-    hundredths: float = 0.3
-    """… and how many, for one that ends in three, end in two, as cents do …"""
     by_chance: float = 0.5
-    """… where so many would do it by chance. Without separators nothing is thought of it."""
+    """… and of those where they would, stood they anywhere."""
 
 
 def prior_weight(digits: str, settings: PriorSettings = PriorSettings()) -> float:
@@ -68,22 +67,25 @@ def prior_weight(digits: str, settings: PriorSettings = PriorSettings()) -> floa
     return float(ratio**settings.weight)
 
 
-_GROUPING = re.compile("[.,-]+")
-"""What parts thousands, or is taken for it: a dot that was drawn long looks like a dash."""
+_GROUPING = re.compile("[.,]+")
 
 
 def grouping_weight(raw: str, settings: PriorSettings = PriorSettings()) -> float:
     """Return by what the probability of a text is to be multiplied for where its separators stand.
 
-    `raw` is the text with its separators. Of what has none among its digits, or others than dots, commas and
-    dashes, as a date may have, nothing is said: 1.
+    `raw` is the text with its separators, a `?` for a digit that can't be read. Thousands are parted by dots
+    and commas. Nothing is said (1) where none stands among the digits, where one or two digits follow the
+    last (cents, decimals), of dates, and where there are other separators, as in a telephone number.
     """
-    groups = _GROUPING.split(raw.strip(".,-=/:"))
+    groups = _GROUPING.split(raw.strip(".,-=/:").replace(REJECTED, "0"))
     if len(groups) == 1 or not all(map(str.isdigit, groups)):
         return 1.0
     first, *further, last = map(len, groups)
-    threes = first <= 3 and all(count == 3 for count in further)
-    share = {3: 1.0, 2: settings.hundredths}.get(last, settings.ungrouped) if threes else settings.ungrouped
+    dated = len(groups) == 3 and first <= 2 and further[0] <= 2 and last in (2, 4)
+    threes = all(count == 3 for count in further)
+    if dated or (threes and last < 3):
+        return 1.0
+    share = 1.0 if first <= 3 and threes and last == 3 else settings.ungrouped
     return float((share / settings.by_chance) ** settings.weight)
 
 
@@ -98,18 +100,16 @@ def expected_prior(count: tuple[int, int] | None, settings: PriorSettings) -> Pr
 
 
 def weigh_readings(
-    readings: Sequence[Reading], marks: Sequence[Mark] = (), settings: PriorSettings = PriorSettings()
+    readings: Sequence[Reading], marks: Sequence[Mark] = (), *, settings: PriorSettings = PriorSettings()
 ) -> list[Reading]:
     """Return the readings of a line's glyphs with what is thought of numbers, best first.
 
     `marks` are the line's separators beside those that are part of a reading. The probabilities sum to what
-    they did. A reading that isn't all digits, as one with a `?`, is one of many numbers, and nothing is
-    thought of it.
+    they did. A reading with a `?` is one of many numbers: only where its separators stand tells something.
     """
     own = replace(settings, weight=settings.weight * settings.of_glyphs)
     weights = []
     for each in readings:
-        raw = "".join(sign for _, sign in spelt(each, marks))
-        known = each.text.isdigit()
-        weights.append(prior_weight(each.text, own) * grouping_weight(raw, own) if known else 1.0)
+        weight = grouping_weight("".join(sign for _, sign in spelt(each, marks)), own)
+        weights.append(weight * prior_weight(each.text, own) if each.text.isdigit() else weight)
     return weighed(readings, weights)

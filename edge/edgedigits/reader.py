@@ -67,8 +67,8 @@ class Reader:
     `strip_model` likewise, for the strip way. `way` says how text lines are read: "glyph" by glyph, as one
     "strip" each, or "auto", which takes the strip way, too, where glyphs touch, overlap or are in doubt, and
     where a line fills its picture. (A model for strips given as `model` is one for `strip_model`, and reads
-    everything.) `character_model`, likewise, has a say where a line is a strip, and on the way "glyph": it
-    looks at the characters that were read, one by one, in their places; None is none.
+    everything.) `character_model`, likewise, has a say where a line is read as a strip, and where digits are
+    read on the way "glyph": it looks at them one by one, in their places; None is none.
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
     agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips.
@@ -355,12 +355,12 @@ class Reader:
             if not hypotheses.lone:  # one glyph is hardly a number of several digits, be it round or not
                 prior = expected_prior(expected.count, self._prior)
                 marks = hypotheses.line.marks
-                readings = weigh_readings(readings, marks, prior)
+                readings = weigh_readings(readings, marks, settings=prior)
                 if self._verifier is not None and seen is not None and readings:
                     grey, ink = seen
                     boxes = boxes_in(grey, ink, hypotheses)
                     across = grey.shape[1] / ink.contrast.shape[1], grey.shape[0] / ink.contrast.shape[0]
-                    readings, hypotheses.belief = self._verifier.weigh(grey, boxes, across, readings, marks)
+                    readings = self._verifier.weigh(grey, boxes, across, readings, marks)
                 readings = _consistent(hypotheses, readings)
             hypotheses.readings = readings
         return hypotheses.readings
@@ -391,7 +391,7 @@ class Reader:
         for mark in hypotheses.line.marks:
             separators.append(Separator(mark.text, _scaled(mark.box, across, size)))
         # A reading that leaves ink unexplained is not trusted.
-        complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT) * hypotheses.belief.get(best.text, 1.0)
+        complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
         told = [(reading.text, reading.probability) for reading in readings if reading.text]
         digits = [as_read(digit, place, told, self.rule) for place, digit in enumerate(digits)]
         return decode_line(digits, separators, self.rule, told, complete)

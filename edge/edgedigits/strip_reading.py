@@ -170,18 +170,21 @@ class StripReader:
         readings, whole = _agreed([look.readings for look in looks])
         if not readings or not readings[0][0]:
             return None
-        weigh = self._weighing(looks, expected_prior(expected.count, self.prior))
-        readings, whole = _verified(readings, whole, weigh)
+        prior = expected_prior(expected.count, self.prior)
+        weigh = self._weighing(looks, prior)
+        grouping = self._grouping([look.hypotheses for look in looks], prior)
+        readings, whole = _verified(readings, whole, lambda told: weigh(told, grouping))
         text, probability = readings[0]
         if not text:  # the characters, looked at one by one, are none
             return None
         # The look that holds most of the text says where its characters stand.
         look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
-        best = look.hypotheses[look.texts.index(text)]
+        saying = [h for said, h in zip(look.texts, look.hypotheses, strict=True) if said == text]
+        best = max(saying, key=lambda h: h.probability * grouping_weight(self._raw(h.text), prior))
         told = readings[: self.settings.readings]
         if expected.check is not None and not expected.check(self._raw(best.text)):
-            passing = self._passing(looks, self._constraint(expected), [text for text, _ in told])
-            weights = weigh(passing)
+            passing, grouping = self._passing(looks, expected, [text for text, _ in told], prior)
+            weights = weigh(passing, grouping)
             # They were found when others were not wanted: the best of all stays the best.
             also = [(text, min(probability, mean * weights[text] / whole)) for text, mean in passing]
             told = [told[0], *sorted([*told[1:], *also], key=lambda reading: -reading[1])]
@@ -230,17 +233,19 @@ class StripReader:
                 break
         return looks
 
-    def _weighing(self, looks: Sequence[_Look], prior: PriorSettings) -> Weighing:
+    def _weighing(
+        self, looks: Sequence[_Look], prior: PriorSettings
+    ) -> Callable[[Sequence[tuple[str, float]], Mapping[str, float]], dict[str, float]]:
         """Return what tells by what the probabilities of texts are to be multiplied.
 
-        The characters are looked at in the first look's strip, the one that is not made narrower.
+        It is told what `_grouping` says of them. The characters are looked at in the first look's strip, the
+        one that is not made narrower.
         """
         known: dict[str, Prefix] = {}
         for look in looks:
             for text, hypothesis in zip(look.texts, look.hypotheses, strict=True):
                 known.setdefault(text, hypothesis.text)
         first = looks[0]
-        grouping = self._grouping(looks, prior)
         before: dict[str, PlacedText] = {}
 
         def alike(placed: dict[str, PlacedText]) -> dict[str, float]:
@@ -254,7 +259,7 @@ class StripReader:
             best = max(found[text] for text in before)
             return consistency_weights({text: found[text] for text in placed}, best, self.consistency)
 
-        def weigh(readings: Sequence[tuple[str, float]]) -> dict[str, float]:
+        def weigh(readings: Sequence[tuple[str, float]], grouping: Mapping[str, float]) -> dict[str, float]:
             weights = {text: prior_weight(text, prior) * grouping.get(text, 1.0) for text, _ in readings}
             if not readings:
                 return weights
@@ -272,23 +277,23 @@ class StripReader:
 
         return weigh
 
-    def _grouping(self, looks: Sequence[_Look], prior: PriorSettings) -> dict[str, float]:
+    def _grouping(self, looks: Sequence[Sequence[Hypothesis]], prior: PriorSettings) -> dict[str, float]:
         """Return of texts by what their probabilities are to be multiplied for where separators stand.
 
         A look may have a text with separators in several ways, each as probable as it says; of the looks that
         have it the geometric mean counts.
         """
-        means: dict[str, list[float]] = {}
-        for look in looks:
+        found: dict[str, list[float]] = {}
+        for hypotheses in looks:
             whole: dict[str, float] = {}
             weighed: dict[str, float] = {}
-            for text, h in zip(look.texts, look.hypotheses, strict=True):
-                weight = grouping_weight(self._raw(h.text), prior) if len(h.text) > len(text) else 1.0
+            for h in hypotheses:
+                text, weight = self._text(h), grouping_weight(self._raw(h.text), prior)
                 whole[text] = whole.get(text, 0.0) + h.probability
                 weighed[text] = weighed.get(text, 0.0) + h.probability * weight
             for text, probability in whole.items():
-                means.setdefault(text, []).append(weighed[text] / max(probability, _NOTHING))
-        return {text: statistics.geometric_mean(own) for text, own in means.items()}
+                found.setdefault(text, []).append(weighed[text] / probability if probability else 1.0)
+        return {text: math.prod(weights) ** (1 / len(weights)) for text, weights in found.items()}
 
     def _consistencies(self, strip: NDArray[np.uint8], texts: Mapping[str, PlacedText]) -> dict[str, float]:
         """Return how much more alike than usual the repeated digits of texts look."""
@@ -340,13 +345,17 @@ class StripReader:
         )
 
     def _passing(
-        self, looks: Sequence[_Look], constraint: Constraint | None, known: Sequence[str]
-    ) -> list[tuple[str, float]]:
-        """Return the best texts within a constraint, those known left out, and their means; best first."""
-        width = self.settings.checked_beam
+        self, looks: Sequence[_Look], expected: Expected, known: Sequence[str], prior: PriorSettings
+    ) -> tuple[list[tuple[str, float]], dict[str, float]]:
+        """Return the best texts that are expected, those known left out, with their means, best first.
+
+        And by what these are to be multiplied for where separators stand in them.
+        """
+        width, constraint = self.settings.checked_beam, self._constraint(expected)
         found = [best_texts(look.answers, 2 * self.settings.readings, constraint, width) for look in looks]
         means = _means([_summed([self._text(h) for h in texts], texts) for texts in found], _NEVER)
-        return [mean for mean in means if mean[0] not in known][: self.settings.readings]
+        passing = [mean for mean in means if mean[0] not in known][: self.settings.readings]
+        return passing, self._grouping(found, prior)
 
     def _raw(self, prefix: Prefix) -> str:
         return "".join(self.model.card.labels[label] for label in prefix)
@@ -400,7 +409,6 @@ _UNHEARD = 0.001
 _LIKELY = 0.03
 """What is less probable than the best reading by this factor is not looked into further: of the tuning part
 no such reading becomes the best."""
-_NOTHING = 1e-30
 _NEVER = 1e-9
 """The same of one that a look does not list after a wide search."""
 

@@ -89,12 +89,14 @@ def test_one_rejected_digit_refuses_the_line() -> None:
 def test_a_line_that_can_be_cut_otherwise_is_less_sure() -> None:
     digits = [Digit("3", 0.9, BOX, ()), Digit("5", 0.9, BOX, ())]
     assert decode_line(digits, [], RULE).confidence == pytest.approx(0.81)
-    assert decode_line(digits, [], RULE, [("35", 0.95)]).confidence == pytest.approx(0.81)
-    rivalled = decode_line(digits, [], RULE, [("35", 0.4), ("8", 0.35)])
+    assert decode_line(digits, [], RULE, [("35", 0.95), ("8", 0.05)]).confidence == pytest.approx(0.81)
+    rivalled = decode_line(digits, [], RULE, [("35", 0.4), ("8", 0.6)])
     assert rivalled.confidence == pytest.approx(0.4)
-    # Ink that is left unexplained counts in full.
+    # So does a doubt of all readings, and ink that is left unexplained.
+    doubted = decode_line(digits, [], RULE, [("35", 0.9), ("8", 0.05)])
+    assert doubted.confidence == pytest.approx(0.95 * 0.81)
     torn = decode_line(digits, [], RULE, [("35", 0.95)], complete=0.1)
-    assert torn.confidence == pytest.approx(0.081)
+    assert torn.confidence == pytest.approx(0.95 * 0.081)
     assert torn.readings == (("35", pytest.approx(0.095)),)
 
 

@@ -63,11 +63,40 @@ def test_of_equally_likely_readings_the_one_that_both_networks_see_is_best(
 def test_a_reading_that_is_doubted_is_less_sure_though_there_is_no_other(
     paper: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for text, least, most in (("40718", 0.97, 1.0), ("40778", 0.1, 0.75), ("90778", 0.05, 0.5)):
+    for text, least, most in (("40718", 0.97, 1.0), ("40778", 0.1, 0.85), ("90778", 0.05, 0.7)):
         alone = read(paper, {text: 1.0}, monkeypatch, character_model=None)
         looked = read(paper, {text: 1.0}, monkeypatch)
         assert least * alone.confidence < looked.confidence <= most * alone.confidence
         assert looked.text == alone.text
+
+
+def test_each_reading_is_doubted_by_itself(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a form takes in the place of the best has its own doubt, and not that of the best."""
+    alone = dict(read(paper, {"40718": 0.5, "40778": 0.5}, monkeypatch).readings)
+    doubted = dict(read(paper, {"40778": 0.5, "90778": 0.5}, monkeypatch).readings)
+    assert alone["40718"] + alone["40778"] > 0.97
+    assert doubted["40778"] + doubted["90778"] < 0.85
+
+
+@pytest.mark.parametrize("other", ["957184071839", "95718407183?"])
+def test_what_was_not_looked_into_overtakes_nothing_that_was(
+    data_set: Callable[[str], Path], other: str
+) -> None:
+    """The second reading is so much less likely than the first that it is not looked into, or has a `?`."""
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+    row = [mnist.test_images[np.flatnonzero(mnist.test_labels == int(digit))[3]] for digit in "407184071840"]
+    grey = 225 - (0.7 * np.hstack(row)).astype(np.uint8)
+    boxes = [(28 * k + 4, 4, 20, 20) for k in range(12)]
+    arcs = tuple(Arc(k, k + 1, box, 0.0, k) for k, box in enumerate(boxes))
+    verifier = Reader(way="glyph")._verifier
+    assert verifier is not None
+    readings = [Reading("957184071833", 0.975, arcs), Reading(other, 0.02, arcs)]
+    first, second = verifier.weigh(grey, boxes, (1.0, 1.0), readings)
+    assert first.text == "957184071833"
+    assert first.probability < 0.7
+    assert second.probability <= 0.021 / 0.975 * first.probability
 
 
 def test_a_glyph_by_itself_is_not_looked_at_again(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +141,6 @@ def test_what_is_too_long_or_no_number_stays_as_it_is() -> None:
     readings = [Reading("12", 0.7, arcs), Reading("1?", 0.3, arcs)]
     boxes = [arc.box for arc in arcs]
     long = np.full((10, 9000), 255, np.uint8)
-    assert verifier.weigh(long, boxes, (1.0, 1.0), readings) == (readings, {})
-    assert verifier.weigh(long, boxes, (1.0, 1.0), readings[1:]) == (readings[1:], {})
-    assert verifier.weigh(long, boxes, (1.0, 1.0), []) == ([], {})
+    assert verifier.weigh(long, boxes, (1.0, 1.0), readings) == readings
+    assert verifier.weigh(long, boxes, (1.0, 1.0), readings[1:]) == readings[1:]
+    assert verifier.weigh(long, boxes, (1.0, 1.0), []) == []

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
+from edgedigits.ctc import Hypothesis
 from edgedigits.glyphs import Mark
 from edgedigits.lattice import Arc, Reading
 from edgedigits.prior import PriorSettings, expected_prior, grouping_weight, prior_weight, weigh_readings
@@ -46,17 +47,68 @@ def test_less_than_two_digits_say_nothing(text: str) -> None:
 
 def test_separators_part_thousands() -> None:
     grouped = grouping_weight("1.234.567", FULL)
-    for raw in ("12.345", "123,456,-", "=1-234.", ".123.456"):
+    for raw in ("12.345", "123,456,-", "=1.234-.", ".123.456", "1.2?4"):
         assert grouping_weight(raw, FULL) == grouped > 1
-    assert grouped > grouping_weight("1.234,50", FULL) > grouping_weight("58.2433", FULL)
-    for raw in ("1234.567", "1.23.456", "1.2345", ",1,2,3", "12.3456.-"):
-        assert grouping_weight(raw, FULL) == grouping_weight("58.2433", FULL) < 1
-    # Nothing is said of digits alone, of dates, and of what is not all digits.
-    for raw in ("1234567", "500.-", "", ".", "24/12/2026", "12:30", "1.2?4"):
-        assert grouping_weight(raw, FULL) == 1
-    assert grouping_weight("58.2433", PriorSettings(weight=0)) == 1
+    ungrouped = grouping_weight("58.2433", FULL)
+    for raw in ("1234.567", "1.23.456", "1.2345", ",1,2,3", "12.3456.-", "1.?345"):
+        assert grouping_weight(raw, FULL) == ungrouped < 1
     half = PriorSettings(weight=0.5)
-    assert grouping_weight("58.2433", half) == pytest.approx(grouping_weight("58.2433", FULL) ** 0.5)
+    assert grouping_weight("58.2433", half) == pytest.approx(ungrouped**0.5)
+    assert grouping_weight("58.2433", PriorSettings(weight=0)) == 1
+    assert grouping_weight("58.2433", PriorSettings(weight=1, ungrouped=0)) == 0
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("1234567", "500.-", "", ".", "?"),
+        *("98.6", "1234.5", "12,50", "1.234,50", "1.234.567.89"),
+        *("24/12/2026", "24.12.2026", "4.12.26", "2026-12-24", "12:30", "555-1234", "12=34"),
+    ],
+)
+def test_separators_of_other_kinds_say_nothing(raw: str) -> None:
+    assert grouping_weight(raw, FULL) == 1
+
+
+def test_a_digit_that_cannot_be_read_gains_nothing_from_separators() -> None:
+    arcs = tuple(Arc(k, k + 1, (20 * k, 0, 10, 20), 0.0, k) for k in range(5))
+    readings = [Reading("12345", 0.9, arcs), Reading("12?45", 0.1, arcs)]
+    settings = PriorSettings(weight=0.5, of_glyphs=1.0)
+    plain, parted = (
+        {each.text: each.probability for each in weigh_readings(readings, marks, settings=settings)}
+        for marks in ((), (Mark(".", (14, 16, 3, 3)),))
+    )
+    assert parted["12?45"] / parted["12345"] == pytest.approx(plain["12?45"] / plain["12345"])
+
+
+def test_a_strip_with_a_separator_is_the_number_that_it_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`58.433`, whose 4 is an H: the network finds an H as good as a 2 and a 4."""
+    labels = {sign: k for k, sign in enumerate("0123456789.")}
+    grey = np.full((40, 150), 235, np.uint8)
+    for left in range(15, 150, 20):
+        cv2.line(grey, (left, 7), (left, 33), 40, 2)
+
+    def told(settings: PriorSettings, *raws: tuple[str, float]) -> dict[str, float]:
+        hypotheses = [Hypothesis(tuple(labels[sign] for sign in raw), p) for raw, p in raws]
+        monkeypatch.setattr("edgedigits.strip_reading.best_texts", lambda *given: hypotheses)
+        strips = Reader(way="strip", character_model=None, prior=settings).strips
+        line = strips.read(grey, Region((75, 20), 150, 40))
+        assert line is not None
+        return dict(line.readings)
+
+    given = (("58.2433", 0.4), ("58.433", 0.3), ("582433", 0.2))
+    anywhere = PriorSettings(weight=1, ungrouped=1, by_chance=1)
+    before, after = told(anywhere, *given), told(FULL, *given)
+    # Two thirds of what is thought of the first have a dot, at a place where it parts no thousands.
+    weight = (2 * grouping_weight("58.2433", FULL) + 1) / 3
+    gain = grouping_weight("58.433", FULL) / weight
+    ratio = before["58433"] / before["582433"]
+    assert after["58433"] / after["582433"] == pytest.approx(gain * ratio, rel=1e-3)
+    assert max(after, key=after.__getitem__) == "58433"
+    # A share of none, and what has next to no probability, are no reason to fail.
+    never = told(PriorSettings(weight=1, ungrouped=0), *given)
+    assert never["58433"] > never["582433"] > 0
+    assert told(FULL, ("58.433", 0.9), ("11", 0.0))["58433"] > 0.9
 
 
 def test_readings_of_glyphs_are_weighed_by_where_their_separators_stand() -> None:
@@ -73,7 +125,7 @@ def test_readings_of_glyphs_are_weighed_by_where_their_separators_stand() -> Non
     settings = PriorSettings(weight=0.5, of_glyphs=1.0)
 
     def ratio(marks: tuple[Mark, ...]) -> float:
-        told = {each.text: each.probability for each in weigh_readings(readings, marks, settings)}
+        told = {each.text: each.probability for each in weigh_readings(readings, marks, settings=settings)}
         assert math.fsum(told.values()) == pytest.approx(0.9)
         return told["13370"] / told["133750"]
 
@@ -83,7 +135,7 @@ def test_readings_of_glyphs_are_weighed_by_where_their_separators_stand() -> Non
     # A mark behind the number parts nothing.
     assert ratio((Mark(".", (140, 16, 4, 4)),)) == pytest.approx(bare)
     dotted = [Reading(each.text, each.probability, (*each.arcs, *arcs((40, "."))[:1])) for each in readings]
-    told = {each.text: each.probability for each in weigh_readings(dotted, (), settings)}
+    told = {each.text: each.probability for each in weigh_readings(dotted, settings=settings)}
     assert told["13370"] / told["133750"] == pytest.approx(bare * better)
 
 
@@ -126,4 +178,4 @@ def test_readings_of_glyphs_are_weighed_and_keep_their_sum() -> None:
     # Nothing is thought of what is not all digits, nor of a number that has so many digits and no others.
     assert weighed["1?000"] / weighed["12600"] == pytest.approx(0.15 / 0.5 / prior_weight("12600", FULL))
     assert weigh_readings(readings, settings=expected_prior((5, 5), settings)) == readings
-    assert weigh_readings([], settings) == []
+    assert weigh_readings([], settings=settings) == []
