@@ -37,7 +37,7 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
         {"edgedigits.hypotheses.find_cuts": lambda ink, _: find_cuts(ink, CutSettings(notch=10))},
     ),
     "all numbers equally likely": ({"prior": PriorSettings(weight=0)}, {}),
-    "separators anywhere": ({"prior": PriorSettings(ungrouped=1, hundredths=1, by_chance=1)}, {}),
+    "separators anywhere": ({"prior": PriorSettings(ungrouped=1, by_chance=1)}, {}),
     "style consistency not weighed": ({}, {"edgedigits.reader._consistent": lambda _, readings: readings}),
     "digits of any size equally likely": ({}, {"edgedigits.lattice._unusual": lambda *_: 0.0}),
     "writing not told from a pattern": ({"ink": InkSettings(pattern_share=2)}, {}),
