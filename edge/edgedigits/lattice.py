@@ -48,7 +48,7 @@ class LatticeSettings:
     ring_cost: float = 0.7
     """For a ring of ink that is read as a zero in place of all that stands between two cuts; what ink stands
     beside it there costs as dirt does."""
-    labels: int = 3
+    labels: int = 4
     """So many labels of a glyph are tried, the most probable."""
     readings: int = 8
     """So many readings are kept at each node."""
