@@ -61,12 +61,12 @@ class GlyphVerifier:
         """Return readings as weighed by a second look, best first; their sum is lower by how much is doubted.
 
         `grey` is uint8, H×W, dark ink on light, and `boxes` are those of the line's glyphs in it; the boxes
-        of `readings` and `marks`, multiplied by `across` (x, y), are in its pixels. What is not looked into,
-        and what has a `?`, is believed no more than anything that is.
+        of `readings` and `marks`, multiplied by `across` (x, y), are in its pixels. What is not looked into
+        is believed no more than anything that is.
         """
         settings = self.settings
         likely = settings.likely * readings[0].probability if readings else 0.0
-        asked = [each for each in readings if each.text.isdigit() and each.probability >= likely]
+        asked = [each for each in readings if each.text and each.probability >= likely]
         cut = cut_out(grey, region_of(boxes, (grey.shape[1], grey.shape[0]))) if asked else None
         if cut is None:
             return list(readings)
@@ -86,8 +86,7 @@ class GlyphVerifier:
         found = self.verifier.weights(strip, placed)
         # What was not looked into overtakes nothing that was.
         others = min([self.verifier.unseen, *found.values()])
-        looked = [found.get(each.text, others) for each in readings]
-        even = weighed(readings, [weight**settings.weight for weight in looked])
+        even = weighed(readings, [found.get(each.text, others) ** settings.weight for each in readings])
         doubted = [
             replace(each, probability=each.probability * found.get(each.text, others) ** settings.doubt)
             for each in even

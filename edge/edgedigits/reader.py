@@ -36,7 +36,7 @@ from edgedigits.ink import Ink, InkSettings, dark_on_light
 from edgedigits.lattice import Reading, best_readings, weighed
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
-from edgedigits.page import Box, Line, Page
+from edgedigits.page import REJECTED, Box, Line, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.prior import PriorSettings, expected_prior, weigh_readings
 from edgedigits.runtime import read_model
@@ -119,9 +119,8 @@ class Reader:
         self._strips: StripReader | None = None
         self._verifier: GlyphVerifier | None = None
         if way == "glyph" and character_model is not None and self._reads_digits:
-            self._verifier = _open_verifier(
-                character_model, [label for _, label in self._characters], threads, delegate
-            )
+            read = [label for _, label in self._characters]
+            self._verifier = _open_verifier(character_model, [*read, REJECTED], threads, delegate)
         self._open_strips = functools.partial(
             _open_strips,
             strip_model or DEFAULT_STRIP_MODEL,

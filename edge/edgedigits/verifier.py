@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from edgedigits.characters import Cell, cells_of, window
 from edgedigits.ctc import Prefix, spans_of_all
+from edgedigits.decode import is_character
 from edgedigits.model import Model
+from edgedigits.page import REJECTED
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,22 @@ def place_texts(
 
 
 class Verifier:
-    """Looks at the characters of strips with a network; `labels` are those of the strip network."""
+    """Looks at the characters of strips with a network; `labels` are those that texts are made of.
+
+    A `?` among them stands for what is no digit, if the network has a class for that.
+    """
 
     def __init__(
         self, model: Model, labels: Sequence[str], settings: VerifierSettings = VerifierSettings()
     ) -> None:
         self.model, self.settings = model, settings
-        own = model.card.labels
+        own = {label: k for k, label in enumerate(model.card.labels)}
+        no_digit = next((k for label, k in own.items() if not is_character(label)), -1)
         # A separator is nobody's digit, and none of this network's business.
-        self._columns = [own.index(label) if label.isdigit() and label in own else -1 for label in labels]
+        self._columns = [
+            own.get(label, -1) if label.isdigit() else no_digit if label == REJECTED else -1
+            for label in labels
+        ]
 
     def weights(self, strip: NDArray[np.uint8], texts: Mapping[str, PlacedText]) -> dict[str, float]:
         """Return by what the probability of each text is to be multiplied: 0…1.

@@ -78,11 +78,25 @@ def test_each_reading_is_doubted_by_itself(paper: np.ndarray, monkeypatch: pytes
     assert doubted["40778"] + doubted["90778"] < 0.85
 
 
+def test_what_is_no_digit_is_looked_at_as_that(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 0, and a scribble in its place: whether that is a digit is asked, too."""
+    texts = {"4?718": 0.5, "40718": 0.5}
+    written = dict(read(paper, texts, monkeypatch).readings)
+    assert written["40718"] > 5 * written["4?718"]
+    scribbled = paper.copy()
+    random = np.random.default_rng(5)
+    scribbled[44:92, 88:140] = 225
+    points = np.stack([random.integers(90, 138, 9), random.integers(48, 90, 9)], 1)
+    cv2.polylines(scribbled, [points.astype(np.int32)], False, 60, 3, cv2.LINE_AA)
+    doubted = dict(read(scribbled, texts, monkeypatch).readings)
+    assert doubted["4?718"] > 2 * doubted["40718"]
+
+
 @pytest.mark.parametrize("other", ["957184071839", "95718407183?"])
 def test_what_was_not_looked_into_overtakes_nothing_that_was(
     data_set: Callable[[str], Path], other: str
 ) -> None:
-    """The second reading is so much less likely than the first that it is not looked into, or has a `?`."""
+    """The second reading is so much less likely than the first that it is not looked into."""
     from edgedigits_train.data import load_mnist
 
     mnist = load_mnist(data_set("mnist").parent)
