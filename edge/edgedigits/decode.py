@@ -207,7 +207,8 @@ def as_read(digit: Digit, place: int, readings: Sequence[tuple[str, float]], rul
     """Return the digit at a place (from 0) as the best of `readings` has it.
 
     The network's best guess of a glyph need not be what the line's best reading says there: texts that can be
-    cut in several ways count as the sum of these. A line is to say one thing, so the reading decides.
+    cut in several ways count as the sum of these. A line is to say one thing, so the reading decides; but
+    what the network refused stays refused.
     """
     said = readings[0][0][place]
     if said == _best_guess(digit) or (said == REJECTED and digit.rejected):
@@ -215,7 +216,11 @@ def as_read(digit: Digit, place: int, readings: Sequence[tuple[str, float]], rul
     if said == REJECTED:
         guesses = ((digit.label, digit.confidence), *digit.alternatives[: rule.alternatives - 1])
         return Digit(REJECTED, digit.confidence, digit.box, guesses)
-    return digit_at(place, digit.box, readings, rule)
+    decided = digit_at(place, digit.box, readings, rule)
+    if not digit.rejected or decided.rejected:
+        return decided
+    guesses = ((decided.label, decided.confidence), *decided.alternatives[: rule.alternatives - 1])
+    return Digit(REJECTED, decided.confidence, decided.box, guesses)
 
 
 _PIECES = 4

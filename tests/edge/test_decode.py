@@ -70,6 +70,11 @@ def test_a_digit_is_what_the_best_reading_says_it_is() -> None:
     refused = as_read(digit, 0, [("?94", 0.6), ("994", 0.4)], RULE)
     assert refused.rejected
     assert refused.alternatives[0] == ("9", digit.confidence)
+    # A reading makes no digit of what the network took for none.
+    stays = as_read(refused, 0, readings, RULE)
+    assert stays.rejected
+    assert stays.confidence == 0.52
+    assert stays.alternatives == (("1", 0.52), ("9", 0.4))
 
 
 def test_a_line_is_as_sure_as_all_its_digits_together() -> None:
