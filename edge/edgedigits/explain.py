@@ -112,8 +112,8 @@ def stages(
     ]  # fmt: skip
     grey = dark_on_light(level, ink)
     for number, each in enumerate(hypotheses[: settings.most_lines], 1):
-        reader._readings(each, Expected(), (grey, ink))
-        shown += _line_stages(number, each, reader, settings)
+        readings = reader._readings(each, Expected(), (grey, ink))
+        shown += _line_stages(number, each, readings, reader.model.card.labels, settings)
         if reader.wants_strip(each, (ink.contrast.shape[1], ink.contrast.shape[0])):
             shown += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
     left = len(hypotheses) - settings.most_lines
@@ -223,9 +223,14 @@ def _cuts(ink: Ink, hypotheses: Sequence[LineHypotheses]) -> Picture:
     return drawn
 
 
-def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: ExplainSettings) -> list[Stage]:
+def _line_stages(
+    number: int,
+    each: LineHypotheses,
+    readings: Sequence[Reading],
+    labels: Sequence[str],
+    settings: ExplainSettings,
+) -> list[Stage]:
     arcs, nodes, _ = each.lattice()
-    readings = reader._readings(each, Expected())
     best = next((reading for reading in readings if reading.text), None)
     told = "; ".join(f"{r.text or 'nothing'} {r.probability:.3f}" for r in readings[:6])
     on_way = {arc.row for arc in best.arcs if arc.row >= 0} if best else set()
@@ -233,7 +238,7 @@ def _line_stages(number: int, each: LineHypotheses, reader: Reader, settings: Ex
     asked = len(each.asked)
     more = f", the first {settings.most_crops} shown" if asked > settings.most_crops else ""
     crops = [
-        _crop(part.ink, part.probabilities, reader.model.card.labels, k in on_way)
+        _crop(part.ink, part.probabilities, labels, k in on_way)
         for k, part in enumerate(each.asked[: settings.most_crops])
     ]
     caption = f"line {number}: {asked} crops of {SIZE} x {SIZE}{more}; blue: on the best way"

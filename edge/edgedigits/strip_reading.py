@@ -172,7 +172,7 @@ class StripReader:
             return None
         prior = expected_prior(expected.count, self.prior)
         weigh = self._weighing(looks, prior)
-        grouping = self._grouping([look.hypotheses for look in looks], prior)
+        grouping = self._grouping([(look.texts, look.hypotheses) for look in looks], prior)
         readings, whole = _verified(readings, whole, lambda told: weigh(told, grouping))
         text, probability = readings[0]
         if not text:  # the characters, looked at one by one, are none
@@ -277,18 +277,20 @@ class StripReader:
 
         return weigh
 
-    def _grouping(self, looks: Sequence[Sequence[Hypothesis]], prior: PriorSettings) -> dict[str, float]:
+    def _grouping(
+        self, looks: Sequence[tuple[Sequence[str], Sequence[Hypothesis]]], prior: PriorSettings
+    ) -> dict[str, float]:
         """Return of texts by what their probabilities are to be multiplied for where separators stand.
 
-        A look may have a text with separators in several ways, each as probable as it says; of the looks that
-        have it the geometric mean counts.
+        Each look is what it said and the digits of that. It may have a text with separators in several ways,
+        each as probable as it says; of the looks that have it the geometric mean counts.
         """
         found: dict[str, list[float]] = {}
-        for hypotheses in looks:
+        for texts, hypotheses in looks:
             whole: dict[str, float] = {}
             weighed: dict[str, float] = {}
-            for h in hypotheses:
-                text, weight = self._text(h), grouping_weight(self._raw(h.text), prior)
+            for text, h in zip(texts, hypotheses, strict=True):
+                weight = grouping_weight(self._raw(h.text), prior)
                 whole[text] = whole.get(text, 0.0) + h.probability
                 weighed[text] = weighed.get(text, 0.0) + h.probability * weight
             for text, probability in whole.items():
@@ -352,10 +354,12 @@ class StripReader:
         And by what these are to be multiplied for where separators stand in them.
         """
         width, constraint = self.settings.checked_beam, self._constraint(expected)
-        found = [best_texts(look.answers, 2 * self.settings.readings, constraint, width) for look in looks]
-        means = _means([_summed([self._text(h) for h in texts], texts) for texts in found], _NEVER)
+        count = 2 * self.settings.readings
+        found = [best_texts(look.answers, count, constraint, width) for look in looks]
+        said = [([self._text(h) for h in hypotheses], hypotheses) for hypotheses in found]
+        means = _means([_summed(texts, hypotheses) for texts, hypotheses in said], _NEVER)
         passing = [mean for mean in means if mean[0] not in known][: self.settings.readings]
-        return passing, self._grouping(found, prior)
+        return passing, self._grouping(said, prior)
 
     def _raw(self, prefix: Prefix) -> str:
         return "".join(self.model.card.labels[label] for label in prefix)
