@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,10 @@ import numpy as np
 import pytest
 
 from edgedigits import Line, Reader
+from edgedigits.card import split_bytes
 from edgedigits.lattice import Arc, Reading, best_readings
 from edgedigits.prior import PriorSettings
+from edgedigits.runtime import read_model
 from edgedigits.verifier import Verifier
 
 
@@ -122,6 +127,21 @@ def test_a_glyph_by_itself_is_not_looked_at_again(paper: np.ndarray, monkeypatch
     assert not asked
     Reader(way="glyph").read(paper)
     assert asked
+
+
+def test_a_model_for_letters_is_left_to_itself(paper: np.ndarray, tmp_path: Path) -> None:
+    """The other network knows digits only."""
+    card, body = split_bytes(read_model("compact-int8"), "compact-int8")
+    card = dataclasses.replace(card, labels=(*"ABCDEFGHIJ", *card.labels[10:]))
+    whole = io.BytesIO(body)
+    with zipfile.ZipFile(whole, "a") as archive:
+        archive.writestr("card.json", card.as_json())
+    path = tmp_path / "letters.tflite"
+    path.write_bytes(whole.getvalue())
+    reader = Reader(path, way="glyph")
+    assert reader._verifier is None
+    (line,) = reader.read(paper).lines
+    assert line.text == "EAHBI"
 
 
 def test_what_stands_between_digits_has_a_cell_of_its_own(
