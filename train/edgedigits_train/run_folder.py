@@ -57,13 +57,19 @@ def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str,
 
 
 def begin_with(
-    network: tf.Module, folders: Sequence[str], learnt: Callable[[Any], list[tf.Variable]], kind: str
+    network: tf.Module,
+    folders: Sequence[str],
+    learnt: Callable[[Any], list[tf.Variable]],
+    kind: str,
+    spare: int = 0,
 ) -> dict[str, str]:
     """Give a network the mean weights of finished runs, if any; return the SHA-256 of those runs' reports.
 
     `learnt` returns all that a network has learnt, in a fixed order, of a loaded one, too; `kind` is what
-    messages call it. Raises `RunError` where there is none in a folder, or its network has another shape.
+    messages call it. The last `spare` of these a run may lack: where any does, they stay as they are.
+    Raises `RunError` where there is none in a folder, or its network has another shape.
     """
+    own = learnt(network)
     checksums, found = {}, []
     for folder in folders:
         try:
@@ -74,12 +80,14 @@ def begin_with(
                 f"{folder}: holds no finished run of a {kind} to start from; train it first, or name "
                 "another in [start] runs"
             ) from error
-        if [part.shape for part in parts] != [part.shape for part in learnt(network)]:
+        shapes = [part.shape for part in own[: max(len(parts), len(own) - spare)]]
+        if [part.shape for part in parts] != shapes:
             raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
         checksums[folder] = hashlib.sha256(report).hexdigest()
         found.append([part.numpy() for part in parts])
     if found:
-        for variable, *values in zip(learnt(network), *found, strict=True):
+        # What some lack stays.
+        for variable, *values in zip(own, *found, strict=False):
             variable.assign(np.mean(values, axis=0))
     return checksums
 
