@@ -276,6 +276,44 @@ def test_a_network_is_trained_on_from_a_finished_run(
     assert list(report["start"]) == [str(tmp_path / "first"), str(tmp_path / "other")]
 
 
+def test_a_network_learns_to_look_farther_from_one_that_does_not(
+    data: DataSet, recipe: StripRecipe, tmp_path: Path
+) -> None:
+    near = replace(recipe, training=replace(recipe.training, steps=20))
+    run.run(near, data, tmp_path / "near", 0)
+    context = replace(recipe.network, context=4, context_reach=5)
+    none = replace(
+        near,
+        network=context,
+        start=Start((str(tmp_path / "near"),)),
+        training=replace(near.training, steps=0),
+    )
+    run.run(none, data, tmp_path / "none", 1)
+    some = replace(none, training=near.training)
+    run.run(some, data, tmp_path / "some", 1)
+    # What a run has learnt with it is begun with, too.
+    again = replace(none, start=Start((str(tmp_path / "some"),)))
+    run.run(again, data, tmp_path / "again", 2)
+
+    strips = np.zeros((2, HEIGHT, 160, 1), np.float32)
+    strips[:, 5:35, 60:66] = 1
+    answers = {}
+    for seen, strip in {"both": strips, "one": strips.copy()}.items():
+        if seen == "one":  # another stroke, farther away than the others see
+            strip[:, 5:35, 130:136] = 1
+        for name in ("near", "none", "some", "again"):
+            served = tf.saved_model.load(str(tmp_path / name / "model")).signatures["logits"]
+            answers[name, seen] = served(strips=strip)["logits"].numpy()[:, 0]
+    reach = near.network.seen
+    farther = reach + 2 * 2 * (context.context_reach // 2)
+    there, beyond = (130 - reach) // 2 - 1, (130 - farther) // 2 - 1
+    np.testing.assert_allclose(answers["none", "both"], answers["near", "both"], atol=1e-5)
+    for name, first in (("near", there), ("some", beyond)):
+        changed = np.abs(answers[name, "both"] - answers[name, "one"]).max(axis=(0, 2)) > 1e-6
+        assert first - 2 <= np.flatnonzero(changed)[0] <= first + 2, name
+    np.testing.assert_array_equal(answers["again", "both"], answers["some", "both"])
+
+
 @pytest.mark.parametrize("name", published("recipes/strips"))
 def test_published_recipes_spell_out_what_they_read(name: str) -> None:
     recipe = load_strip_recipe(name)
