@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -165,14 +165,19 @@ def _unusual(label: str, size: tuple[float, float] | None, settings: LatticeSett
 
 
 def best_readings(
-    arcs: Sequence[Arc], nodes: int, settings: LatticeSettings = LatticeSettings()
+    arcs: Sequence[Arc],
+    nodes: int,
+    settings: LatticeSettings = LatticeSettings(),
+    wanted: Iterable[str] = (),
 ) -> list[Reading]:
     """Return the best readings of a lattice, best first.
 
     `nodes` counts the steps from the first node to the last, which are 0 and `nodes`; every arc leads
     forward. Their probabilities are relative to all that was kept, and sum to 1. Without a way through,
-    there are none. Ties go to the text that was found first.
+    there are none. Ties go to the text that was found first. Texts that are `wanted` are kept beside the best
+    where they are hardly less likely than these at each node, by `settings.bound`.
     """
+    beginnings = {text[:end] for text in wanted for end in range(len(text) + 1)}
     arriving: list[list[Arc]] = [[] for _ in range(nodes + 1)]
     for arc in arcs:
         arriving[arc.stop].append(arc)
@@ -198,7 +203,7 @@ def best_readings(
                     known[0] = max(known[0], total) + math.log1p(math.exp(-abs(known[0] - total)))
                     if best + step > known[2]:
                         known[2:] = best + step, arc, state
-        beams.append(_pruned(beam, settings))
+        beams.append(_pruned(beam, settings, beginnings))
     final = beams[-1]
     if not final:
         return []
@@ -217,9 +222,12 @@ def _options(arc: Arc) -> list[tuple[str, float]]:
     return [(label, log_probability + arc.log_prior) for label, log_probability in arc.labels]
 
 
-def _pruned(beam: dict[str, _State], settings: LatticeSettings) -> list[_State]:
-    ranked = sorted(beam.values(), key=_TOTAL, reverse=True)[: settings.readings]
-    return [state for state in ranked if state[0] >= ranked[0][0] - settings.bound]
+def _pruned(beam: dict[str, _State], settings: LatticeSettings, beginnings: Set[str]) -> list[_State]:
+    ranked = sorted(beam.values(), key=_TOTAL, reverse=True)
+    kept = ranked[: settings.readings]
+    if beginnings:
+        kept += [state for state in ranked[settings.readings :] if state[1] in beginnings]
+    return [state for state in kept if state[0] >= ranked[0][0] - settings.bound]
 
 
 def _way(state: _State) -> tuple[Arc, ...]:

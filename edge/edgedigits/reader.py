@@ -7,7 +7,7 @@ import functools
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -271,7 +271,9 @@ class Reader:
             grey = dark_on_light(image, ink)
             for each in left.values():
                 self._readings(each, expected, (grey, ink))
-        of_glyphs = {k: self._line(each, across, size, expected) for k, each in left.items()}
+        of_glyphs = {
+            k: self._line(each, across, size, expected, of_strips.get(k)) for k, each in left.items()
+        }
         lines = {
             k: combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses))
         }
@@ -344,13 +346,15 @@ class Reader:
         hypotheses: LineHypotheses,
         expected: Expected,
         seen: tuple[NDArray[np.uint8], Ink] | None = None,
+        wanted: Iterable[str] = (),
     ) -> list[Reading]:
         """Return the readings of a line's glyphs, best first; found once, for what was expected first.
 
-        Where the picture is `seen` (grey, dark ink on light; its ink), digits may be looked at again.
+        Where the picture is `seen` (grey, dark ink on light; its ink), digits may be looked at again. What
+        the glyphs hold of texts that are `wanted` is told where it can be.
         """
         if hypotheses.readings is None:
-            readings = best_readings(*hypotheses.lattice())
+            readings = best_readings(*hypotheses.lattice(), wanted)
             if not hypotheses.lone:  # one glyph is hardly a number of several digits, be it round or not
                 prior = expected_prior(expected.count, self._prior)
                 marks = hypotheses.line.marks
@@ -370,9 +374,14 @@ class Reader:
         across: tuple[float, float],
         size: tuple[int, int],
         expected: Expected,
+        of_strip: Line | None = None,
     ) -> Line | None:
-        """Return the best reading of a line; None where nothing in it can be a glyph."""
-        readings = self._readings(hypotheses, expected)
+        """Return the best reading of a line; None where nothing in it can be a glyph.
+
+        Where the line was read as a strip, too, what the glyphs hold of that way's readings is told with it.
+        """
+        wanted = [text for text, _ in of_strip.readings] if of_strip is not None else []
+        readings = self._readings(hypotheses, expected, wanted=wanted)
         best = next((reading for reading in readings if reading.text), None)
         if best is None:
             return None

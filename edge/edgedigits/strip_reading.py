@@ -60,7 +60,7 @@ class StripSettings:
     are read right as with all looks."""
     longest: int = 30_000
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
-    readings: int = 5
+    readings: int = 8
     """So many readings of a line are told, and looked into again."""
     checked_beam: int = 100
     """Beginnings kept from step to step where the best text fails a check, and others are looked for."""

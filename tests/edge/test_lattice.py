@@ -55,6 +55,21 @@ def test_it_agrees_with_full_enumeration() -> None:
     assert [r.probability for r in readings] == sorted((r.probability for r in readings), reverse=True)
 
 
+def test_texts_that_are_wanted_are_told_however_many_are_better() -> None:
+    arcs = [arc(k, k + 1, _1=0.6, _7=0.3, _4=0.1 * 0.1**k) for k in range(4)]
+    few = LatticeSettings(readings=3)
+    best = best_readings(arcs, 4, few)
+    assert len(best) == 3
+    told = best_readings(arcs, 4, few, ["7777", "7717", "9999", "4444"])
+    assert [r.text for r in told[:3]] == [r.text for r in best]
+    # The last is less likely than the best by more than the bound, and no glyph can be a 9.
+    found = {r.text: r.probability for r in told}
+    assert set(found) - {r.text for r in best} == {"7777", "7717"}
+    assert found["7717"] / found["7777"] == pytest.approx(2)
+    assert [r.probability for r in told] == sorted(found.values(), reverse=True)
+    assert sum(found.values()) == pytest.approx(1)
+
+
 def test_one_digit_or_two_is_decided_by_what_can_be_read() -> None:
     halves = [arc(0, 1, _1=0.4), arc(1, 2, _1=0.5)]
     assert best_readings([arc(0, 2, _0=0.9), *halves], 2)[0].text == "0"

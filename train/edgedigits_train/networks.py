@@ -114,9 +114,10 @@ class Convolution(tf.Module):
         if not training:
             factor = self.gain * tf.math.rsqrt(self.variance + self.EPSILON)
             values = tf.nn.conv2d(values, self.kernel * factor, self.stride, self.edges)
+            values += self.bias - self.mean * factor
             if beside is not None:
                 values += tf.nn.conv2d(beside[0], beside[1] * factor, 1, "SAME")
-            return tf.nn.relu(values + (self.bias - self.mean * factor))
+            return tf.nn.relu(values)
         values = tf.nn.conv2d(values, tf.cast(self.kernel, values.dtype), self.stride, self.edges)
         if beside is not None:
             values += tf.nn.conv2d(beside[0], tf.cast(beside[1], values.dtype), 1, "SAME")
