@@ -152,6 +152,42 @@ def _labels(number: int, base: int) -> Prefix:
     return tuple(reversed(labels))
 
 
+def probabilities_of(
+    log_probabilities: NDArray[np.floating], texts: Sequence[Sequence[int]], unsaid: Sequence[int] = ()
+) -> list[float]:
+    """Return the probability of each text among all: the sum over all ways to say it (Graves et al., above).
+
+    `log_probabilities` and `texts` as for `spans_of_all`. What is `unsaid`, labels that no text has, may
+    stand anywhere beside a text's own: with all separators there, a text of digits has the probability of
+    these digits however parted. Steps that are blank for sure cost nothing.
+    """
+    labels = log_probabilities.shape[1]
+    blank = labels - 1
+    longest = max(map(len, texts), default=0)
+    starts = _starts(log_probabilities, 2 * longest + 1)
+    # Other than blank for all of such steps, nothing is, or it goes on for all of them.
+    rows = np.exp(np.add.reduceat(np.asarray(log_probabilities, np.float64), starts, axis=0))
+    rows[:, blank] += rows[:, list(unsaid)].sum(axis=1)
+    # States as for `spans_of_all`.
+    states = np.full((len(texts), 2 * longest + 1), blank)
+    for row, text in zip(states, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = text
+    jump = np.zeros((len(texts), max(0, 2 * longest - 1)))
+    jump[:, 1::2] = states[:, 3::2] != states[:, 1:-2:2]
+    of_states = rows[:, states]
+    ways = np.zeros(states.shape)
+    ways[:, :2] = of_states[0, :, :2]
+    for of_step in of_states[1:]:
+        arrived = ways.copy()
+        arrived[:, 1:] += ways[:, :-1]
+        arrived[:, 2:] += ways[:, :-2] * jump
+        ways = np.multiply(arrived, of_step, out=arrived)
+    last = np.array([2 * len(text) for text in texts], np.intp)
+    row = np.arange(len(texts))
+    whole = ways[row, last] + np.where(last > 0, ways[row, last - 1], 0.0)
+    return [float(value) for value in whole]
+
+
 def spans(log_probabilities: NDArray[np.floating], text: Sequence[int]) -> list[tuple[int, int]]:
     """Return the steps at which each character of a text stands in its likeliest alignment: first, last + 1.
 

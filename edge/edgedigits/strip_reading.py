@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.card import BLANK
 from edgedigits.characters import INK, cells_of, ink_of
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
-from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, spans
+from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, probabilities_of, spans
 from edgedigits.decode import RejectRule, digit_at
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Digit, Line
@@ -149,6 +150,7 @@ class StripReader:
         self.prior, self.consistency = prior, consistency
         labels = model.card.labels
         self._is_digit = [label.isdigit() and len(label) == 1 for label in labels]
+        self._signs = [k for k, digit in enumerate(self._is_digit) if not digit and labels[k] != BLANK]
 
     def read(
         self,
@@ -167,7 +169,7 @@ class StripReader:
         if cut is None:
             return None
         looks = self._looks(*cut, constraint)
-        readings, whole = _agreed([look.readings for look in looks])
+        readings, whole = _agreed(self._held(looks, [look.readings for look in looks]))
         if not readings or not readings[0][0]:
             return None
         prior = expected_prior(expected.count, self.prior)
@@ -177,7 +179,7 @@ class StripReader:
         text, probability = readings[0]
         if not text:  # the characters, looked at one by one, are none
             return None
-        # The look that holds most of the text says where its characters stand.
+        # The look that holds most of the text, of those that list it, says where its characters stand.
         look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
         saying = [h for said, h in zip(look.texts, look.hypotheses, strict=True) if said == text]
         best = max(saying, key=lambda h: h.probability * grouping_weight(self._raw(h.text), prior))
@@ -357,9 +359,23 @@ class StripReader:
         count = 2 * self.settings.readings
         found = [best_texts(look.answers, count, constraint, width) for look in looks]
         said = [([self._text(h) for h in hypotheses], hypotheses) for hypotheses in found]
-        means = _means([_summed(texts, hypotheses) for texts, hypotheses in said], _NEVER)
+        means = _means(self._held(looks, [_summed(texts, hypotheses) for texts, hypotheses in said]))
         passing = [mean for mean in means if mean[0] not in known][: self.settings.readings]
         return passing, self._grouping(said, prior)
+
+    def _held(
+        self, looks: Sequence[_Look], readings: Sequence[Sequence[tuple[str, float]]]
+    ) -> list[list[tuple[str, float]]]:
+        """Return what each look holds of the best readings of all of them, whether it lists them or not."""
+        if len(looks) == 1:
+            return [list(readings[0])]
+        count = self.settings.readings
+        texts = list(dict.fromkeys(text for of_look in readings for text, _ in of_look[:count]))
+        spelt = [self._spelt(text) for text in texts]
+        return [
+            list(zip(texts, probabilities_of(look.answers, spelt, self._signs), strict=True))
+            for look in looks
+        ]
 
     def _raw(self, prefix: Prefix) -> str:
         return "".join(self.model.card.labels[label] for label in prefix)
@@ -408,13 +424,11 @@ class _Look:
     """Texts of digits, each with the probability of all hypotheses that say it, best first."""
 
 
-_UNHEARD = 0.001
-"""What is thought of a text that a look does not list among its best."""
+_LEAST = 1e-6
+"""No text is thought less probable, nor all those together that no look lists."""
 _LIKELY = 0.03
 """What is less probable than the best reading by this factor is not looked into further: of the tuning part
 no such reading becomes the best."""
-_NEVER = 1e-9
-"""The same of one that a look does not list after a wide search."""
 
 
 def _summed(texts: Sequence[str], hypotheses: Sequence[Hypothesis]) -> list[tuple[str, float]]:
@@ -425,24 +439,24 @@ def _summed(texts: Sequence[str], hypotheses: Sequence[Hypothesis]) -> list[tupl
     return sorted(((text, min(1.0, p)) for text, p in told.items()), key=lambda item: -item[1])
 
 
-def _means(looks: Sequence[Sequence[tuple[str, float]]], unheard: float) -> list[tuple[str, float]]:
-    """Return texts with the geometric mean of what the looks hold of each, at least `unheard`; best first."""
-    told = [dict(readings) for readings in looks]
-    means = {
-        text: math.prod(max(readings.get(text, 0.0), unheard) for readings in told) ** (1 / len(told))
-        for text in dict.fromkeys(text for readings in told for text in readings)
-    }
-    return sorted(means.items(), key=lambda item: -item[1])
+def _means(looks: Sequence[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
+    """Return texts with the geometric mean of what the looks hold of each, at least `_LEAST`; best first."""
+    told: dict[str, float] = {}
+    for readings in looks:
+        for text, probability in readings:
+            told[text] = told.get(text, 1.0) * max(probability, _LEAST)
+    means = [(text, product ** (1 / len(looks))) for text, product in told.items()]
+    return sorted(means, key=lambda item: -item[1])
 
 
 def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[str, float]], float]:
     """Return the readings of several looks as one, best first, and what their means were divided by.
 
-    The probability of a text is in proportion to the geometric mean of what the looks hold of it: high where
-    they agree. What they hold of texts they don't list takes part as if they meant the same.
+    Each look is what it holds of the same texts. The probability of a text is in proportion to the geometric
+    mean of that: high where they agree. What they hold of all others takes part as if they meant the same.
     """
-    means = _means(looks, _UNHEARD)
-    rests = [max(1 - sum(p for _, p in readings), _UNHEARD) for readings in looks]
+    means = _means(looks)
+    rests = [max(1 - sum(p for _, p in readings), _LEAST) for readings in looks]
     whole = sum(mean for _, mean in means) + math.prod(rests) ** (1 / len(rests))
     return [(text, mean / whole) for text, mean in means], whole
 
@@ -459,7 +473,7 @@ def _verified(
     What the readings leave to all other texts takes part as a text that was not looked into.
     """
     weights = weigh([*readings, ("", 0.0)])
-    rest = max(1 - sum(p for _, p in readings), _UNHEARD) * weights[""]
+    rest = max(1 - sum(p for _, p in readings), _LEAST) * weights[""]
     scale = sum(p * weights[text] for text, p in readings) + rest
     weighed = [(text, p * weights[text] / scale) for text, p in readings]
     return sorted(weighed, key=lambda reading: -reading[1]), whole * scale

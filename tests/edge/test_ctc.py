@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgedigits import ctc
-from edgedigits.ctc import Constraint, best_texts, spans, spans_of_all
+from edgedigits.ctc import Constraint, best_texts, probabilities_of, spans, spans_of_all
 
 STEPS, LABELS = 6, 3  # two characters and the blank: 729 ways
 
@@ -38,6 +38,42 @@ def test_the_best_texts_have_the_probability_of_all_their_ways(seed: int) -> Non
     found = best_texts(rows, 5, beam=1000)
     assert [h.text for h in found] == [text for text, _ in expected]
     np.testing.assert_allclose([h.probability for h in found], [p for _, p in expected], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_text_has_the_probability_of_all_its_ways(seed: int) -> None:
+    rows = answers(seed)
+    expected = all_texts(rows)
+    found = probabilities_of(rows, list(expected))
+    np.testing.assert_allclose(found, list(expected.values()), rtol=1e-9)
+    # Where there is no room for it, it has none.
+    assert probabilities_of(rows, [(0,) * STEPS]) == [0.0]
+
+
+def test_what_is_unsaid_may_stand_anywhere() -> None:
+    rows = answers(1, labels=4)
+    expected: dict[tuple[int, ...], float] = {}
+    for text, probability in all_texts(rows).items():
+        said = tuple(label for label in text if label != 1)
+        expected[said] = expected.get(said, 0.0) + probability
+    assert (0, 0) in expected
+    found = probabilities_of(rows, list(expected), [1])
+    np.testing.assert_allclose(found, list(expected.values()), rtol=1e-9)
+
+
+def test_many_blank_steps_change_no_probability() -> None:
+    rows = answers(2)
+    nothing = np.log(np.array([1e-9, 1e-9, 1 - 2e-9]))
+    apart = np.insert(rows, [0, 3, 3, 3, 6, 6], nothing, axis=0)
+    texts = [(), (0,), (1,), (0, 1), (1, 1)]
+    found = probabilities_of(apart, texts)
+    assert found[0] == pytest.approx(np.exp(rows[:, -1].sum()), rel=1e-6)
+    # Across the blank steps in its middle a character can't go on.
+    before, after = probabilities_of(rows[:3], texts), probabilities_of(rows[3:], texts)
+    assert found[1] == pytest.approx(before[1] * after[0] + before[0] * after[1], rel=1e-6)
+    assert found[4] == pytest.approx(
+        before[2] * after[2] + before[4] * after[0] + before[0] * after[4], rel=1e-6
+    )
 
 
 def test_steps_that_are_blank_for_sure_are_passed_over_exactly() -> None:

@@ -90,7 +90,15 @@ def test_a_strip_with_a_separator_is_the_number_that_it_parts(monkeypatch: pytes
 
     def told(settings: PriorSettings, *raws: tuple[str, float]) -> dict[str, float]:
         hypotheses = [Hypothesis(tuple(labels[sign] for sign in raw), p) for raw, p in raws]
+        held: dict[str, float] = {}
+        for raw, p in raws:
+            text = raw.replace(".", "")
+            held[text] = held.get(text, 0.0) + p
         monkeypatch.setattr("edgedigits.strip_reading.best_texts", lambda *given: hypotheses)
+        monkeypatch.setattr(
+            "edgedigits.strip_reading.probabilities_of",
+            lambda _, texts, signs: [held["".join(map(str, text))] for text in texts],
+        )
         strips = Reader(way="strip", character_model=None, prior=settings).strips
         line = strips.read(grey, Region((75, 20), 150, 40))
         assert line is not None
