@@ -54,6 +54,9 @@ class Composition:
     """Share of the strips whose picture is sharp and whose pattern is faint, as a scanner's are. 0…1."""
     narrow: float = field(default=0.0, metadata=share())
     """Share of the strips that are seen narrow, as the reader's second look sees them. 0…1."""
+    alike: float = field(default=0.0, metadata=share())
+    """Share of the hands whose digits of a kind are alike, and slant alike; the others write every digit as
+    another writer did. 0…1."""
     chained: float = field(default=0.0, metadata=share())
     """Share of the hands that write a row of zeros in one line, from top to top. 0…1."""
     empty: float = field(default=0.05, metadata=share())
