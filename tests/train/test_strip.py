@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from edgedigits.consistency import similarities
 from edgedigits.strips import HEIGHT
 from edgedigits_train.cli import main
 from edgedigits_train.data import DataSet, load_mnist
@@ -274,6 +275,33 @@ def test_a_network_is_trained_on_from_a_finished_run(
     assert not (tmp_path / "fourth").exists()  # where the recipe that is put right may run
     report = json.loads((tmp_path / "mean" / "report.json").read_text())
     assert list(report["start"]) == [str(tmp_path / "first"), str(tmp_path / "other")]
+
+
+def test_what_one_hand_writes_twice_looks_the_same_twice(data: DataSet) -> None:
+    digits = Digits.of_pictures(data.train_images, data.train_labels)
+    plain = Composition(
+        touching=0, slant=0, separators=0, forms=0, background=0, rules=0, clutter=0, clear=1, empty=0
+    )
+
+    def similarity(alike: float) -> float:
+        composer, random = Composer(digits, replace(plain, alike=alike)), np.random.default_rng(0)
+        found = []
+        for _ in range(150):
+            _, ink, owners, text = composer.photograph(160, 0, random)
+            crops: dict[int, list[np.ndarray]] = {}
+            for place, label in enumerate(text):
+                own = np.where(owners == place, ink, 0)
+                x, y, w, h = cv2.boundingRect((own > 0.3).view(np.uint8))
+                if label not in (0, 1) and min(w, h) > 6:
+                    crop = cv2.resize(np.rint(255 * own[y : y + h, x : x + w]).astype(np.uint8), (20, 20))
+                    crops.setdefault(label, []).append(np.pad(crop, 4))
+            for pictures in crops.values():
+                among = similarities(np.stack(pictures))
+                found += list(among[np.triu_indices(len(among), 1)])
+        return float(np.mean(found))
+
+    apart, alike = similarity(0.0), similarity(1.0)
+    assert alike > apart + 0.1, (apart, alike)
 
 
 def test_a_network_learns_to_look_farther_from_one_that_does_not(

@@ -183,7 +183,7 @@ class Composer:
         else:
             gap, unsteady = random.uniform(-0.1, 0.02), 0.06
         thin = float(np.exp(random.uniform(np.log(0.045), np.log(0.15))))
-        alike, own = 0.0, (0,) * 10
+        alike, own = 0.0, tuple([0] * 10)
         if settings.alike and random.random() < settings.alike:
             alike = random.uniform(0.6, 1.0)
             own = tuple(int(number) for number in random.integers(0, 1 << 31, 10))
