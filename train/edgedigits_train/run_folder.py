@@ -66,7 +66,7 @@ def begin_with(
     """Give a network the mean weights of finished runs, if any; return the SHA-256 of those runs' reports.
 
     `learnt` returns all that a network has learnt, in a fixed order, of a loaded one, too; `kind` is what
-    messages call it. The last `spare` of these a run may lack: where any does, they stay as they are.
+    messages call it. The last `spare` of these a run may lack: they are the mean of those that have them.
     Raises `RunError` where there is none in a folder, or its network has another shape.
     """
     own = learnt(network)
@@ -85,9 +85,9 @@ def begin_with(
             raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
         checksums[folder] = hashlib.sha256(report).hexdigest()
         found.append([part.numpy() for part in parts])
-    if found:
-        # What some lack stays.
-        for variable, *values in zip(own, *found, strict=False):
+    for number, variable in enumerate(own):
+        values = [parts[number] for parts in found if number < len(parts)]
+        if values:
             variable.assign(np.mean(values, axis=0))
     return checksums
 
