@@ -265,9 +265,7 @@ class Reader:
             working = ink.contrast.shape[1], ink.contrast.shape[0]
             doubted = [k for k, each in enumerate(hypotheses) if self.wants_strip(each, working)]
             of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, expected)
-        told = {k for k, line in of_strips.items() if self._is_told(line)}
-        done = set(range(len(hypotheses))) if self.way == "strip" else within | told
-        left = {k: each for k, each in enumerate(hypotheses) if k not in done}
+        left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
         if self._verifier is not None and left:
             grey = dark_on_light(image, ink)
@@ -282,10 +280,6 @@ class Reader:
         replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
         return {k: line for k, line in lines.items() if line is not None}, refused
-
-    def _is_told(self, line: Line) -> bool:
-        """Return whether a line that was read as a strip need not be read glyph by glyph, too."""
-        return not self._thorough and line.confidence >= _TOLD and not any(d.rejected for d in line.digits)
 
     @property
     def _can_tell_turned(self) -> bool:
@@ -411,9 +405,6 @@ class Reader:
         return decode_line(digits, separators, self.rule, told, complete)
 
 
-_TOLD = 0.98
-"""A line read as a strip so surely is not read glyph by glyph, too: of the cheque amounts' tuning part
-as many are read right then, and as many accepted, and six in ten are spared that."""
 _STRIP = 2.0
 """A region so many times as wide as high has room for a second digit beside a lone one."""
 _FILLS = StripSettings.fills
