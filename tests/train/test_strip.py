@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edgedigits.consistency import similarities
 from edgedigits.strips import HEIGHT
 from edgedigits_train.cli import main
 from edgedigits_train.data import DataSet, load_mnist
@@ -275,71 +274,6 @@ def test_a_network_is_trained_on_from_a_finished_run(
     assert not (tmp_path / "fourth").exists()  # where the recipe that is put right may run
     report = json.loads((tmp_path / "mean" / "report.json").read_text())
     assert list(report["start"]) == [str(tmp_path / "first"), str(tmp_path / "other")]
-
-
-def test_what_one_hand_writes_twice_looks_the_same_twice(data: DataSet) -> None:
-    digits = Digits.of_pictures(data.train_images, data.train_labels)
-    plain = Composition(
-        touching=0, slant=0, separators=0, forms=0, background=0, rules=0, clutter=0, clear=1, empty=0
-    )
-
-    def similarity(alike: float) -> float:
-        composer, random = Composer(digits, replace(plain, alike=alike)), np.random.default_rng(0)
-        found = []
-        for _ in range(150):
-            _, ink, owners, text = composer.photograph(160, 0, random)
-            crops: dict[int, list[np.ndarray]] = {}
-            for place, label in enumerate(text):
-                own = np.where(owners == place, ink, 0)
-                x, y, w, h = cv2.boundingRect((own > 0.3).view(np.uint8))
-                if label not in (0, 1) and min(w, h) > 6:
-                    crop = cv2.resize(np.rint(255 * own[y : y + h, x : x + w]).astype(np.uint8), (20, 20))
-                    crops.setdefault(label, []).append(np.pad(crop, 4))
-            for pictures in crops.values():
-                among = similarities(np.stack(pictures))
-                found += list(among[np.triu_indices(len(among), 1)])
-        return float(np.mean(found))
-
-    apart, alike = similarity(0.0), similarity(1.0)
-    assert alike > apart + 0.1, (apart, alike)
-
-
-def test_a_network_learns_to_look_farther_from_one_that_does_not(
-    data: DataSet, recipe: StripRecipe, tmp_path: Path
-) -> None:
-    near = replace(recipe, training=replace(recipe.training, steps=20))
-    run.run(near, data, tmp_path / "near", 0)
-    context = replace(recipe.network, context=4, context_reach=5)
-    none = replace(
-        near,
-        network=context,
-        start=Start((str(tmp_path / "near"),)),
-        training=replace(near.training, steps=0),
-    )
-    run.run(none, data, tmp_path / "none", 1)
-    some = replace(none, training=near.training)
-    run.run(some, data, tmp_path / "some", 1)
-    # What a run has learnt with it is begun with, too.
-    again = replace(none, start=Start((str(tmp_path / "some"),)))
-    run.run(again, data, tmp_path / "again", 2)
-
-    strips = np.zeros((2, HEIGHT, 160, 1), np.float32)
-    strips[:, 5:35, 60:66] = 1
-    answers = {}
-    for seen, strip in {"both": strips, "one": strips.copy()}.items():
-        if seen == "one":  # another stroke, farther away than the others see
-            strip[:, 5:35, 130:136] = 1
-        for name in ("near", "none", "some", "again"):
-            served = tf.saved_model.load(str(tmp_path / name / "model")).signatures["logits"]
-            answers[name, seen] = served(strips=strip)["logits"].numpy()[:, 0]
-    reach = near.network.seen
-    farther = reach + 2 * 2 * (context.context_reach // 2)
-    there, beyond = (130 - reach) // 2 - 1, (130 - farther) // 2 - 1
-    np.testing.assert_allclose(answers["none", "both"], answers["near", "both"], atol=1e-5)
-    for name, first in (("near", there), ("some", beyond)):
-        changed = np.abs(answers[name, "both"] - answers[name, "one"]).max(axis=(0, 2)) > 1e-6
-        assert first - 2 <= np.flatnonzero(changed)[0] <= first + 2, name
-    np.testing.assert_array_equal(answers["again", "both"], answers["some", "both"])
 
 
 @pytest.mark.parametrize("name", published("recipes/strips"))

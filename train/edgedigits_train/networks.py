@@ -100,27 +100,13 @@ class Convolution(tf.Module):
         self.mean = tf.Variable(tf.zeros(filters), name="mean", trainable=False, aggregation=mean)
         self.variance = tf.Variable(tf.ones(filters), name="variance", trainable=False, aggregation=mean)
 
-    def __call__(
-        self,
-        values: tf.Tensor,
-        training: bool = False,
-        beside: tuple[tf.Tensor, tf.Variable] | None = None,
-    ) -> tf.Tensor:
-        """[n, height, width, channels] → [n, height', width', filters], of the type of `values`.
-
-        `beside` is what else is summed up before it is normalized: values of the result's height and width,
-        and their weights, [1, 1, their channels, filters].
-        """
+    def __call__(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, height, width, channels] → [n, height', width', filters], of the type of `values`."""
         if not training:
             factor = self.gain * tf.math.rsqrt(self.variance + self.EPSILON)
             values = tf.nn.conv2d(values, self.kernel * factor, self.stride, self.edges)
-            values += self.bias - self.mean * factor
-            if beside is not None:
-                values += tf.nn.conv2d(beside[0], beside[1] * factor, 1, "SAME")
-            return tf.nn.relu(values)
+            return tf.nn.relu(values + (self.bias - self.mean * factor))
         values = tf.nn.conv2d(values, tf.cast(self.kernel, values.dtype), self.stride, self.edges)
-        if beside is not None:
-            values += tf.nn.conv2d(beside[0], tf.cast(beside[1], values.dtype), 1, "SAME")
         values, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             values, self.gain, self.bias, epsilon=self.EPSILON, is_training=True
         )

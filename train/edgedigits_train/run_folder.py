@@ -57,19 +57,13 @@ def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str,
 
 
 def begin_with(
-    network: tf.Module,
-    folders: Sequence[str],
-    learnt: Callable[[Any], list[tf.Variable]],
-    kind: str,
-    spare: int = 0,
+    network: tf.Module, folders: Sequence[str], learnt: Callable[[Any], list[tf.Variable]], kind: str
 ) -> dict[str, str]:
     """Give a network the mean weights of finished runs, if any; return the SHA-256 of those runs' reports.
 
     `learnt` returns all that a network has learnt, in a fixed order, of a loaded one, too; `kind` is what
-    messages call it. The last `spare` of these a run may lack: they are the mean of those that have them.
-    Raises `RunError` where there is none in a folder, or its network has another shape.
+    messages call it. Raises `RunError` where there is none in a folder, or its network has another shape.
     """
-    own = learnt(network)
     checksums, found = {}, []
     for folder in folders:
         try:
@@ -80,14 +74,12 @@ def begin_with(
                 f"{folder}: holds no finished run of a {kind} to start from; train it first, or name "
                 "another in [start] runs"
             ) from error
-        shapes = [part.shape for part in own[: max(len(parts), len(own) - spare)]]
-        if [part.shape for part in parts] != shapes:
+        if [part.shape for part in parts] != [part.shape for part in learnt(network)]:
             raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
         checksums[folder] = hashlib.sha256(report).hexdigest()
         found.append([part.numpy() for part in parts])
-    for number, variable in enumerate(own):
-        values = [parts[number] for parts in found if number < len(parts)]
-        if values:
+    if found:
+        for variable, *values in zip(learnt(network), *found, strict=True):
             variable.assign(np.mean(values, axis=0))
     return checksums
 

@@ -48,8 +48,6 @@ class Digits:
 
     fields: Fields
     of: tuple[npt.NDArray[np.intp], ...]
-    slants: npt.NDArray[np.float32]
-    """By how much a digit slants more than others of its kind: pixels to the left for each downwards, [N]."""
 
     @classmethod
     def of_pictures(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> Digits:
@@ -59,11 +57,7 @@ class Digits:
     @classmethod
     def of_fields(cls, shapes: Fields, labels: npt.NDArray[np.integer]) -> Digits:
         """Take the distance fields of N pictures with their labels 0…9 (N); each digit must be there."""
-        of = tuple(np.flatnonzero(labels == digit) for digit in range(10))
-        slants = np.array([_slant(middle) for middle in shapes.middle], np.float32)
-        for rows in of:
-            slants[rows] -= slants[rows].mean() if len(rows) else 0
-        return cls(shapes, of, np.clip(slants, -_MOST_SLANT, _MOST_SLANT))
+        return cls(shapes, tuple(np.flatnonzero(labels == digit) for digit in range(10)))
 
 
 @dataclass(frozen=True)
@@ -91,10 +85,6 @@ class _Hand:
     """How high the middle of each digit lies: above 1, what is over it is small, below 1, large."""
     bows: tuple[float, ...]
     """How far the middle of each digit is bent out to the side, in its heights."""
-    alike: float
-    """Share of the digits of a kind that are the hand's own one; the others are anybody's."""
-    own: tuple[int, ...]
-    """Which of the digits of each kind these are."""
     chained: bool
     """Whether a 0 is begun at its top, with the stroke that left the top of the 0 before."""
 
@@ -183,10 +173,6 @@ class Composer:
         else:
             gap, unsteady = random.uniform(-0.1, 0.02), 0.06
         thin = float(np.exp(random.uniform(np.log(0.045), np.log(0.15))))
-        alike, own = 0.0, tuple([0] * 10)
-        if settings.alike and random.random() < settings.alike:
-            alike = random.uniform(0.6, 1.0)
-            own = tuple(int(number) for number in random.integers(0, 1 << 31, 10))
         return _Hand(
             height=height,
             width=max(1.1, thin * height),
@@ -200,8 +186,6 @@ class Composer:
             printed=random.random() < 0.2,
             rises=tuple(np.exp(random.normal(0, 0.17, 10))),
             bows=tuple(random.normal(0, 0.05, 10)),
-            alike=alike,
-            own=own,
             chained=settings.chained > 0 and random.random() < settings.chained,
         )
 
@@ -289,23 +273,13 @@ class Composer:
     def _digit(self, digit: int, tall: float, hand: _Hand, random: np.random.Generator) -> Glyph:
         """Return a digit as `_written` wants it."""
         digits = self.digits.fields
-        own = slant = 0.0
+        own = 0.0
         if random.random() < hand.forms * _OTHERWISE.get(digit, 1.0):
             # Mostly the hand's own habit.
             habit = hand.habits[digit] if random.random() < 0.85 else int(random.integers(1 << 16))
             code = forms.draw(digit, habit, random)
         else:
-            of_kind = self.digits.of[digit]
-            if hand.alike:
-                # A hand slants as it does, whatever it writes.
-                i = int(
-                    of_kind[hand.own[digit] % len(of_kind)]
-                    if random.random() < hand.alike
-                    else random.choice(of_kind)
-                )
-                slant = float(self.digits.slants[i])
-            else:
-                i = int(random.choice(of_kind))
+            i = int(random.choice(self.digits.of[digit]))
             if hand.printed or not digits.smooth[i]:
                 code, own = digits.inside[i], 1.0
             else:
@@ -316,11 +290,8 @@ class Composer:
         lean = np.clip(random.normal(0, 0.09), -0.25, 0.25)
         across = scale * hand.stretch * float(np.exp(random.normal(0, 0.13)))
         cos, sin = np.cos(turn), np.sin(turn)
-        upright = across * slant
-        matrix = np.array(
-            [[across * cos, -scale * (sin + lean) + upright, 0], [across * sin, scale * cos, 0]]
-        )
-        size = (round(across * w + abs(upright) * h) + 2 * _AROUND, round(scale * h) + 2 * _AROUND)
+        matrix = np.array([[across * cos, -scale * (sin + lean), 0], [across * sin, scale * cos, 0]])
+        size = (round(across * w) + 2 * _AROUND, round(scale * h) + 2 * _AROUND)
         matrix[:, 2] = np.array(size) / 2 - matrix[:, :2] @ [x + w / 2, y + h / 2]
         patch = np.asarray(
             cv2.warpAffine(code, matrix, size, flags=cv2.INTER_LINEAR, borderValue=0), np.uint8
@@ -524,16 +495,6 @@ class Composer:
             _, code = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 90))])
             grey = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
         return grey
-
-
-_MOST_SLANT = 0.6
-"""No digit is set upright by more: what slants more is not understood."""
-
-
-def _slant(middle: npt.NDArray[np.uint8]) -> float:
-    """Return how much a shape (a field of `fields`) slants: pixels to the left for each downwards."""
-    moments = cv2.moments((middle >= 124).view(np.uint8), True)
-    return float(-moments["mu11"] / moments["mu02"]) if moments["mu02"] > 0 else 0.0
 
 
 _AROUND = 5

@@ -54,9 +54,6 @@ class Composition:
     """Share of the strips whose picture is sharp and whose pattern is faint, as a scanner's are. 0…1."""
     narrow: float = field(default=0.0, metadata=share())
     """Share of the strips that are seen narrow, as the reader's second look sees them. 0…1."""
-    alike: float = field(default=0.0, metadata=share())
-    """Share of the hands whose digits of a kind are alike, and slant alike; the others write every digit as
-    another writer did. 0…1."""
     chained: float = field(default=0.0, metadata=share())
     """Share of the hands that write a row of zeros in one line, from top to top. 0…1."""
     empty: float = field(default=0.05, metadata=share())
@@ -75,21 +72,12 @@ class Network:
     """So many convolutions of the same size follow each that halves the rows."""
     reach: int = field(default=5, metadata=at_least(1))
     """Window of the convolutions along the row, in steps of two pixels."""
-    context: int = field(default=0, metadata=at_least(0))
-    """Channels that tell of what is farther along the strip; 0: nothing does."""
-    context_reach: int = field(default=21, metadata=at_least(1))
-    """Window of each convolution along these, in steps of two pixels."""
-    context_layers: int = field(default=2, metadata=at_least(1))
-    """So many of them, one after the other."""
     precision: str = "bfloat16"
     """What the convolutions are computed in while training: "float32" or "bfloat16"."""
 
     @property
     def seen(self) -> int:
-        """Pixels to either side on which an answer depends: to the left, and one more to the right.
-
-        What is told of what is farther away is not counted.
-        """
+        """Pixels to either side on which an answer depends: to the left, and one more to the right."""
         halvings = len(self.filters) - 1
         convolutions = halvings * self.plain + max(0, halvings - 1)
         return STEP * (convolutions + len(self.along) * (self.reach // 2))

@@ -192,8 +192,7 @@ def run(
             f"{recipe.name}: [training] steps = 0 trains nothing; raise it, or name runs in [start]"
         )
     network = StripNetwork(recipe.network, len(LABELS), seed)
-    farther = len(_parts(network)) - len(_near(network))
-    begun = begin_with(network, recipe.start.of_seed(seed), _parts, "strip network", spare=farther)
+    begun = begin_with(network, recipe.start.of_seed(seed), _parts, "strip network")
     take_folder(out, recipe.to_toml())
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
@@ -272,21 +271,9 @@ def run(
 
 
 def _parts(network: Any) -> list[tf.Variable]:
-    """Return all that a strip network has learnt, in a fixed order; of a loaded one, too.
-
-    What it has of what is farther along the strip comes last.
-    """
-    context = getattr(network, "context", None)
-    farther = [] if context is None else [*_of_layers(context.layers), *context.windows, context.kernel]
-    return [*_near(network), *farther]
-
-
-def _near(network: Any) -> list[tf.Variable]:
-    return [*_of_layers(network.layers), network.kernel, network.bias]
-
-
-def _of_layers(layers: Any) -> list[tf.Variable]:
-    return [part for x in layers for part in (x.kernel, x.gain, x.bias, x.mean, x.variance)]
+    """Return all that a strip network has learnt, in a fixed order; of a loaded one, too."""
+    layers = [(x.kernel, x.gain, x.bias, x.mean, x.variance) for x in network.layers]
+    return [variable for layer in layers for variable in layer] + [network.kernel, network.bias]
 
 
 def _logits(loop: StripLoop, strips: Strips) -> npt.NDArray[np.float32]:
