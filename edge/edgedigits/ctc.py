@@ -14,8 +14,9 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,10 +175,10 @@ def probabilities_of(
         row[1 : 2 * len(text) : 2] = text
     jump = np.zeros((len(texts), max(0, 2 * longest - 1)))
     jump[:, 1::2] = states[:, 3::2] != states[:, 1:-2:2]
-    of_states = rows[:, states]
+    of_steps = _by_states(rows, states)
     ways = np.zeros(states.shape)
-    ways[:, :2] = of_states[0, :, :2]
-    for of_step in of_states[1:]:
+    ways[:, :2] = next(of_steps)[:, :2]
+    for of_step in of_steps:
         arrived = ways.copy()
         arrived[:, 1:] += ways[:, :-1]
         arrived[:, 2:] += ways[:, :-2] * jump
@@ -231,24 +232,34 @@ def spans_of_all(
     # Over a blank one may jump, unless the characters around it are the same.
     jump = np.zeros(states.shape, bool)
     jump[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
-    of_states = np.asarray(log_probabilities)[:, states]
+    of_steps = _by_states(np.asarray(log_probabilities), states)
     barred = np.where(jump[:, 2:], 0.0, -np.inf)
     came = np.zeros((steps, *states.shape), np.int8)
     # The scores so far by way of arrival: staying, from the state before, from the one before that.
     ways = np.full((3, *states.shape), -np.inf)
     scores = ways[0]
-    scores[:, :2] = of_states[0, :, :2]
-    for step in range(1, steps):
+    scores[:, :2] = next(of_steps)[:, :2]
+    for step, of_step in enumerate(of_steps, 1):
         ways[1, :, 1:] = scores[:, :-1]
         np.add(scores[:, :-2], barred, out=ways[2, :, 2:])
         came[step] = ways.argmax(axis=0)
-        np.add(ways.max(axis=0), of_states[step], out=scores)
+        np.add(ways.max(axis=0), of_step, out=scores)
     for place, number in enumerate(left):
         last = 2 * len(texts[number])
         ends = scores[place].tolist()
         state = last if ends[last] >= ends[last - 1] else last - 1
         found[number] = [(bounds[a], bounds[b]) for a, b in _followed(came[:, place].tolist(), state)]
     return found
+
+
+_AT_ONCE = 64
+"""Steps whose states are looked up at once: a long strip has thousands of both."""
+
+
+def _by_states(rows: NDArray[Any], states: NDArray[np.intp]) -> Iterator[NDArray[Any]]:
+    """Yield for every step what its row holds of the label of each state."""
+    for start in range(0, len(rows), _AT_ONCE):
+        yield from rows[start : start + _AT_ONCE, states]
 
 
 _SURELY_BLANK = math.log(0.999)

@@ -174,8 +174,8 @@ def best_readings(
 
     `nodes` counts the steps from the first node to the last, which are 0 and `nodes`; every arc leads
     forward. Their probabilities are relative to all that was kept, and sum to 1. Without a way through,
-    there are none. Ties go to the text that was found first. Texts that are `wanted` are kept beside the best
-    where they are hardly less likely than these at each node, by `settings.bound`.
+    there are none. Ties go to the text that was found first. Texts that are `wanted` are told beside the
+    best, unless they are less likely by more than `settings.bound`.
     """
     beginnings = {text[:end] for text in wanted for end in range(len(text) + 1)}
     arriving: list[list[Arc]] = [[] for _ in range(nodes + 1)]

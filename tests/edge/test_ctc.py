@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -74,6 +75,22 @@ def test_many_blank_steps_change_no_probability() -> None:
     assert found[4] == pytest.approx(
         before[2] * after[2] + before[4] * after[0] + before[0] * after[4], rel=1e-6
     )
+
+
+def test_a_long_strip_takes_little_memory() -> None:
+    rows = answers(3, 4000, 11)
+    texts = [tuple(np.random.default_rng(k).integers(0, 10, 300)) for k in range(12)]
+    tracemalloc.start()
+    try:
+        probabilities_of(rows, texts)
+        of_all = tracemalloc.get_traced_memory()[1]
+        spans_of_all(rows, texts)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # All states of all steps would be 230 MB; where each came from is a byte, 29 MB.
+    assert of_all < 20e6, of_all
+    assert peak < 60e6, peak
 
 
 def test_steps_that_are_blank_for_sure_are_passed_over_exactly() -> None:
