@@ -169,24 +169,20 @@ def probabilities_of(
     # Other than blank for all of such steps, nothing is, or it goes on for all of them.
     rows = np.exp(np.add.reduceat(np.asarray(log_probabilities, np.float64), starts, axis=0))
     rows[:, blank] += rows[:, list(unsaid)].sum(axis=1)
-    # States as for `spans_of_all`.
-    states = np.full((len(texts), 2 * longest + 1), blank)
-    for row, text in zip(states, texts, strict=True):
-        row[1 : 2 * len(text) : 2] = text
-    jump = np.zeros((len(texts), max(0, 2 * longest - 1)))
-    jump[:, 1::2] = states[:, 3::2] != states[:, 1:-2:2]
+    states, jump = _states_of(texts, blank)
     of_steps = _by_states(rows, states)
     ways = np.zeros(states.shape)
     ways[:, :2] = next(of_steps)[:, :2]
     for of_step in of_steps:
         arrived = ways.copy()
         arrived[:, 1:] += ways[:, :-1]
-        arrived[:, 2:] += ways[:, :-2] * jump
+        arrived[:, 2:] += ways[:, :-2] * jump[:, 2:]
         ways = np.multiply(arrived, of_step, out=arrived)
     last = np.array([2 * len(text) for text in texts], np.intp)
     row = np.arange(len(texts))
     whole = ways[row, last] + np.where(last > 0, ways[row, last - 1], 0.0)
-    return [float(value) for value in whole]
+    found: list[float] = whole.tolist()
+    return found
 
 
 def spans(log_probabilities: NDArray[np.floating], text: Sequence[int]) -> list[tuple[int, int]]:
@@ -220,18 +216,12 @@ def spans_of_all(
             left.append(number)
     if not left:
         return found
-    # States of each text: blank, character, blank, character, …, blank; shorter texts have more of these.
     longest = max(len(texts[number]) for number in left)
     starts = _starts(log_probabilities, 2 * longest + 1)
     bounds = [*starts.tolist(), steps]
     if len(starts) < steps:
         log_probabilities, steps = np.add.reduceat(log_probabilities, starts, axis=0), len(starts)
-    states = np.full((len(left), 2 * longest + 1), blank)
-    for row, number in zip(states, left, strict=True):
-        row[1 : 2 * len(texts[number]) : 2] = texts[number]
-    # Over a blank one may jump, unless the characters around it are the same.
-    jump = np.zeros(states.shape, bool)
-    jump[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    states, jump = _states_of([texts[number] for number in left], blank)
     of_steps = _by_states(np.asarray(log_probabilities), states)
     barred = np.where(jump[:, 2:], 0.0, -np.inf)
     came = np.zeros((steps, *states.shape), np.int8)
@@ -250,6 +240,21 @@ def spans_of_all(
         state = last if ends[last] >= ends[last - 1] else last - 1
         found[number] = [(bounds[a], bounds[b]) for a, b in _followed(came[:, place].tolist(), state)]
     return found
+
+
+def _states_of(texts: Sequence[Sequence[int]], blank: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the labels of each text's states, N×S, and which of them are reached over the one before, N×S.
+
+    Blank, character, blank, character, …, blank; shorter texts have blanks behind these. Over a blank one may
+    jump, unless the characters around it are the same.
+    """
+    longest = max(map(len, texts), default=0)
+    states = np.full((len(texts), 2 * longest + 1), blank, np.intp)
+    for row, text in zip(states, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = text
+    jump = np.zeros(states.shape, bool)
+    jump[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    return states, jump
 
 
 _AT_ONCE = 64

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,14 +15,16 @@ import pytest
 import edgedigits
 from edgedigits.card import BLANK, OperatingPoint, split_bytes
 from edgedigits.cli import main
+from edgedigits.ctc import Hypothesis, best_texts
 from edgedigits.decode import RejectRule, combine_lines, combine_readings
 from edgedigits.errors import ModelError
+from edgedigits.lattice import Reading, best_readings
 from edgedigits.model import Model
 from edgedigits.page import Digit, Line
 from edgedigits.reader import READING_WAYS, Reader
 from edgedigits.runtime import read_model, shipped_models
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import Expected, StripReader, region_of
+from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
 from edgedigits.strips import prepare
 from edgedigits_export.accept import with_points
 
@@ -138,6 +141,56 @@ def test_digits_that_touch_are_read(
             right[way] += [line.text for line in lines] == [text]
     assert right["strip"] >= 5
     assert right["auto"] >= max(right["strip"], right["glyph"]) - 1
+
+
+def test_a_text_that_one_look_does_not_list_is_asked_of_it(
+    model: StripModel, digits: Callable[[str], list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How two texts compare hangs on what both looks hold of them, not on what the second one lists."""
+    strips = StripReader(model, RejectRule(0.5, 0.5), settings=StripSettings(sure=1.1))
+    grey = written(digits("80364"), -3)
+    region = region_of([(0, 0, grey.shape[1], grey.shape[0])], (grey.shape[1], grey.shape[0]))
+    whole = strips.read(grey, region)
+    calls = 0
+
+    def second_lists_one(*given: Any) -> list[Hypothesis]:
+        nonlocal calls
+        calls += 1
+        return best_texts(*given)[: 1 if calls == 2 else None]
+
+    monkeypatch.setattr("edgedigits.strip_reading.best_texts", second_lists_one)
+    less = strips.read(grey, region)
+    assert calls == 2
+    assert whole is not None
+    assert less is not None
+    held, told = dict(whole.readings), dict(less.readings)
+    best, second, third = (text for text, _ in less.readings[:3])
+    assert told[second] / told[best] == pytest.approx(held[second] / held[best], rel=1e-6)
+    assert told[third] / told[best] == pytest.approx(held[third] / held[best], rel=1e-6)
+
+
+def test_the_glyphs_are_asked_for_what_the_strip_was_read_as(
+    readers: dict[str, Reader],
+    digits: Callable[[str], list[np.ndarray]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grey = written(digits("80364"), -3)
+    (strip,) = readers["strip"].read(grey, upright=True).lines
+    asked: list[list[str]] = []
+
+    def noted(*given: Any) -> list[Reading]:
+        *lattice, wanted = given
+        asked.append(list(wanted))
+        return best_readings(*lattice, asked[-1])
+
+    monkeypatch.setattr("edgedigits.reader.best_readings", noted)
+    readers["auto"].read(grey, upright=True)
+    assert len(strip.readings) > 1
+    assert [text for text, _ in strip.readings] in asked
+    asked.clear()
+    readers["glyph"].read(grey, upright=True)
+    assert asked
+    assert not any(asked)
 
 
 @pytest.mark.parametrize("way", READING_WAYS)
