@@ -425,7 +425,10 @@ class _Look:
 
 
 _LEAST = 1e-6
-"""No text is thought less probable, nor all those together that no look lists."""
+"""No text is thought less probable."""
+_UNLISTED = 0.001
+"""All texts together that no look lists are thought no less probable: where a check lets pass nothing but a
+text that is next to impossible, one that nobody thought of is the likelier."""
 _LIKELY = 0.03
 """What is less probable than the best reading by this factor is not looked into further: of the tuning part
 no such reading becomes the best."""
@@ -456,7 +459,7 @@ def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[st
     mean of that: high where they agree. What they hold of all others takes part as if they meant the same.
     """
     means = _means(looks)
-    rests = [max(1 - sum(p for _, p in readings), _LEAST) for readings in looks]
+    rests = [max(1 - sum(p for _, p in readings), _UNLISTED) for readings in looks]
     whole = sum(mean for _, mean in means) + math.prod(rests) ** (1 / len(rests))
     return [(text, mean / whole) for text, mean in means], whole
 
@@ -473,7 +476,7 @@ def _verified(
     What the readings leave to all other texts takes part as a text that was not looked into.
     """
     weights = weigh([*readings, ("", 0.0)])
-    rest = max(1 - sum(p for _, p in readings), _LEAST) * weights[""]
+    rest = max(1 - sum(p for _, p in readings), _UNLISTED) * weights[""]
     scale = sum(p * weights[text] for text, p in readings) + rest
     weighed = [(text, p * weights[text] / scale) for text, p in readings]
     return sorted(weighed, key=lambda reading: -reading[1]), whole * scale
