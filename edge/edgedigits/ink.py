@@ -9,31 +9,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.polarity import inverse_parts, turn_parts
-
-Polarity = Literal["dark", "light"]
+from edgedigits.polarity import CUT_TO_A_DIGIT, Polarity, inverse_parts, polarity_of, turn_parts
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE_3, _SQUARE_7 = np.ones((3, 3), np.uint8), np.ones((7, 7), np.uint8)
 _LEVELS = np.arange(256.0)
-_SECOND_MOMENT, _THIRD_MOMENT = (_LEVELS - 128) ** 2, (_LEVELS - 128) ** 3
 _SMALL = 200
 """Short side in pixels of the picture that is looked at where only what is thick matters."""
-_WINDOWS = (1, 2, 4, 8)
-"""Windows in which ink is told from paper, as multiples of the smallest."""
-_CUT_TO_A_DIGIT = 40
-"""A picture with a side shorter than this is cut to one digit. Pixels."""
 SLENDER = 1.5
 """A picture that is so many times as wide as high, or more, may be cut to one line of writing."""
-_PLAIN = 0.55
-"""The skewness at which a window decides: no page, cheque or puzzle that we tune with is below it in the
-smallest, and half of all single digits that are 200 pixels high are."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +120,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     grey = to_grey(image)
-    polarity = _polarity(grey)
+    polarity = polarity_of(grey)
     if polarity == "light":
         grey = cv2.bitwise_not(grey).astype(np.uint8, copy=False)
     inverse = inverse_parts(grey)
@@ -219,7 +208,7 @@ def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -
     rule.
     """
     height, width = mask.shape
-    if min(height, width) < _CUT_TO_A_DIGIT and width < 2 * height:
+    if min(height, width) < CUT_TO_A_DIGIT and width < 2 * height:
         return mask  # its strokes span it
     strip = min(height, width) <= settings.strip_height
     # Longer than the base of a 2 that fills the picture, too.
@@ -393,34 +382,6 @@ def _contrast(
         paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
     ratio = cv2.divide(grey, paper, scale=255)
     return np.asarray(cv2.bitwise_not(ratio), np.uint8), np.asarray(edges, np.uint8)
-
-
-def _polarity(grey: NDArray[np.uint8]) -> Polarity:
-    """Decide whether ink is darker or brighter than what it is on.
-
-    Ink is the minority, so its departures from the local mean are the larger ones: their skewness has its
-    sign. It is near 0 in a window no wider than the strokes, which are that thick where one digit fills the
-    picture; there a wider one decides.
-    """
-    height, width = grey.shape
-    step = max(1, min(height, width) // _SMALL)
-    small = np.ascontiguousarray(grey[::step, ::step])
-    # A window of a few strokes: in a larger one the sheet itself, light on a dark desk, would pass for ink.
-    side = max(15, min(small.shape) // 20)
-    # Were the picture not reflected at its border, a frame that runs along it would be all there is beyond;
-    # reflected, the strokes of a small one that is cut to a digit would.
-    border = cv2.BORDER_REPLICATE if min(small.shape) < _CUT_TO_A_DIGIT else cv2.BORDER_REFLECT
-    skewness = 0.0
-    for times in _WINDOWS:
-        window = side * times | 1
-        mean = cv2.blur(small, (window, window), borderType=border)
-        departure = np.asarray(cv2.addWeighted(small, 0.5, mean, -0.5, 128), np.uint8)
-        histogram = _histogram(departure)
-        spread = float(histogram @ _SECOND_MOMENT) / small.size
-        skewness = float(histogram @ _THIRD_MOMENT) / small.size / max(spread, 1e-9) ** 1.5
-        if abs(skewness) >= _PLAIN:
-            break
-    return "dark" if skewness <= 0 else "light"
 
 
 def _threshold(contrast: NDArray[np.uint8], settings: InkSettings) -> int:

@@ -23,6 +23,8 @@ _HEIGHT = 100
 """Pixels that a picture cut to one line of writing is high when it was shrunk …"""
 _HIGHEST = 128
 """… and that it is higher than before."""
+_SIDE = 72
+_LONGEST_SIDE = 100
 _MORE_SLENDER = 2.0
 """So many times as wide as high is what is shrunk to find out: no camera's frame is (16:9 are 1.8)."""
 _FILLS = 0.45
@@ -34,12 +36,14 @@ def find_writing(
 ) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
     """Return a picture (uint8, H×W grey or H×W×3 BGR), shrunk where that helps, its ink and its lines."""
     height, width = image.shape[:2]
-    if height > _HIGHEST and width >= _MORE_SLENDER * height:
-        size = (round(width * _HEIGHT / height), _HEIGHT)
+    slender = width >= _MORE_SLENDER * height
+    shorter, enough = (height, _HEIGHT) if slender else (min(height, width), _SIDE)
+    if shorter > (_HIGHEST if slender else _LONGEST_SIDE):
+        size = (max(1, round(width * enough / shorter)), max(1, round(height * enough / shorter)))
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         found = find_ink(small, ink)
         lines = find_lines(found, glyphs)
-        if _is_one_line(lines, _HEIGHT):
+        if _is_one_line(lines, size[1]):
             return small, found, _joined(lines, glyphs.line_gap)
     found = find_ink(image, ink)
     lines = find_lines(found, glyphs)
