@@ -218,8 +218,12 @@ class _Components:
         if height <= InkSettings.strip_height and width >= SLENDER * height:
             # On a picture cut to one line what is slender and slants is a 1 that is as high, and no frame.
             large &= (2.5 * w >= h) | (fill > 0.5)
-        if len(self.members) == 1 and min(height, width) < 40:
-            large[:] = False  # a picture cut to its digit, maybe a 0
+        if len(self.members) == 1:
+            # A picture cut to its digit, maybe a 0; from top to bottom in the middle goes a 1, and no frame.
+            middle = (x + w / 2) / width
+            through = (h == height) & (touches == 2) & (middle > 0.25) & (middle < 0.75)
+            drop &= ~through
+            large &= ~through & (min(height, width) >= 40)
         if large.any():
             # Where there is next to nothing else, what runs out of the picture on one side only, from well
             # inside, is a digit cut off.

@@ -2,7 +2,7 @@
 
 What tells a pen from the paper's pattern, and rules from strokes, knows them by the few pixels that they are
 wide where a scanner or a camera sees a line of writing as high as is needed to read it. A picture that is cut
-to one line and has many more pixels is shrunk; a page is looked at as it is.
+to one line, or to a digit, and has many more pixels is shrunk; a page is looked at as it is.
 
 In such a picture pieces that stand beside one another are one line, too, be they as unlike in height and
 level as a large first digit and small ones behind it.
@@ -23,12 +23,20 @@ _HEIGHT = 100
 """Pixels that a picture cut to one line of writing is high when it was shrunk …"""
 _HIGHEST = 128
 """… and that it is higher than before."""
-_SIDE = 72
-_LONGEST_SIDE = 100
 _MORE_SLENDER = 2.0
-"""So many times as wide as high is what is shrunk to find out: no camera's frame is (16:9 are 1.8)."""
+"""So many times as wide as high is what such a line is looked for in: no camera's frame is (16:9 are 1.8)."""
+_SIDE = 72
+"""Pixels that the shorter side of any other picture has when it was shrunk, lest it be a digit or two …"""
+_LONGEST = 100
+"""… and that it is longer than before."""
 _FILLS = 0.45
 """The line is as high as this part of the picture, or more."""
+_BOLD = 0.72
+"""A bold digit covers this part of its box at most, if it is not slender."""
+_MARGIN = 0.15
+"""A frame lies no farther inside a picture than this part of it."""
+_BESIDE = 0.05
+"""Beside one line there is this much ink at most, in comparison to its own."""
 
 
 def find_writing(
@@ -36,35 +44,49 @@ def find_writing(
 ) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
     """Return a picture (uint8, H×W grey or H×W×3 BGR), shrunk where that helps, its ink and its lines."""
     height, width = image.shape[:2]
+    shorter = min(height, width)
     slender = width >= _MORE_SLENDER * height
-    shorter, enough = (height, _HEIGHT) if slender else (min(height, width), _SIDE)
-    if shorter > (_HIGHEST if slender else _LONGEST_SIDE):
-        size = (max(1, round(width * enough / shorter)), max(1, round(height * enough / shorter)))
+    longest, enough = (_HIGHEST, _HEIGHT) if slender else (_LONGEST, _SIDE)
+    if shorter > longest:
+        size = round(width * enough / shorter), round(height * enough / shorter)
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         found = find_ink(small, ink)
         lines = find_lines(found, glyphs)
-        if _is_one_line(lines, size[1]):
+        if _is_one_line(lines, size) and (slender or (len(lines) == 1 and _is_alone(lines[0], found.mask))):
             return small, found, _joined(lines, glyphs.line_gap)
     found = find_ink(image, ink)
     lines = find_lines(found, glyphs)
-    if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, len(found.mask)):
+    if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, found.mask.shape[::-1]):
         lines = _joined(lines, glyphs.line_gap)
     return image, found, lines
 
 
-def _is_one_line(lines: Sequence[TextLine], height: int) -> bool:
-    """Return whether one line fills a picture of this height, and all else stands on its level."""
+def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:
+    """Return whether one line fills a picture of this width and height, and all else stands on its level."""
     if not lines:
         return False
     main = max(lines, key=lambda line: _box(line)[2] * _box(line)[3])
     _, top, wide, tall = _box(main)
-    # Writing leaves more paper free than it covers; a slate on a sheet is no line of writing.
-    inked = sum(np.count_nonzero(glyph.ink) for glyph in main.glyphs)
-    return bool(
-        tall >= _FILLS * height
-        and inked <= 0.5 * wide * tall
-        and all(top <= y + h / 2 <= top + tall for _, y, _, h in map(_box, lines))
+    if tall < _FILLS * size[1]:
+        return False
+    # Writing leaves more paper free than it covers, a slate on a sheet less; but a lone digit may be bold.
+    inked = _inked(main)
+    lone = len(main.glyphs) == 1
+    most = (_BOLD if 2.5 * wide > tall else 1.0) if lone else 0.5
+    return inked <= most * wide * tall and all(
+        top <= y + h / 2 <= top + tall for _, y, _, h in map(_box, lines)
     )
+
+
+def _is_alone(line: TextLine, mask: NDArray[np.uint8]) -> bool:
+    """Return whether there is little ink beside a line, but along the border, where a box has its frame."""
+    height, width = mask.shape
+    dy, dx = round(_MARGIN * height), round(_MARGIN * width)
+    x, y, w, h = _box(line)
+    others = mask.copy()
+    others[y : y + h, x : x + w] = 0
+    beside = int(np.count_nonzero(others[dy : height - dy, dx : width - dx]))
+    return beside <= _BESIDE * _inked(line)
 
 
 def _joined(lines: Sequence[TextLine], gap: float) -> list[TextLine]:
@@ -85,6 +107,10 @@ def _one(lines: Sequence[TextLine]) -> TextLine:
     glyphs = sorted((glyph for line in lines for glyph in line.glyphs), key=lambda glyph: glyph.box[0])
     marks = dict.fromkeys(mark for line in lines for mark in line.marks)
     return TextLine(tuple(glyphs), tuple(marks), max(line.left_out for line in lines))
+
+
+def _inked(line: TextLine) -> int:
+    return sum(int(np.count_nonzero(glyph.ink)) for glyph in line.glyphs)
 
 
 def _box(line: TextLine) -> Box:
