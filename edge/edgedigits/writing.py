@@ -2,7 +2,7 @@
 
 What tells a pen from the paper's pattern, and rules from strokes, knows them by the few pixels that they are
 wide where a scanner or a camera sees a line of writing as high as is needed to read it. A picture that is cut
-to one line, or to a digit, and has many more pixels is shrunk; a page is looked at as it is.
+to one line, or to some bold digits, and has many more pixels is shrunk; a page is looked at as it is.
 
 In such a picture pieces that stand beside one another are one line, too, be they as unlike in height and
 level as a large first digit and small ones behind it.
@@ -33,6 +33,9 @@ _FILLS = 0.45
 """The line is as high as this part of the picture, or more."""
 _BOLD = 0.72
 """A bold digit covers this part of its box at most, if it is not slender."""
+_THICK = 2.6
+"""Half the width of a bold stroke, in pixels of the small picture. Drawings are of thin strokes, and fewer of
+them are taken for digits in all the pixels that there are."""
 _MARGIN = 0.15
 """A frame lies no farther inside a picture than this part of it."""
 _BESIDE = 0.05
@@ -52,7 +55,8 @@ def find_writing(
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         found = find_ink(small, ink)
         lines = find_lines(found, glyphs)
-        if _is_one_line(lines, size) and (slender or (len(lines) == 1 and _is_alone(lines[0], found.mask))):
+        lone = len(lines) == 1 and _is_bold(lines[0]) and _is_alone(lines[0], found.mask)
+        if (slender or lone) and _is_one_line(lines, size):
             return small, found, _joined(lines, glyphs.line_gap)
     found = find_ink(image, ink)
     lines = find_lines(found, glyphs)
@@ -76,6 +80,12 @@ def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:
     return inked <= most * wide * tall and all(
         top <= y + h / 2 <= top + tall for _, y, _, h in map(_box, lines)
     )
+
+
+def _is_bold(line: TextLine) -> bool:
+    """Return whether a line has strokes so thick that they are better seen in fewer pixels."""
+    inks = (np.pad(glyph.ink > 0, 1).view(np.uint8) for glyph in line.glyphs)
+    return any(cv2.distanceTransform(ink, cv2.DIST_L2, 3).max() >= _THICK for ink in inks)
 
 
 def _is_alone(line: TextLine, mask: NDArray[np.uint8]) -> bool:

@@ -14,7 +14,7 @@ from edgedigits import Reader
 from edgedigits.demo import digits
 from edgedigits.explain import explain
 from edgedigits.ink import find_ink, to_grey
-from edgedigits.polarity import inverse_parts
+from edgedigits.polarity import inverse_parts, polarity_of
 
 Image = NDArray[np.uint8]
 
@@ -108,3 +108,31 @@ def test_photographs_of_one_kind_stay_as_they_are(data_set: Callable[[str], Path
             image = cv2.imread(str(file))
             assert image is not None
             assert find_ink(image.astype(np.uint8, copy=False)).inverse is None, file.name
+
+
+@pytest.mark.parametrize("side", [64, 120, 300, 600])
+@pytest.mark.parametrize("bolder", [1, 2])
+def test_a_bold_digit_is_told_from_its_ground(side: int, bolder: int) -> None:
+    """Strokes as wide as the windows that tell ink from paper, and wider: 198 of 200 digits at least."""
+    right = 0
+    for tiles in digits()[:, :10]:
+        for tile in tiles:
+            bold = cv2.dilate(cv2.resize(tile, (56, 56)), np.ones((2 * bolder + 1,) * 2, np.uint8))
+            image = np.asarray(cv2.resize(bold, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)
+            right += (polarity_of(image) == "light") + (polarity_of(255 - image) == "dark")
+    assert right >= 198
+
+
+@pytest.mark.parametrize("level", [60, 90, 200])
+def test_texture_with_bright_specks_does_not_turn_a_strip(level: int) -> None:
+    """Dark paper whose weave sparkles: the strokes are wider than the specks, and dark."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        image = np.full((60, 200), float(level))
+        for k in range(4):
+            tile = digits()[rng.integers(10), rng.integers(10)]
+            ink = cv2.resize(tile, (44, 44), interpolation=cv2.INTER_CUBIC).astype(float) / 255
+            image[8:52, 10 + 45 * k : 54 + 45 * k] -= 0.45 * level * ink
+        specks = cv2.GaussianBlur(rng.exponential(1, image.shape), (0, 0), 1)
+        image += 0.6 * level * np.maximum(specks - 1, 0)
+        assert polarity_of(np.clip(image, 0, 255).astype(np.uint8)) == "dark"

@@ -163,7 +163,9 @@ def test_the_stable_api_is_what_the_package_exports() -> None:
         edgedigits.nonsense  # noqa: B018
 
 
-@pytest.mark.parametrize(("times", "bolder", "least"), [(4, 1, 99), (10, 1, 99), (10, 3, 97)])
+@pytest.mark.parametrize(
+    ("times", "bolder", "least"), [(4, 1, 99), (10, 1, 99), (10, 3, 98), (10, 4, 98), (10, 5, 92)]
+)
 def test_one_digit_that_fills_the_picture_is_read(
     times: int, bolder: int, least: int, reading: Reader
 ) -> None:
@@ -178,3 +180,33 @@ def test_one_digit_that_fills_the_picture_is_read(
             assert texts[0] == texts[1]
             right += texts[0] == [str(label)]
     assert right >= least
+
+
+@pytest.mark.parametrize("side", [28, 64, 300])
+def test_a_1_that_the_picture_is_cut_to_is_read(side: int, reading: Reader) -> None:
+    """From edge to edge in the middle it is a 1; at the side of the picture it is what is left of a box."""
+    image = np.zeros((side, side), np.uint8)
+    bar = max(2, side // 8)
+    middle = (side - bar) // 2
+    image[:, middle : middle + bar] = 255
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), side / 40), np.uint8)
+    assert [line.text for line in reading.read(image).lines] == ["1"]
+    assert [line.text for line in reading.read(255 - image).lines] == ["1"]
+    if side >= 64:
+        assert not reading.read(np.roll(image, round(0.4 * side), axis=1)).lines
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_bold_digits_that_fill_the_picture_are_read(count: int, reading: Reader) -> None:
+    """Side by side, as large as a poster's, in chalk as in ink: 47 of 50 at least."""
+    rng = np.random.default_rng(count)
+    right = 0
+    for _ in range(50):
+        labels = rng.integers(0, 10, count)
+        row = np.concatenate([digits()[label, rng.integers(10)][:, 3:-3] for label in labels], axis=1)
+        row = cv2.dilate(np.pad(row, ((2, 2), (4, 4))), np.ones((2, 2), np.uint8))
+        image = np.asarray(cv2.resize(row, None, fx=12, fy=12, interpolation=cv2.INTER_CUBIC), np.uint8)
+        texts = [[line.text for line in reading.read(each).lines] for each in (image, 255 - image)]
+        assert texts[0] == texts[1]
+        right += texts[0] == ["".join(map(str, labels))]
+    assert right >= 47
