@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.polarity import CUT_TO_A_DIGIT, Polarity, inverse_parts, polarity_of, turn_parts
+from edgedigits.tints import Tint, find_tints, level_tints
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE_3, _SQUARE_7 = np.ones((3, 3), np.uint8), np.ones((7, 7), np.uint8)
@@ -92,6 +93,8 @@ class Ink:
     scale: float
     inverse: NDArray[np.uint8] | None = None
     """Where the picture is of the other polarity (uint8, H×W in working pixels, 255 there and else 0)."""
+    tints: tuple[Tint, ...] = ()
+    """Its fields of another tint, in working pixels: the contrast is that of the levelled picture."""
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -106,10 +109,13 @@ def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
     grey = to_grey(image)
     if ink.polarity == "light":
         grey = 255 - grey
-    if ink.inverse is None:
-        return grey
-    size = grey.shape[1], grey.shape[0]
-    return turn_parts(grey, np.asarray(cv2.resize(ink.inverse, size, interpolation=cv2.INTER_NEAREST)))
+    if ink.inverse is not None:
+        size = grey.shape[1], grey.shape[0]
+        grey = turn_parts(grey, np.asarray(cv2.resize(ink.inverse, size, interpolation=cv2.INTER_NEAREST)))
+    if ink.tints:
+        down, across = grey.shape[0] / ink.mask.shape[0], grey.shape[1] / ink.mask.shape[1]
+        grey = level_tints(grey, [tint.scaled(across, down) for tint in ink.tints])
+    return grey
 
 
 def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> Ink:
@@ -126,13 +132,16 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
     inverse = inverse_parts(grey)
     if inverse is not None:
         grey = turn_parts(grey, inverse)
+    tints = find_tints(grey)
+    if tints:
+        grey = level_tints(grey, tints)
     contrast, edges = _contrast(grey, settings.stroke_fraction, settings)
     strong = _threshold(contrast, settings)
     if _is_hollow(grey, contrast, strong, settings):
         contrast, edges = _contrast(grey, settings.thick_strokes, settings)
         strong = _threshold(contrast, settings)
     if strong >= 255:
-        return Ink(contrast, np.zeros_like(contrast), edges, 255, 255, polarity, scale, inverse)
+        return Ink(contrast, np.zeros_like(contrast), edges, 255, 255, polarity, scale, inverse, tints)
     weak = max(1, round(settings.weak_part * strong))
     mask = contrast >= weak
     thick = _without_texture(contrast, mask, strong, settings)
@@ -146,7 +155,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         strong = writing
         weak = max(1, round(settings.weak_part_on_pattern * strong))
         mask = contrast >= weak
-    return Ink(contrast, mask.view(np.uint8), edges, strong, weak, polarity, scale, inverse)
+    return Ink(contrast, mask.view(np.uint8), edges, strong, weak, polarity, scale, inverse, tints)
 
 
 def _without_texture(
