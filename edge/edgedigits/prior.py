@@ -24,9 +24,9 @@ from edgedigits.page import REJECTED
 class PriorSettings:
     """What is thought of numbers; shares 0…1."""
 
-    weight: float = 0.4
+    weight: float = 0.6
     """How much it counts where a line is read as a strip, as an exponent: 0 not at all. Chosen on the tuning
-    part of the cheque amounts, as what follows."""
+    part of the cheque amounts, as what follows; this on ten views of each (`tests/bench/bench_views.py`)."""
     of_glyphs: float = 2.0
     """So many times as much it counts where a line is read glyph by glyph, each without a look at the others:
     two zeros written in one are as good as a 6 and a 0."""
