@@ -94,13 +94,14 @@ def find_tints(grey: Grey, settings: TintSettings = TintSettings()) -> tuple[Tin
     ground = cv2.blur(small, (3, 3))
     darker = cv2.compare(ground, cv2.convertScaleAbs(paper, alpha=settings.lightest), cv2.CMP_LT)
     darker = cv2.morphologyEx(darker, cv2.MORPH_OPEN, np.ones((_LEAST - 1, _LEAST - 1), np.uint8))
-    if not darker.any():
-        return ()
-    count, _, stats, _ = cv2.connectedComponentsWithStats(darker)
+    outlines, _ = cv2.findContours(darker, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     found = []
-    for x, y, w, h, area in stats[1:count].tolist():
-        large = min(w, h) >= max(_LEAST, settings.least_side / step)
-        if large and area >= max(settings.filled * w * h, settings.least_area * small.size):
+    for outline in outlines:
+        x, y, w, h = cv2.boundingRect(outline)
+        if min(w, h) < max(_LEAST, settings.least_side / step) or w * h < settings.least_area * small.size:
+            continue
+        # The outline goes through the middles of pixels.
+        if cv2.contourArea(outline) >= settings.filled * (w - 1) * (h - 1):
             beside = float(np.median(paper[y : y + h, x : x + w]))
             box = x * step, y * step, (x + w) * step, (y + h) * step
             field = _field(grey, box, beside, _SOFT + step, settings)

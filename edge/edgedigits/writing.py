@@ -26,7 +26,7 @@ _HIGHEST = 128
 _MORE_SLENDER = 2.0
 """So many times as wide as high is what such a line is looked for in: no camera's frame is (16:9 are 1.8)."""
 _SIDE = 72
-"""Pixels that the shorter side of any other picture has when it was shrunk, lest it be a digit or two …"""
+"""Pixels at most that the shorter side of any other has when it was shrunk, lest it be a digit or two …"""
 _LONGEST = 100
 """… and that it is longer than before."""
 _FILLS = 0.45
@@ -47,22 +47,36 @@ def find_writing(
 ) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
     """Return a picture (uint8, H×W grey or H×W×3 BGR), shrunk where that helps, its ink and its lines."""
     height, width = image.shape[:2]
-    shorter = min(height, width)
     slender = width >= _MORE_SLENDER * height
-    longest, enough = (_HIGHEST, _HEIGHT) if slender else (_LONGEST, _SIDE)
-    if shorter > longest:
-        size = round(width * enough / shorter), round(height * enough / shorter)
+    if slender and height > _HIGHEST:
+        size = round(width * _HEIGHT / height), _HEIGHT
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         found = find_ink(small, ink)
         lines = find_lines(found, glyphs)
-        lone = len(lines) == 1 and _is_bold(lines[0]) and _is_alone(lines[0], found.mask)
-        if (slender or lone) and _is_one_line(lines, size):
+        if _is_one_line(lines, size):
             return small, found, _joined(lines, glyphs.line_gap)
+    elif not slender and min(height, width) > _LONGEST:
+        small = _shrunk(image, -(-min(height, width) // _SIDE))
+        found = find_ink(small, ink)
+        lines = find_lines(found, glyphs)
+        alone = len(lines) == 1 and _is_bold(lines[0]) and _is_alone(lines[0], found.mask)
+        if alone and _is_one_line(lines, found.mask.shape[::-1]):
+            return small, found, lines
     found = find_ink(image, ink)
     lines = find_lines(found, glyphs)
     if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, found.mask.shape[::-1]):
         lines = _joined(lines, glyphs.line_gap)
     return image, found, lines
+
+
+def _shrunk(image: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Return a picture so many times smaller: by a whole number, the rest cut off.
+
+    Any other factor costs several times as much.
+    """
+    width, height = image.shape[1] // step, image.shape[0] // step
+    whole = image[: height * step, : width * step]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:
