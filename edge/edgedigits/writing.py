@@ -33,9 +33,9 @@ _FILLS = 0.45
 """The line is as high as this part of the picture, or more."""
 _BOLD = 0.72
 """A bold digit covers this part of its box at most, if it is not slender."""
-_THICK = 2.6
-"""Half the width of a bold stroke, in pixels of the small picture. Drawings are of thin strokes, and fewer of
-them are taken for digits in all the pixels that there are."""
+_THICK = 0.044
+"""Half the width of a bold stroke, as a part of the picture's shorter side. Drawings are of thin strokes, and
+fewer of them are taken for digits in all the pixels that there are."""
 _MARGIN = 0.15
 """A frame lies no farther inside a picture than this part of it."""
 _BESIDE = 0.05
@@ -59,8 +59,12 @@ def find_writing(
         small = _shrunk(image, -(-min(height, width) // _SIDE))
         found = find_ink(small, ink)
         lines = find_lines(found, glyphs)
-        alone = len(lines) == 1 and _is_bold(lines[0]) and _is_alone(lines[0], found.mask)
-        if alone and _is_one_line(lines, found.mask.shape[::-1]):
+        if (
+            len(lines) == 1
+            and _is_one_line(lines, found.mask.shape[::-1])
+            and _is_bold(lines[0], _THICK * min(found.mask.shape))
+            and _is_alone(lines[0], found.mask)
+        ):
             return small, found, lines
     found = find_ink(image, ink)
     lines = find_lines(found, glyphs)
@@ -96,17 +100,27 @@ def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:
     )
 
 
-def _is_bold(line: TextLine) -> bool:
-    """Return whether a line has strokes so thick that they are better seen in fewer pixels."""
+def _is_bold(line: TextLine, least: float) -> bool:
+    """Return whether a line has strokes so thick that they are better seen in fewer pixels.
+
+    `least` is half their width, in pixels.
+    """
     inks = (np.pad(glyph.ink > 0, 1).view(np.uint8) for glyph in line.glyphs)
-    return any(cv2.distanceTransform(ink, cv2.DIST_L2, 3).max() >= _THICK for ink in inks)
+    return any(cv2.distanceTransform(ink, cv2.DIST_L2, 3).max() >= least for ink in inks)
 
 
 def _is_alone(line: TextLine, mask: NDArray[np.uint8]) -> bool:
-    """Return whether there is little ink beside a line, but along the border, where a box has its frame."""
+    """Return whether a line is all there is: little ink lies beside it, and it runs out of no side.
+
+    Along the border there may be ink, for a box has its frame there; and a picture that is cut to its digits
+    has no room on either side.
+    """
     height, width = mask.shape
     dy, dx = round(_MARGIN * height), round(_MARGIN * width)
     x, y, w, h = _box(line)
+    for before, behind, room in ((x, width - x - w, dx), (y, height - y - h, dy)):
+        if min(before, behind) == 0 and 2 * max(before, behind) > room:
+            return False
     others = mask.copy()
     others[y : y + h, x : x + w] = 0
     beside = int(np.count_nonzero(others[dy : height - dy, dx : width - dx]))
