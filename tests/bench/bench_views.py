@@ -1,21 +1,24 @@
 """How much what is read depends on how a picture was taken.
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_views.py [--sets cheques pen usps ardis cells mnist]
-        [--part tune|devtest] [--way WAY] [--every N] [--views NAME …] [--json FILE]
+        [--part tune|devtest] [--way WAY] [--prior-weight W] [--every N] [--views NAME …] [--json FILE]
 
 The same pictures in other sizes, light and contrast, with noise, blur and compression, sheared, and pasted
-onto white paper; single digits also with bolder strokes. Given is the share of pictures in which exactly the
-true text is found, in % (a rejected digit counts as its best guess, as in `bench_reading.py`); `as it is` is
-the picture itself. Noise is seeded. Everything goes through `Reader.read`, one thread.
+onto white paper; single digits also with bolder strokes. Given are, as in `bench_reading.py`, the share of
+pictures that are read exactly, the mean logarithm of what is told of the true text, and the share that can be
+accepted while 1 % is wrong; of every view, and of all together, `as it is` (the picture itself) among them.
+Noise is seeded. Everything goes through `Reader.read`, one thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -24,9 +27,10 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bench_reading import SINGLE, Picture, lines, single
+from bench_reading import SINGLE, Picture, accepted, guesses, lines, single
 
-from edgedigits import Page, Reader
+from edgedigits import Reader
+from edgedigits.prior import PriorSettings
 from edgedigits.reader import DEFAULT_WAY, READING_WAYS
 from edgedigits_train.data import load
 
@@ -154,11 +158,35 @@ def pictures(folder: Path, name: str, part: str, every: int) -> list[Picture]:
     return list(lines(folder, name, part))[::every]
 
 
-def text_of(page: Page) -> list[str]:
-    return [
-        "".join(digit.alternatives[0][0] if digit.rejected else digit.label for digit in line.digits)
-        for line in page.lines
-    ]
+@dataclass
+class Tally:
+    """What was read of one view's pictures, or of several views'."""
+
+    rows: list[tuple[float, bool]] = field(default_factory=list)
+    """Confidence of each, and whether it was read exactly."""
+    told: list[float] = field(default_factory=list)
+    """Logarithm of the probability of each true text."""
+
+    def read(self, reader: Reader, image: Image, true: str) -> None:
+        page = reader.read(image)
+        read = guesses(page)
+        confidence = min((confidence for _, confidence in read), default=0.0)
+        readings = dict(page.lines[0].readings) if len(page.lines) == 1 else {}
+        self.rows.append((confidence, [text for text, _ in read] == [true]))
+        self.told.append(math.log(max(1e-3, readings.get(true, 0.0))))
+
+    def figures(self) -> dict[str, float]:
+        count = len(self.rows)
+        return {
+            "exact": sum(right for _, right in self.rows) / count,
+            "log_p": sum(self.told) / count,
+            "accepted_at_1_percent": accepted(self.rows, 0.01),
+        }
+
+
+def show(view: str, figures: dict[str, float]) -> None:
+    at_1 = figures["accepted_at_1_percent"]
+    print(f"  {view:<18}{figures['exact']:7.3f}{figures['log_p']:8.3f}{at_1:8.3f}", flush=True)
 
 
 def main() -> int:
@@ -166,6 +194,7 @@ def main() -> int:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, metavar="SET")
     parser.add_argument("--part", choices=["tune", "devtest"], default="tune")
     parser.add_argument("--way", choices=READING_WAYS, default=DEFAULT_WAY)
+    parser.add_argument("--prior-weight", type=float, default=PriorSettings().weight, metavar="W")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every so many pictures only")
     parser.add_argument("--views", nargs="+", metavar="NAME", help="these only")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -175,17 +204,25 @@ def main() -> int:
         print("bench_views: set EDGEDIGITS_DATA to the folder that holds the sets", file=sys.stderr)
         return 1
     cv2.setNumThreads(1)
-    reader = Reader(way=options.way)
-    results: dict[str, dict[str, float]] = {}
+    reader = Reader(way=options.way, prior=PriorSettings(weight=options.prior_weight))
+    results: dict[str, dict[str, dict[str, float]]] = {}
     for name in options.sets:
         found = pictures(Path(folder), name, options.part, options.every)
-        print(f"{name}, {len(found)} pictures, way {options.way}: % right", flush=True)
+        print(f"{name}, {len(found)} pictures, way {options.way}", flush=True)
+        print(f"  {'view':<18}{'exact':>7}{'log p':>8}{'at 1 %':>8}")
+        together = Tally()
+        of_set = results.setdefault(name, {})
         for view, see in (VIEWS if name == "cheques" else DIGIT_VIEWS).items():
             if options.views and view not in options.views:
                 continue
-            right = sum(text_of(reader.read(see(image))) == true for image, true in found)
-            results.setdefault(name, {})[view] = round(100 * right / len(found), 2)
-            print(f"  {view:<18}{100 * right / len(found):6.1f}", flush=True)
+            tally = Tally()
+            for image, (true, *_) in found:
+                tally.read(reader, see(image), true)
+            together.rows += tally.rows
+            together.told += tally.told
+            show(view, of_set.setdefault(view, tally.figures()))
+        if together.rows:
+            show("together", of_set.setdefault("together", together.figures()))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return 0
