@@ -220,8 +220,10 @@ class _Components:
             large &= (2.5 * w >= h) | (fill > 0.5)
         if len(self.members) == 1:
             # A picture cut to its digit, maybe a 0; from top to bottom in the middle goes a 1, and no frame.
+            # Through a camera's frame, which is wider than high, goes a cable or the edge of a door.
             middle = (x + w / 2) / width
             through = (h == height) & (touches == 2) & (middle > 0.25) & (middle < 0.75)
+            through &= width <= 1.2 * height
             drop &= ~through
             large &= ~through & (min(height, width) >= 40)
         if large.any():
