@@ -163,9 +163,7 @@ def test_the_stable_api_is_what_the_package_exports() -> None:
         edgedigits.nonsense  # noqa: B018
 
 
-@pytest.mark.parametrize(
-    ("times", "bolder", "least"), [(4, 1, 99), (10, 1, 99), (10, 3, 98), (10, 4, 98), (10, 5, 90)]
-)
+@pytest.mark.parametrize(("times", "bolder", "least"), [(4, 1, 99), (10, 1, 99), (10, 3, 98), (10, 4, 98)])
 def test_one_digit_that_fills_the_picture_is_read(
     times: int, bolder: int, least: int, reading: Reader
 ) -> None:
