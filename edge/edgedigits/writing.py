@@ -38,6 +38,8 @@ _THICK = 0.044
 fewer of them are taken for digits in all the pixels that there are."""
 _MARGIN = 0.15
 """A frame lies no farther inside a picture than this part of it."""
+_ROOM = 0.1
+"""What reaches one side of the picture and leaves more than this part of it at the other is cut off."""
 _BESIDE = 0.05
 """Beside one line there is this much ink at most, in comparison to its own."""
 
@@ -118,8 +120,8 @@ def _is_alone(line: TextLine, mask: NDArray[np.uint8]) -> bool:
     height, width = mask.shape
     dy, dx = round(_MARGIN * height), round(_MARGIN * width)
     x, y, w, h = _box(line)
-    for before, behind, room in ((x, width - x - w, dx), (y, height - y - h, dy)):
-        if min(before, behind) == 0 and 2 * max(before, behind) > room:
+    for before, behind, side in ((x, width - x - w, width), (y, height - y - h, height)):
+        if min(before, behind) == 0 and max(before, behind) > _ROOM * side:
             return False
     others = mask.copy()
     others[y : y + h, x : x + w] = 0
