@@ -48,7 +48,7 @@ def fields(images: npt.NDArray[np.uint8]) -> Fields:
         large = image
         if len(image) != FIELD:
             large = np.asarray(cv2.resize(image, (FIELD, FIELD), interpolation=cv2.INTER_CUBIC), np.uint8)
-        mask[:] = without_specks((large > 110).view(np.uint8))
+        mask[:] = large > 110
     lines = thin(masks)
     inside = np.empty((count, FIELD, FIELD), np.uint8)
     middle = np.empty_like(inside)
@@ -68,25 +68,6 @@ def fields(images: npt.NDArray[np.uint8]) -> Fields:
             width[i] = 2 * halves.mean() - 1
             smooth[i] = halves.max() < 2.2 * np.median(halves) and halves.size > 8
     return Fields(inside, middle, width, smooth)
-
-
-def without_specks(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a mask (uint8, H×W, 0 or 1; field pixels) without the scanner's dirt.
-
-    One picture of MNIST in fifty has some, and drawn with a pen it would be a dot that no label tells of.
-    What is left of a broken stroke is larger.
-    """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-    areas = stats[:, cv2.CC_STAT_AREA]
-    specks = areas <= _SPECK
-    specks[0] = False
-    if count <= 2 or not specks.any() or specks[1:].all():
-        return mask
-    return np.where(specks[labels], 0, mask).astype(np.uint8)
-
-
-_SPECK = 28
-"""Area in field pixels: seven pixels of the picture."""
 
 
 def code(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
