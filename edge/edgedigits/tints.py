@@ -62,6 +62,8 @@ class Tint:
         return Tint(x0, y0, x1, y1, self.level, self.paper)
 
 
+_FEWEST = 73
+"""In a picture with a shorter side, cut to its field or shrunk to its digits, none is looked for. Pixels."""
 _SMALL = 200
 """Short side in pixels of the picture that fields are looked for in …"""
 _TINY = 50
@@ -77,7 +79,7 @@ _OFF = 3
 
 def find_tints(grey: Grey, settings: TintSettings = TintSettings()) -> tuple[Tint, ...]:
     """Return the fields of another tint in a picture (uint8, H×W, dark ink on bright paper)."""
-    if min(grey.shape) < 2 * settings.least_side:
+    if min(grey.shape) < _FEWEST:
         return ()
     step = max(1, min(grey.shape) // _SMALL)
     small = np.ascontiguousarray(grey[::step, ::step])
