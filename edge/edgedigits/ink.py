@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.polarity import CUT_TO_A_DIGIT, Polarity, inverse_parts, polarity_of, turn_parts
+from edgedigits.shrink import shrunk
 from edgedigits.tints import Tint, find_tints, level_tints
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -375,10 +376,7 @@ def _contrast(
     # a closing (a maximum) would otherwise take the brightest.
     reduction = max(1, kernel // 12)
     if reduction > 1:
-        # By a whole number, the rest cut off: any other factor costs several times as much.
-        size = (width // reduction, height // reduction)
-        whole = grey[: size[1] * reduction, : size[0] * reduction]
-        paper = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+        paper = shrunk(grey, reduction)
     else:
         paper = cv2.GaussianBlur(grey, (3, 3), 0)
     side = max(3, kernel // reduction) | 1

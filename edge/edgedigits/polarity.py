@@ -105,7 +105,7 @@ def polarity_of(grey: Grey) -> Polarity:
         widest = _skewness(small, side * _WINDOWS[-1] | 1)
         if abs(widest) > _WIDE and (widest > 0) == (skewness > 0):
             return found
-        if _is_sheet(dark if by_border == "dark" else ~dark):
+        if is_sheet(dark if by_border == "dark" else ~dark):
             return found
     return by_border
 
@@ -122,8 +122,8 @@ def _skewness(small: Grey, window: int) -> float:
     return float(third / max(second, 1e-9) ** 1.5)
 
 
-def _is_sheet(mask: NDArray[np.bool_]) -> bool:
-    """Return whether the largest thing in a mask is four-sided, with marks in it."""
+def is_sheet(mask: NDArray[np.bool_]) -> bool:
+    """Return whether the largest thing in a mask (bool, H×W) is four-sided, with marks in it."""
     contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     largest = max(contours, key=cv2.contourArea, default=None)
     if largest is None:

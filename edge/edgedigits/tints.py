@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.shrink import shrunk
+
 Grey = NDArray[np.uint8]
 
 
@@ -56,7 +58,7 @@ class Tint:
     """… and of the paper around it."""
 
     def scaled(self, across: float, down: float) -> Tint:
-        """Return the field in a picture so many times as wide and as high."""
+        """Return the field in a picture `across` times as wide and `down` times as high."""
         x0, x1 = round(self.left * across), round(self.right * across)
         y0, y1 = round(self.top * down), round(self.bottom * down)
         return Tint(x0, y0, x1, y1, self.level, self.paper)
@@ -78,12 +80,12 @@ _OFF = 3
 
 
 def find_tints(grey: Grey, settings: TintSettings = TintSettings()) -> tuple[Tint, ...]:
-    """Return the fields of another tint in a picture (uint8, H×W, dark ink on bright paper)."""
+    """Return the fields of another tint in a picture (uint8, H×W, dark ink on bright paper), in its pixels."""
     if min(grey.shape) < _FEWEST:
         return ()
     step = max(1, min(grey.shape) // _SMALL)
     small = np.ascontiguousarray(grey[::step, ::step])
-    tiny = _shrunk(small, max(1, min(small.shape) // _TINY))
+    tiny = shrunk(small, max(1, min(small.shape) // _TINY))
     side = max(3, round(settings.widest * min(tiny.shape))) | 1
     # Continued beyond its border: where light falls off, what is brighter inside would go on to the border.
     closed = cv2.copyMakeBorder(tiny, side, side, side, side, cv2.BORDER_REPLICATE)
@@ -123,15 +125,6 @@ def level_tints(grey: Grey, tints: Sequence[Tint]) -> Grey:
         corners = (tint.left, tint.top), (tint.right - 1, tint.bottom - 1)
         cv2.rectangle(levelled, *corners, round(tint.paper), 2 * edge - 1)
     return levelled
-
-
-def _shrunk(grey: Grey, step: int) -> Grey:
-    """Return a picture so many times smaller; by a whole number, the rest cut off."""
-    if step == 1:
-        return grey
-    width, height = grey.shape[1] // step, grey.shape[0] // step
-    whole = grey[: height * step, : width * step]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _field(

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around, find_lines
 from edgedigits.ink import SLENDER, Ink, InkSettings, find_ink
+from edgedigits.polarity import is_sheet
+from edgedigits.shrink import shrunk
 
 _HEIGHT = 100
 """Pixels that a picture cut to one line of writing is high when it was shrunk …"""
@@ -58,7 +60,7 @@ def find_writing(
         if _is_one_line(lines, size):
             return small, found, _joined(lines, glyphs.line_gap)
     elif not slender and min(height, width) > _LONGEST:
-        small = _shrunk(image, -(-min(height, width) // _SIDE))
+        small = shrunk(image, -(-min(height, width) // _SIDE))
         found = find_ink(small, ink)
         lines = find_lines(found, glyphs)
         if (
@@ -66,6 +68,8 @@ def find_writing(
             and _is_one_line(lines, found.mask.shape[::-1])
             and _is_bold(lines[0], _THICK * min(found.mask.shape))
             and _is_alone(lines[0], found.mask)
+            # Its writing is lost in so few pixels, and it passes for a bold digit in chalk.
+            and not any(is_sheet(np.pad(glyph.ink > 0, 1)) for glyph in lines[0].glyphs)
         ):
             return small, found, lines
     found = find_ink(image, ink)
@@ -73,16 +77,6 @@ def find_writing(
     if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, found.mask.shape[::-1]):
         lines = _joined(lines, glyphs.line_gap)
     return image, found, lines
-
-
-def _shrunk(image: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-    """Return a picture so many times smaller: by a whole number, the rest cut off.
-
-    Any other factor costs several times as much.
-    """
-    width, height = image.shape[1] // step, image.shape[0] // step
-    whole = image[: height * step, : width * step]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:

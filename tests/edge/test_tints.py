@@ -60,7 +60,7 @@ def test_fields_are_found_where_they_are(level: int, light: float) -> None:
 
 @pytest.mark.parametrize("way", ["glyph", "strip", "auto"])
 def test_what_is_written_in_fields_is_read(way: str) -> None:
-    """In grey and in colour, at its own size and in more pixels than are looked at: 42 of 48 at least."""
+    """In tints of any depth, at its own size and in more pixels than are looked at: 42 of 48 at least."""
     reader = Reader(way=way)  # type: ignore[arg-type]
     right = 0
     for seed in range(4):

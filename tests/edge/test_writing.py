@@ -66,3 +66,22 @@ def test_pieces_beside_one_another_are_one_line() -> None:
     assert [glyph.box[2] > 20 for glyph in line.glyphs] == [False, True, True, True]
     wide = np.concatenate([image, np.full((100, 400), 225, np.uint8), image], axis=1)
     assert len(find_writing(wide)[2]) == 2
+
+
+@pytest.mark.parametrize("desk", [40, 70, 100])
+@pytest.mark.parametrize("angle", [0, 3, 12])
+def test_a_sheet_on_a_desk_is_no_bold_digit(desk: int, angle: int) -> None:
+    """Its writing is small, and lost in the few pixels in which bold digits are looked for."""
+    image = np.full((960, 1280), desk, np.uint8)
+    image[190:770, 240:1040] = 225
+    for row, text in enumerate(("38174", "90265", "41703")):
+        image[230 + 170 * row : 430 + 170 * row, 300:980] = write(
+            paper(200, 680, level=225), text, (40, 150)
+        )[..., 0]
+    turn = cv2.getRotationMatrix2D((640, 480), angle, 1)
+    seen = cv2.warpAffine(image, turn, (1280, 960), borderValue=desk)
+    seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), 1.2), np.uint8)
+    looked_at, ink, lines = find_writing(seen)
+    assert looked_at is seen
+    assert ink.polarity == "dark"
+    assert lines
