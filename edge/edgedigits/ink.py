@@ -375,12 +375,10 @@ def _contrast(
     # Paper varies slowly: closing at a reduced size costs next to nothing and averages the noise, of which
     # a closing (a maximum) would otherwise take the brightest.
     reduction = max(1, kernel // 12)
-    if reduction > 1:
-        paper = shrunk(grey, reduction)
-    else:
-        paper = cv2.GaussianBlur(grey, (3, 3), 0)
+    averaged = shrunk(grey, reduction) if reduction > 1 else cv2.GaussianBlur(grey, (3, 3), 0)
     side = max(3, kernel // reduction) | 1
-    paper = cv2.morphologyEx(paper, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
+    window = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
+    paper = cv2.morphologyEx(averaged, cv2.MORPH_CLOSE, window)
     level = cv2.erode(paper, _SQUARE_3)
     paper = cv2.blur(paper, (side // 2 | 1, side // 2 | 1))
     # Smoothed, the paper of a sheet runs out over the darker desk beside it, which passes for ink there.

@@ -80,7 +80,7 @@ _OFF = 3
 
 
 def find_tints(grey: Grey, settings: TintSettings = TintSettings()) -> tuple[Tint, ...]:
-    """Return the fields of another tint in a picture (uint8, H×W, dark ink on bright paper), in its pixels."""
+    """Return the fields of another tint in a picture (uint8, H×W, dark ink on light), in its pixels."""
     if min(grey.shape) < _FEWEST:
         return ()
     step = max(1, min(grey.shape) // _SMALL)
