@@ -8,6 +8,7 @@ a frame is not text at all.
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import itertools
 import statistics
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.ink import SLENDER, Ink, InkSettings, lift_frame, lift_rules
+from edgedigits.ink import SLENDER, Ink, InkSettings
+from edgedigits.rules import lift_frame, lift_rules, may_be_ruled
 
 Box = tuple[int, int, int, int]
 
@@ -134,9 +136,15 @@ def box_around(boxes: Sequence[Box]) -> Box:
 
 def find_lines(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> list[TextLine]:
     """Gather the ink of a picture into text lines, from the top down and from left to right."""
+    return find_lines_in(ink, settings)[1]
+
+
+def find_lines_in(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> tuple[Ink, list[TextLine]]:
+    """Return what `find_lines` does, and the ink that it knows of then: what was lifted off as rulings."""
     if ink.strong >= 255:
-        return []
-    return _Components(ink, settings).lines()
+        return ink, []
+    found = _Components(ink, settings)
+    return found.ink, found.lines()
 
 
 class _Components:
@@ -147,10 +155,13 @@ class _Components:
         self.settings = settings
         mask = lift_frame(ink.mask)
         count, self.labels, stats = _pieces(mask)
-        if (stats[1:, cv2.CC_STAT_WIDTH] >= 0.5 * mask.shape[1]).any():
-            lifted = lift_rules(mask)
+        if may_be_ruled(stats, mask.shape):
+            lifted = lift_rules(mask, ink.contrast)
             if lifted is not mask:
                 count, self.labels, stats = _pieces(lifted)
+                if min(mask.shape) > InkSettings.strip_height:
+                    # The strip network has learnt to read on a rule; but not on a sheet full of them.
+                    self.ink = dataclasses.replace(ink, rulings=mask - lifted)
         areas = stats[:, cv2.CC_STAT_AREA]
         sure = np.bincount(self.labels[ink.contrast >= ink.strong], minlength=count)
         certain = sure > 0

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.polarity import CUT_TO_A_DIGIT, Polarity, inverse_parts, polarity_of, turn_parts
+from edgedigits.polarity import Polarity, inverse_parts, polarity_of, turn_parts
 from edgedigits.shrink import shrunk
 from edgedigits.tints import Tint, find_tints, level_tints
 
@@ -63,14 +63,6 @@ class InkSettings:
     """There is a texture if what is thin and lies apart is this part of the strong ink or more."""
     strip_height: int = 200
     """A picture no higher (or wider) than this may be cut to one line of writing. Pixels."""
-    rule_length: float = 0.35
-    """A ruled line is straight for at least this part of the picture's width."""
-    rule_thickness: float = 0.005
-    """… and no thicker than this part of its longest side (but 4 pixels always pass) …"""
-    long_rule: float = 0.7
-    """… or, on a picture cut to one line of writing, where it goes on for this part of the width …"""
-    thick_rule: float = 0.13
-    """… no thicker than this part of the height."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +88,8 @@ class Ink:
     """Where the picture is of the other polarity (uint8, H×W in working pixels, 255 there and else 0)."""
     tints: tuple[Tint, ...] = ()
     """Its fields of another tint, in working pixels: the contrast is that of the levelled picture."""
+    rulings: NDArray[np.uint8] | None = None
+    """What was lifted off the mask as the lines of ruled or squared paper (uint8, H×W, 0 or 1)."""
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -106,7 +100,7 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
-    """Return the greys of the picture that `ink` was found in: uint8, H×W, all ink dark."""
+    """Return the greys of the picture that `ink` was found in: uint8, H×W, all ink dark, no rulings."""
     grey = to_grey(image)
     if ink.polarity == "light":
         grey = 255 - grey
@@ -116,7 +110,21 @@ def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
     if ink.tints:
         down, across = grey.shape[0] / ink.mask.shape[0], grey.shape[1] / ink.mask.shape[1]
         grey = level_tints(grey, [tint.scaled(across, down) for tint in ink.tints])
+    if ink.rulings is not None:
+        grey = _without_rulings(grey, ink, ink.rulings)
     return grey
+
+
+def _without_rulings(grey: NDArray[np.uint8], ink: Ink, rulings: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return greys with the paper in place of rulings: as bright as the contrast tells that it is there."""
+    own = rulings > 0
+    # Their soft edges, too, where these are not a stroke's.
+    soft = (cv2.dilate(rulings, _SQUARE_3) > 0) & ((ink.mask == 0) | own)
+    size = grey.shape[1], grey.shape[0]
+    at = cv2.resize(soft.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    contrast = cv2.resize(ink.contrast, size, interpolation=cv2.INTER_LINEAR)
+    paper = cv2.divide(grey, cv2.bitwise_not(contrast), scale=255)
+    return np.where(at > 0, paper, grey).astype(np.uint8)
 
 
 def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> Ink:
@@ -209,132 +217,6 @@ _LEAST_SIDE = 24
 """In fewer pixels than this, patterns have no lines."""
 _CELLS = (8, 4)
 """Cells, across and down, that a pattern is looked for in."""
-
-
-def lift_rules(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:
-    """Return a mask (uint8, H×W, 0 or 1) without its ruled lines, level or nearly so.
-
-    Strokes that cross a line, or stand on it, stay whole; the crossbar of a 4 or a 7 is too short to be a
-    rule.
-    """
-    height, width = mask.shape
-    if min(height, width) < CUT_TO_A_DIGIT and width < 2 * height:
-        return mask  # its strokes span it
-    strip = min(height, width) <= settings.strip_height
-    # Longer than the base of a 2 that fills the picture, too.
-    length = round(max(settings.rule_length * width, 0.9 * min(height, width)))
-    thickness = max(4, round(settings.rule_thickness * max(height, width)))
-    tall = _standing(mask, thickness)
-    lifted = mask
-    # A slope of a few degrees breaks a line into steps of one pixel, which the dilation bridges.
-    runs = _level_runs(np.asarray(cv2.dilate(mask, np.ones((3, 1), np.uint8)), np.uint8), length)
-    if runs.any():
-        # A chain of digits that touch may hold a long run too, but most of it belongs to taller strokes.
-        at = (runs & mask).view(np.bool_)
-        count, labels = cv2.connectedComponents(runs)
-        run, thin = labels[at], tall[at] == 0
-        if strip and width >= SLENDER * height:
-            # What goes along a line of writing for most of its length may be as thick as the strokes.
-            *_, stats, _ = cv2.connectedComponentsWithStats(runs)
-            across = stats[:, cv2.CC_STAT_WIDTH] >= settings.long_rule * width
-            thick = max(thickness, round(settings.thick_rule * height))
-            thin |= across[run] & (_standing(mask, thick)[at] == 0)
-        whole = np.bincount(run, minlength=count)
-        is_rule = np.bincount(run[thin], minlength=count) > 0.6 * whole
-        thin &= is_rule[run]
-        if thin.any():
-            lifted = mask.copy()
-            lifted[at] = ~thin
-    if not strip:
-        return lifted
-    # On a strip cut to one line of writing a slope that is nothing on a page breaks a rule to pieces; there
-    # the search for sloping lines is cheap, too.
-    gap = max(4, round(0.03 * width))
-    # Even the steepest goes on level for so many pixels, and most of the writing nowhere does.
-    steps = _level_runs(lifted, int(1 / _STEEPEST))
-    sloping = cv2.HoughLinesP(
-        steps, 1, np.pi / 180, round(0.6 * length), minLineLength=length, maxLineGap=gap
-    )
-    for x1, y1, x2, y2 in [] if sloping is None else sloping.reshape(-1, 4)[:12].tolist():
-        if abs(y2 - y1) > _STEEPEST * abs(x2 - x1):
-            continue
-        line = np.zeros_like(mask)
-        slope = (y2 - y1) / (x2 - x1)
-        ends = (0, round(y1 - slope * x1)), (width - 1, round(y1 + slope * (width - 1 - x1)))
-        cv2.line(line, *ends, 1, thickness + 1)
-        on = line & lifted
-        if on.any(axis=0).mean() < settings.long_rule:
-            # It does not go on from side to side: what was found is all there is of it.
-            on[:, : min(x1, x2)] = 0
-            on[:, max(x1, x2) + 1 :] = 0
-        thin = on & (1 - tall)
-        if thin.sum() > 0.6 * on.sum():
-            lifted = lifted & (1 - thin)
-    return lifted
-
-
-_STEEPEST = 0.2
-"""Height by length of the steepest line that is taken for a rule."""
-
-
-def _standing(mask: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
-    """Return the pixels of a mask (uint8, H×W, 0 or 1) that lie in upright runs of `least` pixels or more."""
-    upright = np.ones((least, 1), np.uint8)
-    # Beyond the border there is paper, or every rule along it would stand.
-    border = cv2.BORDER_CONSTANT
-    return np.asarray(
-        cv2.morphologyEx(mask, cv2.MORPH_OPEN, upright, borderType=border, borderValue=0), np.uint8
-    )
-
-
-def lift_frame(mask: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:
-    """Return the mask of a picture of one box (uint8, H×W, 0 or 1) without what is in it of the box's frame.
-
-    That are straight lines along the picture's border, from end to end of it. The bar of a digit that is cut
-    to size may be one: a single line passes for a frame only where the rest keeps clear of both its ends.
-    """
-    height, width = mask.shape
-    if not (
-        min(height, width) >= 40 and max(height, width) <= min(settings.strip_height, 2 * min(mask.shape))
-    ):
-        return mask
-    lifted = mask.copy()
-    fullest, sides, clear = 0.0, 0, False
-    for turns in range(4):
-        from_side, rest = np.rot90(mask, turns), np.rot90(lifted, turns)
-        filled = from_side[: max(2, round(0.1 * len(from_side)))].mean(axis=1)
-        full = np.flatnonzero(filled >= 0.85)
-        # A digit is round, or thin, at the corners of its box.
-        if full.size and from_side[:2, :2].any() and from_side[:2, -2:].any():
-            rest[: full[-1] + 1] = 0
-            sides += 1
-            fullest = max(fullest, float(filled.max()))
-            clear = not rest[:, [0, -1]].any()
-    if not sides or (sides == 1 and not (clear and fullest > 0.97)):
-        return mask
-    return lifted
-
-
-def _level_runs(mask: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
-    """Return the pixels of a mask (uint8, H×W, 0 or 1) that lie in level runs of `length` pixels or more.
-
-    An opening by a line. Runs are doubled up to the length, so that a long one costs little more than a short
-    one; OpenCV's opening costs as much as the line is long.
-    """
-    runs = np.zeros_like(mask)
-    if length > mask.shape[1]:
-        return runs
-    steps = []
-    starts, reach = mask, 1
-    while reach < length:
-        steps.append(min(reach, length - reach))
-        starts = starts[:, steps[-1] :] & starts[:, : -steps[-1]]
-        reach += steps[-1]
-    if starts.any():
-        runs[:, : starts.shape[1]] = starts
-        for step in steps:
-            runs[:, step:] |= runs[:, :-step]
-    return runs
 
 
 def _is_hollow(

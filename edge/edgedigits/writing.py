@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around, find_lines
+from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around, find_lines_in
 from edgedigits.ink import SLENDER, Ink, InkSettings, find_ink
 from edgedigits.polarity import is_sheet
 from edgedigits.shrink import shrunk
@@ -55,14 +55,12 @@ def find_writing(
     if slender and height > _HIGHEST:
         size = round(width * _HEIGHT / height), _HEIGHT
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        found = find_ink(small, ink)
-        lines = find_lines(found, glyphs)
+        found, lines = find_lines_in(find_ink(small, ink), glyphs)
         if _is_one_line(lines, size):
             return small, found, _joined(lines, glyphs.line_gap)
     elif not slender and min(height, width) > _LONGEST:
         small = shrunk(image, -(-min(height, width) // _SIDE))
-        found = find_ink(small, ink)
-        lines = find_lines(found, glyphs)
+        found, lines = find_lines_in(find_ink(small, ink), glyphs)
         if (
             len(lines) == 1
             and _is_one_line(lines, found.mask.shape[::-1])
@@ -72,8 +70,7 @@ def find_writing(
             and not any(is_sheet(np.pad(glyph.ink > 0, 1)) for glyph in lines[0].glyphs)
         ):
             return small, found, lines
-    found = find_ink(image, ink)
-    lines = find_lines(found, glyphs)
+    found, lines = find_lines_in(find_ink(image, ink), glyphs)
     if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, found.mask.shape[::-1]):
         lines = _joined(lines, glyphs.line_gap)
     return image, found, lines

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from edgedigits import Reader
 from edgedigits.cuts import CutSettings, find_cuts
-from edgedigits.ink import InkSettings, lift_rules
+from edgedigits.ink import InkSettings
+from edgedigits.rules import RuleSettings, lift_rules
 from edgedigits.prior import PriorSettings
 from edgedigits.reader import DEFAULT_MODEL
 
@@ -43,7 +44,11 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
     "writing not told from a pattern": ({"ink": InkSettings(pattern_share=2)}, {}),
     "rules as thick as strokes stay": (
         {},
-        {"edgedigits.glyphs.lift_rules": lambda mask: lift_rules(mask, InkSettings(long_rule=9))},
+        {
+            "edgedigits.glyphs.lift_rules": lambda mask, contrast: lift_rules(
+                mask, contrast, RuleSettings(long=9)
+            )
+        },
     ),
     "digits not looked at again": ({"character_model": None}, {}),
 }

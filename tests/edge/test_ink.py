@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 from edgedigits.demo import digits
-from edgedigits.ink import find_ink, lift_frame, lift_rules
+from edgedigits.ink import find_ink
 
 
 def mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -85,18 +85,6 @@ def test_thin_texture_is_lifted_off(stroke: NDArray[np.bool_]) -> None:
     assert np.count_nonzero(ink.mask[150:]) == 0
 
 
-def test_ruled_lines_are_lifted_and_crossbars_stay(stroke: NDArray[np.bool_]) -> None:
-    """A rule through the writing goes, the strokes it crosses stay, and so do the bars of 4 and 7."""
-    image = write(paper(), "3817", (40, 120))
-    cv2.line(image, (0, 110), (639, 114), (60, 60, 60), 2)
-    mask_before = find_ink(image).mask
-    lifted = lift_rules(mask_before)
-    assert lifted[:, 300:].sum() < 0.05 * mask_before[:, 300:].sum()
-    assert (lifted[stroke] > 0).mean() > 0.9
-    plain = find_ink(write(paper(), "4747", (40, 120))).mask
-    np.testing.assert_array_equal(lift_rules(plain), plain)
-
-
 @pytest.mark.parametrize("desk", [20, 60, 90])
 def test_a_light_sheet_on_a_dark_desk_is_not_the_ink(desk: int) -> None:
     """The sheet fills a third of the frame; its writing is dark all the same."""
@@ -104,40 +92,6 @@ def test_a_light_sheet_on_a_dark_desk_is_not_the_ink(desk: int) -> None:
     image[120:330, 170:480] = write(paper(210, 310), "3817", (20, 120))
     assert find_ink(image).polarity == "dark"
     assert find_ink(255 - image).polarity == "light"
-
-
-def test_long_rules_are_found_whatever_their_length() -> None:
-    sheet = np.zeros((300, 401), np.uint8)
-    sheet[100:102, 3:390] = 1
-    sheet[200:202, 3:200] = 1  # shorter than nine tenths of the picture's height
-    lifted = lift_rules(sheet)
-    assert not lifted[100:102].any()
-    np.testing.assert_array_equal(lifted[200:202], sheet[200:202])
-    assert sheet[100:102].any()  # what was given is left alone
-
-
-@pytest.mark.parametrize("sides", [(0,), (0, 1), (0, 1, 2, 3)])
-def test_a_box_s_frame_is_lifted_off_what_is_written_in_it(sides: tuple[int, ...]) -> None:
-    """Also where the writing runs into it; of a digit cut to size nothing is lifted."""
-    mask = np.zeros((64, 64), np.uint8)
-    mask[0:50, 30:34] = mask[30:34, 20:50] = 1
-    written = mask.copy()
-    for turns in sides:
-        np.rot90(mask, turns)[:3] = 1
-    lifted = lift_frame(mask)
-    assert not lifted[:3, 3:-3].any()
-    assert (lifted[3:-3, 3:-3] == written[3:-3, 3:-3]).all()
-
-
-def test_the_bar_of_a_digit_cut_to_size_is_no_frame() -> None:
-    seven = np.zeros((64, 50), np.uint8)
-    seven[:5] = 1
-    cv2.line(seven, (47, 3), (20, 63), 1, 5)
-    five = np.zeros((64, 50), np.uint8)
-    five[:5] = five[:30, :5] = 1
-    cv2.ellipse(five, (20, 44), (27, 17), 0, -90, 130, 1, 5)
-    for mask in (seven, five, np.ascontiguousarray(np.rot90(seven, 2))):
-        assert (lift_frame(mask) == mask).all()
 
 
 @pytest.mark.parametrize("side", [112, 280, 560])
@@ -192,33 +146,3 @@ def test_writing_is_told_from_a_pattern_as_plain_as_ink() -> None:
     cv2.ellipse(faint, (50, 30), (13, 20), 0, 0, 360, 60, 3, cv2.LINE_AA)
     cv2.line(faint, (110, 10), (102, 50), 165, 3, cv2.LINE_AA)
     assert find_ink(faint).mask[20:40, 98:112].any()
-
-
-def test_a_rule_as_thick_as_the_strokes_is_lifted_off_a_line_of_writing() -> None:
-    """Along the border, where the digits hang from it, and across them."""
-    for y in (0, 46):
-        mask = np.zeros((54, 200), np.uint8)
-        for x in (30, 80, 130):
-            cv2.ellipse(mask, (x, 26), (14, 23), 0, 0, 360, 1, 4)
-        alone = mask.copy()
-        mask[y : y + 5] = 1
-        lifted = lift_rules(mask)
-        rule = mask.astype(bool) & ~alone.astype(bool)
-        assert lifted[rule].mean() < 0.15
-        assert lifted[alone.astype(bool)].mean() > 0.9
-    # In a box of its own such a line may be the bar of a digit.
-    box = np.zeros((54, 50), np.uint8)
-    box[5:10, 8:42] = 1
-    box[5:50, 36:41] = 1
-    assert lift_rules(box)[5:10, 8:36].all()
-
-
-@pytest.mark.parametrize("slope", [0.05, 0.13, 0.19])
-def test_sloping_rules_are_lifted_off_a_strip(slope: float) -> None:
-    mask = np.zeros((60, 180), np.uint8)
-    cv2.ellipse(mask, (60, 30), (14, 22), 0, 0, 360, 1, 3)
-    alone = mask.astype(bool)
-    cv2.line(mask, (0, 8), (180, round(8 + 180 * slope)), 1, 1)
-    lifted = lift_rules(mask)
-    assert lifted[mask.astype(bool) & ~alone].mean() < 0.2
-    assert lifted[alone].mean() > 0.9

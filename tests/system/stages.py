@@ -21,7 +21,7 @@ IMPORTS = {
 
 STAGES = {
     "writing.find_ink": "ink",
-    "writing.find_lines": "glyphs",
+    "writing.find_lines_in": "glyphs",
     "reader.normalize_all": "normalize",
     "reader.best_readings": "lattice",
     "reader.decode_digit": "decode",

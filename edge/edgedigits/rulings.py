@@ -1,0 +1,218 @@
+"""Ruled and squared paper: its lines are lifted off a page's ink.
+
+A ruling goes on through the page, thin and nearly straight, level or upright as the sheet lies, and bent as
+the lens and the sheet bend it. It is found as a chain of thin pieces, interrupted where strokes cross it, and
+followed along a smooth curve: a sheet that is turned by some degrees, or seen at an angle, is none the worse
+for it. What is thicker there than the ruling, or darker, is a stroke that crosses it, and stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.runs import bridged, level_runs, standing
+
+
+@dataclass(frozen=True)
+class RulingSettings:
+    """What is taken for a ruling.
+
+    Said of level ones, whose length goes along the picture's width; upright ones likewise.
+    """
+
+    alone: float = 0.9
+    """One of a few is so long, in the picture's shorter sides: longer than the base of a 2 that fills it …"""
+    among_level: float = 0.35
+    """… and one of many this part of the width …"""
+    among_upright: float = 0.6
+    """… or of the height: thin 1s in large writing are no rulings …"""
+    further: float = 0.08
+    """… and on a sheet where many were found, what is left of others is so long, as a part of the width."""
+    many: int = 4
+    thickness: float = 0.005
+    """It is no thicker than this part of the picture's longest side (but 4 pixels always pass)."""
+    piece: int = 7
+    """Pieces of it are so long, in pixels, or longer: where others cross it, they part it …"""
+    gap: float = 0.08
+    """… and no farther apart than this part of the width, where digits stand on it."""
+    covered: float = 0.8
+    """So much of its length is inked: digits side by side leave paper between them. 0…1."""
+    thin: float = 0.5
+    """So much of what is inked is thin. 0…1."""
+    beside: float = 0.4
+    """So much of what lies along it on either side is inked, at most: a texture is inked everywhere. 0…1."""
+    darker: float = 1.4
+    """Ink on it that is so many times as plain is of a pen."""
+    steepest: float = 0.2
+    """It rises or falls by this part of its length at most."""
+    rounds: int = 5
+    """So often is looked for more, in one direction: those that run together far off have many slopes."""
+
+
+@dataclass(frozen=True)
+class _Ruling:
+    """A level ruling: its leftmost column, its row in each column from there, and how many rows it covers."""
+
+    left: int
+    path: NDArray[np.float64]
+    thickness: int
+
+
+def lift_rulings(
+    mask: NDArray[np.uint8], contrast: NDArray[np.uint8], settings: RulingSettings = RulingSettings()
+) -> NDArray[np.uint8]:
+    """Return a page's mask (uint8, H×W, 0 or 1) without its rulings; the mask itself where there are none.
+
+    `contrast` is uint8, H×W, 0 paper … 255 full ink.
+    """
+    height, width = mask.shape
+    alone = settings.alone * min(height, width)
+    lifted, count = _lift_level(mask, contrast, settings.among_level * width, alone, settings)
+    # A margin's line goes down a sheet that has others; but nothing else does that is one of a few.
+    alone = settings.among_upright * height if count >= settings.many else np.inf
+    # Where two rulings cross, neither is thin before the other is gone.
+    upright, count = _lift_level(
+        np.ascontiguousarray(lifted.T), contrast.T, settings.among_upright * height, alone, settings
+    )
+    return np.ascontiguousarray(upright.T) if count else lifted
+
+
+def _lift_level(
+    mask: NDArray[np.uint8],
+    contrast: NDArray[np.uint8],
+    among: float,
+    alone: float,
+    settings: RulingSettings,
+) -> tuple[NDArray[np.uint8], int]:
+    """Return a mask without its level rulings, and how many there were.
+
+    They are longer than `alone` pixels or, where there are many, than `among`.
+    """
+    lifted, count, least = mask, 0, among
+    for _ in range(settings.rounds):
+        rulings = list(_find_level(lifted, least, settings))
+        if count + len(rulings) < settings.many:
+            rulings = [ruling for ruling in rulings if len(ruling.path) >= alone]
+        if not rulings:
+            break
+        lifted = mask.copy() if lifted is mask else lifted
+        for ruling in rulings:
+            _erase(lifted, ruling, contrast, settings)
+        count += len(rulings)
+        if count >= settings.many:
+            least = settings.further * mask.shape[1]
+    return lifted, count
+
+
+def _find_level(mask: NDArray[np.uint8], least: float, settings: RulingSettings) -> Iterator[_Ruling]:
+    """Yield what may be rulings of about one slope, the commonest one: `least` pixels long or longer.
+
+    What lies along the border is the edge of the sheet, or the desk beside it.
+    """
+    height, width = mask.shape
+    thickest = max(4, round(settings.thickness * max(height, width)))
+    thin = np.asarray(mask & ~standing(mask, thickest), np.uint8)
+    pieces = _pieces(thin, settings)
+    slope = _slope(pieces, settings.steepest)
+    drop = round(max(0.0, slope * width))
+    if slope:
+        # As if the sheet lay straight: the pieces of one ruling are on one level then.
+        straight = np.array([[1, 0, 0], [-slope, 1, drop]])
+        size = width, height + round(abs(slope) * width)
+        thin = np.asarray(cv2.warpAffine(thin, straight, size, flags=cv2.INTER_NEAREST), np.uint8)
+        pieces = _pieces(thin, settings)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(bridged(pieces, round(settings.gap * width)))
+    for k in np.flatnonzero(stats[:, cv2.CC_STAT_WIDTH] >= least).tolist():
+        if k == 0:
+            continue
+        x, y, w, h, _ = stats[k].tolist()
+        here = np.s_[y : y + h, x : x + w]
+        rows, columns = np.nonzero((labels[here] == k) & (thin[here] > 0))
+        if rows.size < 8:
+            continue
+        path = _smooth(columns, rows, w)
+        near = np.abs(rows - path[columns]) <= 0.5 * thickest + 1
+        counts = np.bincount(columns[near], minlength=w)
+        if not counts.any():
+            continue
+        path += y - drop + slope * np.arange(x, x + w)
+        if 2 * thickest < np.median(path) < height - 2 * thickest:
+            yield _Ruling(x, path, round(float(np.percentile(counts[counts > 0], 80))))
+
+
+def _pieces(thin: NDArray[np.uint8], settings: RulingSettings) -> NDArray[np.uint8]:
+    # A slope breaks a line into steps of one pixel, which the dilation bridges.
+    return level_runs(np.asarray(cv2.dilate(thin, _UPRIGHT_3), np.uint8), settings.piece)
+
+
+_UPRIGHT_3 = np.ones((3, 1), np.uint8)
+_STEP = 0.005
+"""Slopes are looked at so far apart: what is left of one bends no piece away from the next."""
+_SAMPLE = 6000
+"""So many pixels tell the slope."""
+
+
+def _slope(pieces: NDArray[np.uint8], steepest: float) -> float:
+    """Return the slope (rows by columns) along which what there is lies on the fewest lines."""
+    rows, columns = np.nonzero(pieces)
+    if not rows.size:
+        return 0.0
+    every = -(-rows.size // _SAMPLE)
+    rows, columns = rows[::every], columns[::every]
+    most = int(steepest / _STEP)
+    best, slope = -1.0, 0.0
+    for k in sorted(range(-most, most + 1), key=abs):
+        levels = rows - k * _STEP * columns
+        on_each = np.bincount(((levels - levels.min()) / 3).astype(np.intp))
+        concentration = float(np.square(on_each.astype(np.float64)).sum())
+        if concentration > best:
+            best, slope = concentration, k * _STEP
+    return slope
+
+
+def _smooth(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int) -> NDArray[np.float64]:
+    """Return the row of a smooth curve in each of so many columns, through most of the points given."""
+    at = 2 * columns / width - 1
+    powers = np.vander(at, 4, increasing=True)
+    weights = np.ones(columns.size)
+    for _ in range(4):
+        # What lies off the curve, a stroke's end, has ever less weight.
+        weighted = powers * weights[:, None]
+        # Too few columns for a cubic leave its higher powers next to nothing.
+        fit = np.linalg.lstsq(weighted, rows * weights, rcond=1e-6)[0]
+        weights = 1 / np.sqrt(np.maximum(1.0, np.abs(rows - powers @ fit)))
+    return np.asarray(np.vander(2 * np.arange(width) / width - 1, 4, increasing=True) @ fit)
+
+
+def _erase(
+    mask: NDArray[np.uint8], ruling: _Ruling, contrast: NDArray[np.uint8], settings: RulingSettings
+) -> None:
+    """Take a ruling off a mask, but for what is thicker than it is, or darker; or nothing, if it is none."""
+    height = len(mask)
+    reach = 0.5 * ruling.thickness + 1.5
+    offsets = np.arange(-np.ceil(reach) - 2, np.ceil(reach) + 3)
+    rows = np.rint(ruling.path + offsets[:, None]).astype(np.intp)
+    on = (np.abs(rows - ruling.path) <= reach) & (rows >= 0) & (rows < height)
+    np.clip(rows, 0, height - 1, out=rows)
+    columns = np.broadcast_to(np.arange(ruling.left, ruling.left + len(ruling.path)), rows.shape)
+    ink = mask[rows, columns] > 0
+    if ink[[0, 1, -2, -1]].mean() > settings.beside:
+        return
+    inked = on & ink
+    tallest = ruling.thickness + 2
+    top, bottom = max(0, int(rows.min()) - tallest), int(rows.max()) + tallest
+    thin = inked & (standing(mask[top:bottom], tallest)[rows - top, columns] == 0)
+    covered, own = np.count_nonzero(inked.any(axis=0)), thin.any(axis=0)
+    if covered < settings.covered * len(ruling.path) or np.count_nonzero(own) < settings.thin * covered:
+        return
+    plainest = np.where(thin, contrast[rows, columns], 0).max(axis=0).astype(np.float32)
+    level = float(np.median(plainest[own]))
+    # A stroke is some columns wide, and what is darker in one of them is noise.
+    plainest = cv2.blur(plainest[None], (5, 1))[0]
+    thin &= plainest <= settings.darker * level
+    mask[rows[thin], columns[thin]] = 0
