@@ -155,7 +155,7 @@ class _Components:
         self.settings = settings
         mask = lift_frame(ink.mask)
         count, self.labels, stats = _pieces(mask)
-        if may_be_ruled(stats, mask.shape):
+        if may_be_ruled(self.labels, stats):
             lifted = lift_rules(mask, ink.contrast)
             if lifted is not mask:
                 count, self.labels, stats = _pieces(lifted)

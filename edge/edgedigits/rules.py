@@ -35,22 +35,25 @@ class RuleSettings:
     """… no thicker than this part of the height."""
 
 
-def may_be_ruled(stats: NDArray[np.int32], shape: tuple[int, ...]) -> bool:
-    """Return whether in a picture of `shape` there are pieces of ink as long as rules.
+def may_be_ruled(labels: NDArray[np.int32], stats: NDArray[np.int32]) -> bool:
+    """Return whether there are pieces of ink as long as rules: looking at these costs next to nothing.
 
-    `stats` are OpenCV's of its connected pieces, the paper's first. Looking at these costs next to nothing.
+    `labels` (int32, H×W) and `stats` are OpenCV's of the connected pieces of a mask, the paper's first.
     """
-    height, width = shape
-    w, h = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT]
-    if (w >= 0.5 * width).any():
-        return True
+    height, width = labels.shape
+    _, y, w, h = stats[:, :4].T
     if min(height, width) <= InkSettings.strip_height:
-        return False
-    if (h >= 0.5 * height).any():
+        return bool((w[1:] >= 0.5 * width).any())
+    # A rule in a poor light is broken. The desk beside a sheet and the sheet's own edge run along the border.
+    flat = (w >= 6 * h) & (w >= 0.04 * width) & (y > 0) & (y + h < height)
+    if w[1:][flat[1:]].sum() >= 0.5 * width:
         return True
-    # A rule in a poor light is broken.
-    flat = (w >= 6 * h) & (w >= 0.04 * width)
-    return bool(w[flat].sum() >= 0.5 * width)
+    long = (w >= 0.5 * width) | (h >= 0.5 * height)
+    long[0] = False
+    if not long.any():
+        return False
+    down, across = height // 10, width // 10
+    return bool(long[labels[down : height - down, across : width - across]].any())
 
 
 def lift_rules(

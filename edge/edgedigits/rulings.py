@@ -8,7 +8,8 @@ for it. What is thicker there than the ruling, or darker, is a stroke that cross
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -48,6 +49,8 @@ class RulingSettings:
     """So much of what lies along it on either side is inked, at most: a texture is inked everywhere. 0…1."""
     darker: float = 1.4
     """Ink on it that is so many times as plain is of a pen."""
+    longest_side: int = 1000
+    """A larger page is looked at in so many pixels at most; what is found is lifted off it as it is."""
     steepest: float = 0.2
     """It rises or falls by this part of its length at most."""
     rounds: int = 5
@@ -56,11 +59,10 @@ class RulingSettings:
 
 @dataclass(frozen=True)
 class _Ruling:
-    """A level ruling: its leftmost column, its row in each column from there, and how many rows it covers."""
+    """A level ruling: its leftmost column and its row in each column from there."""
 
     left: int
     path: NDArray[np.float64]
-    thickness: int
 
 
 def lift_rulings(
@@ -101,9 +103,10 @@ def _lift_level(
         if not rulings:
             break
         lifted = mask.copy() if lifted is mask else lifted
-        for ruling in rulings:
-            _erase(lifted, ruling, contrast, settings)
-        count += len(rulings)
+        erased = sum(_erase(lifted, ruling, contrast, settings) for ruling in rulings)
+        if not erased:
+            break
+        count += erased
         if count >= settings.many:
             least = settings.further * mask.shape[1]
     return lifted, count
@@ -114,9 +117,11 @@ def _find_level(mask: NDArray[np.uint8], least: float, settings: RulingSettings)
 
     What lies along the border is the edge of the sheet, or the desk beside it.
     """
-    height, width = mask.shape
+    step = -(-max(mask.shape) // settings.longest_side)
+    small = _reduced(mask, step)
+    height, width = small.shape
     thickest = max(4, round(settings.thickness * max(height, width)))
-    thin = np.asarray(mask & ~standing(mask, thickest), np.uint8)
+    thin = np.asarray(small & ~standing(small, thickest), np.uint8)
     pieces = _pieces(thin, settings)
     slope = _slope(pieces, settings.steepest)
     drop = round(max(0.0, slope * width))
@@ -126,23 +131,36 @@ def _find_level(mask: NDArray[np.uint8], least: float, settings: RulingSettings)
         size = width, height + round(abs(slope) * width)
         thin = np.asarray(cv2.warpAffine(thin, straight, size, flags=cv2.INTER_NEAREST), np.uint8)
         pieces = _pieces(thin, settings)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(bridged(pieces, round(settings.gap * width)))
-    for k in np.flatnonzero(stats[:, cv2.CC_STAT_WIDTH] >= least).tolist():
+    chains = bridged(pieces, round(settings.gap * width))
+    # Grana's algorithm: see `glyphs`.
+    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(chains, 8, cv2.CV_32S, cv2.CCL_GRANA)
+    for k in np.flatnonzero(step * stats[:, cv2.CC_STAT_WIDTH] >= least).tolist():
         if k == 0:
             continue
         x, y, w, h, _ = stats[k].tolist()
         here = np.s_[y : y + h, x : x + w]
         rows, columns = np.nonzero((labels[here] == k) & (thin[here] > 0))
-        if rows.size < 8:
+        if rows.size < _FEWEST:
             continue
-        path = _smooth(columns, rows, w)
-        near = np.abs(rows - path[columns]) <= 0.5 * thickest + 1
-        counts = np.bincount(columns[near], minlength=w)
-        if not counts.any():
-            continue
-        path += y - drop + slope * np.arange(x, x + w)
+        at = np.arange(step * w) / step
+        path = _smooth(columns, rows, w)(at) + y - drop + slope * (x + at)
         if 2 * thickest < np.median(path) < height - 2 * thickest:
-            yield _Ruling(x, path, round(float(np.percentile(counts[counts > 0], 80))))
+            yield _Ruling(step * x, step * path + (step - 1) / 2)
+
+
+_FEWEST = 8
+"""Fewer pixels than this say nothing of a curve."""
+
+
+def _reduced(mask: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Return a mask with one pixel in place of `step` by `step`: ink where there is any."""
+    if step == 1:
+        return mask
+    # Beyond the edges there is paper.
+    below, right = (-side % step for side in mask.shape)
+    padded = cv2.copyMakeBorder(mask, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0)
+    rows = functools.reduce(np.bitwise_or, (padded[k::step] for k in range(step)))
+    return np.ascontiguousarray(functools.reduce(np.bitwise_or, (rows[:, k::step] for k in range(step))))
 
 
 def _pieces(thin: NDArray[np.uint8], settings: RulingSettings) -> NDArray[np.uint8]:
@@ -154,7 +172,9 @@ _UPRIGHT_3 = np.ones((3, 1), np.uint8)
 _STEP = 0.005
 """Slopes are looked at so far apart: what is left of one bends no piece away from the next."""
 _SAMPLE = 6000
-"""So many pixels tell the slope."""
+"""So many pixels tell the slope …"""
+_POINTS = 1000
+"""… and so many a curve."""
 
 
 def _slope(pieces: NDArray[np.uint8], steepest: float) -> float:
@@ -175,44 +195,62 @@ def _slope(pieces: NDArray[np.uint8], steepest: float) -> float:
     return slope
 
 
-def _smooth(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int) -> NDArray[np.float64]:
-    """Return the row of a smooth curve in each of so many columns, through most of the points given."""
-    at = 2 * columns / width - 1
-    powers = np.vander(at, 4, increasing=True)
-    weights = np.ones(columns.size)
+def _smooth(
+    columns: NDArray[np.intp], rows: NDArray[np.intp], width: int
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return a smooth curve, from columns (0…`width`) to rows, through most of the points given."""
+    every = -(-columns.size // _POINTS)
+    columns, rows = columns[::every], rows[::every]
+    powers = _powers(columns, width)
+    weights: NDArray[np.floating] = np.ones_like(powers[:, 0])
+    fit = np.zeros(4)
     for _ in range(4):
-        # What lies off the curve, a stroke's end, has ever less weight.
-        weighted = powers * weights[:, None]
         # Too few columns for a cubic leave its higher powers next to nothing.
-        fit = np.linalg.lstsq(weighted, rows * weights, rcond=1e-6)[0]
-        weights = 1 / np.sqrt(np.maximum(1.0, np.abs(rows - powers @ fit)))
-    return np.asarray(np.vander(2 * np.arange(width) / width - 1, 4, increasing=True) @ fit)
+        fit = np.linalg.lstsq(powers * weights[:, None], rows * weights, rcond=1e-6)[0]
+        # What lies off the curve, a stroke's end, has ever less weight.
+        off = np.abs(rows - powers @ fit)
+        weights = 1 / np.sqrt(np.maximum(1.0, off))
+    return lambda at: np.asarray(_powers(at, width) @ fit)
+
+
+def _powers(columns: NDArray[np.intp] | NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    return np.vander(2 * columns / width - 1, 4, increasing=True)
 
 
 def _erase(
     mask: NDArray[np.uint8], ruling: _Ruling, contrast: NDArray[np.uint8], settings: RulingSettings
-) -> None:
-    """Take a ruling off a mask, but for what is thicker than it is, or darker; or nothing, if it is none."""
-    height = len(mask)
-    reach = 0.5 * ruling.thickness + 1.5
-    offsets = np.arange(-np.ceil(reach) - 2, np.ceil(reach) + 3)
-    rows = np.rint(ruling.path + offsets[:, None]).astype(np.intp)
-    on = (np.abs(rows - ruling.path) <= reach) & (rows >= 0) & (rows < height)
+) -> bool:
+    """Take a ruling off a mask, but for what is thicker than it is, or darker; return whether it is one."""
+    height, width = mask.shape
+    thickest = max(4, round(settings.thickness * max(height, width)))
+    path = ruling.path[: width - ruling.left]
+    margin = thickest // 2 + 4
+    rows = np.floor(path + 0.5).astype(np.intp) + np.arange(-margin, margin + 1)[:, None]
+    top, bottom = max(0, int(rows.min()) - thickest), int(rows.max()) + thickest
+    off = np.abs(rows - path)
+    off[(rows < 0) | (rows >= height)] = np.inf
     np.clip(rows, 0, height - 1, out=rows)
-    columns = np.broadcast_to(np.arange(ruling.left, ruling.left + len(ruling.path)), rows.shape)
+    columns = np.broadcast_to(np.arange(ruling.left, ruling.left + len(path)), rows.shape)
     ink = mask[rows, columns] > 0
-    if ink[[0, 1, -2, -1]].mean() > settings.beside:
-        return
-    inked = on & ink
-    tallest = ruling.thickness + 2
-    top, bottom = max(0, int(rows.min()) - tallest), int(rows.max()) + tallest
-    thin = inked & (standing(mask[top:bottom], tallest)[rows - top, columns] == 0)
+    around = mask[top:bottom]
+    counts = (ink & (off <= 0.5 * thickest + 1) & (standing(around, thickest)[rows - top, columns] == 0)).sum(
+        0
+    )
+    if not counts.any():
+        return False
+    thickness = round(float(np.percentile(counts[counts > 0], 80)))
+    reach = 0.5 * thickness + 1.5
+    inked = ink & (off <= reach)
+    if ink[(off > reach) & (off <= reach + 2)].mean() > settings.beside:
+        return False
+    thin = inked & (standing(around, thickness + 2)[rows - top, columns] == 0)
     covered, own = np.count_nonzero(inked.any(axis=0)), thin.any(axis=0)
-    if covered < settings.covered * len(ruling.path) or np.count_nonzero(own) < settings.thin * covered:
-        return
+    if covered < settings.covered * len(path) or np.count_nonzero(own) < settings.thin * covered:
+        return False
     plainest = np.where(thin, contrast[rows, columns], 0).max(axis=0).astype(np.float32)
     level = float(np.median(plainest[own]))
     # A stroke is some columns wide, and what is darker in one of them is noise.
     plainest = cv2.blur(plainest[None], (5, 1))[0]
     thin &= plainest <= settings.darker * level
     mask[rows[thin], columns[thin]] = 0
+    return True

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from edgedigits import Reader
 from edgedigits.cuts import CutSettings, find_cuts
 from edgedigits.ink import InkSettings
-from edgedigits.rules import RuleSettings, lift_rules
 from edgedigits.prior import PriorSettings
 from edgedigits.reader import DEFAULT_MODEL
+from edgedigits.rules import RuleSettings, lift_rules
 
 Settings = dict[str, Any]
 Patches = dict[str, Any]

@@ -144,7 +144,7 @@ def test_only_what_is_as_long_as_a_rule_is_looked_at() -> None:
     """Pages without rules pay nothing; a line in a poor light, broken, is looked for all the same."""
 
     def looked_at(page: NDArray[np.uint8]) -> bool:
-        return may_be_ruled(cv2.connectedComponentsWithStats(page)[2], page.shape)
+        return may_be_ruled(*cv2.connectedComponentsWithStats(page)[1:3])
 
     page = np.zeros((400, 600), np.uint8)
     page[100:130, 50:53] = page[100:103, 50:80] = 1
