@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.boxes import lift_boxes
 from edgedigits.ink import SLENDER, Ink, InkSettings
 from edgedigits.rules import lift_frame, lift_rules, may_be_ruled
 
@@ -155,13 +156,17 @@ class _Components:
         self.settings = settings
         mask = lift_frame(ink.mask)
         count, self.labels, stats = _pieces(mask)
+        page = min(mask.shape) > InkSettings.strip_height
+        lifted = lift_boxes(mask, ink.contrast, self.labels, stats) if page else mask
+        if lifted is not mask:
+            count, self.labels, stats = _pieces(lifted)
         if may_be_ruled(self.labels, stats):
-            lifted = lift_rules(mask, ink.contrast)
-            if lifted is not mask:
+            before, lifted = lifted, lift_rules(lifted, ink.contrast)
+            if lifted is not before:
                 count, self.labels, stats = _pieces(lifted)
-                if min(mask.shape) > InkSettings.strip_height:
-                    # The strip network has learnt to read on a rule; but not on a sheet full of them.
-                    self.ink = dataclasses.replace(ink, rulings=mask - lifted)
+        if page and lifted is not mask:
+            # The strip network has learnt to read on a rule; but not on a sheet full of them.
+            self.ink = dataclasses.replace(ink, rulings=mask - lifted)
         areas = stats[:, cv2.CC_STAT_AREA]
         sure = np.bincount(self.labels[ink.contrast >= ink.strong], minlength=count)
         certain = sure > 0

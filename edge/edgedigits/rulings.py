@@ -74,26 +74,26 @@ def lift_rulings(
     """
     height, width = mask.shape
     alone = settings.alone * min(height, width)
-    lifted, count = _lift_level(mask, contrast, settings.among_level * width, alone, settings)
+    lifted, count = lift_level(mask, contrast, settings.among_level * width, alone, settings)
     # A margin's line goes down a sheet that has others; but nothing else does that is one of a few.
     alone = settings.among_upright * height if count >= settings.many else np.inf
     # Where two rulings cross, neither is thin before the other is gone.
-    upright, count = _lift_level(
+    upright, count = lift_level(
         np.ascontiguousarray(lifted.T), contrast.T, settings.among_upright * height, alone, settings
     )
     return np.ascontiguousarray(upright.T) if count else lifted
 
 
-def _lift_level(
+def lift_level(
     mask: NDArray[np.uint8],
     contrast: NDArray[np.uint8],
     among: float,
     alone: float,
     settings: RulingSettings,
 ) -> tuple[NDArray[np.uint8], int]:
-    """Return a mask without its level rulings, and how many there were.
+    """Return a mask (uint8, H×W, 0 or 1) without its level rulings, and how many there were.
 
-    They are longer than `alone` pixels or, where there are many, than `among`.
+    They are longer than `alone` pixels or, where there are many, than `among`. `contrast` is uint8, H×W.
     """
     lifted, count, least = mask, 0, among
     for _ in range(settings.rounds):

@@ -2,9 +2,9 @@
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_paper.py [--pages N] [--way WAY] [--lies NAME …]
 
-Pages of numbers in MNIST's test digits, on paper with print that is pale, plain or nearly as dark as the pen,
-which lies level or does not, are read by `Reader.read`, one thread. Given are, by the paper, its print and how
-it lies, the share of the numbers that are read and accepted, and how many other lines are accepted in a hundred
+Pages of numbers in MNIST's test digits, on paper with print that is pale, plain or nearly as dark as the
+pen, are read by `Reader.read`, one thread, however they lie. Given are, by the paper, its print and how it
+lies, the share of the numbers that are read and accepted, and how many other lines are accepted in a hundred
 pages. Everything is seeded.
 """
 
