@@ -1,4 +1,4 @@
-"""Boxes and combs that digits are written into, one in each: their lines are lifted off a page's ink.
+"""Boxes and combs that digits are written into, one in each: their lines are lifted off the ink.
 
 A box encloses paper that is rectangular, as no digit does. Its lines are looked for within each frame alone,
 and may be as short as its boxes are wide and high; what touches them, a digit that found too little room,
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.ink import InkSettings
 from edgedigits.rulings import RulingSettings, lift_level
 
 
@@ -41,7 +42,9 @@ class BoxSettings:
     side: float = 0.8
     """A line of a frame is as long as this part of its boxes, or longer."""
     largest: float = 0.35
-    """What takes more than this part of the page, both ways, is no box but ruled."""
+    """What takes more than this part of a page, both ways, is no box but ruled."""
+    fewest_of_strip: int = 2
+    """In a picture cut to one line, or to one box, that is so many boxes in one frame, or more."""
 
 
 def lift_boxes(
@@ -51,7 +54,7 @@ def lift_boxes(
     stats: NDArray[np.int32],
     settings: BoxSettings = BoxSettings(),
 ) -> NDArray[np.uint8]:
-    """Return a page's mask (uint8, H×W, 0 or 1) without boxes; the mask itself where there are none.
+    """Return a mask (uint8, H×W, 0 or 1) without boxes; the mask itself where there are none.
 
     `contrast` is uint8, H×W, 0 paper … 255 full ink; `labels` (int32, H×W) and `stats` are OpenCV's of the
     mask's connected pieces, the paper's first.
@@ -60,14 +63,18 @@ def lift_boxes(
     x, y, w, h, area = stats.T
     inked = np.where(w >= settings.row * h, settings.inked_in_a_row, settings.inked)
     frames = (np.minimum(w, h) >= settings.least_side) & (area <= inked * w * h)
-    frames &= (w <= settings.largest * width) | (h <= settings.largest * height)
+    page = min(height, width) > InkSettings.strip_height
+    if page:
+        frames &= (w <= settings.largest * width) | (h <= settings.largest * height)
     frames[0] = False
     lifted = mask
     for k in np.flatnonzero(frames).tolist():
         here = np.s_[y[k] : y[k] + h[k], x[k] : x[k] + w[k]]
         frame = (labels[here] == k).view(np.uint8)
         boxes = list(_boxes(frame, settings))
-        if not boxes or (len(boxes) < settings.blank and not _is_written_in(boxes, mask[here] - frame)):
+        if len(boxes) < (1 if page else settings.fewest_of_strip) or (
+            len(boxes) < settings.blank and not _is_written_in(boxes, mask[here] - frame)
+        ):
             continue
         thickest = RulingSettings.thickness * max(height, width)
         lines = frame - _without_lines(frame, contrast[here], boxes, thickest, settings)

@@ -156,17 +156,19 @@ class _Components:
         self.settings = settings
         mask = lift_frame(ink.mask)
         count, self.labels, stats = _pieces(mask)
-        page = min(mask.shape) > InkSettings.strip_height
-        lifted = lift_boxes(mask, ink.contrast, self.labels, stats) if page else mask
+        lifted = lift_boxes(mask, ink.contrast, self.labels, stats)
+        printed = mask - lifted
         if lifted is not mask:
             count, self.labels, stats = _pieces(lifted)
         if may_be_ruled(self.labels, stats):
             before, lifted = lifted, lift_rules(lifted, ink.contrast)
             if lifted is not before:
                 count, self.labels, stats = _pieces(lifted)
-        if page and lifted is not mask:
-            # The strip network has learnt to read on a rule; but not on a sheet full of them.
-            self.ink = dataclasses.replace(ink, rulings=mask - lifted)
+                if min(mask.shape) > InkSettings.strip_height:
+                    # The strip network has learnt to read on a rule; but not on a sheet full of them.
+                    printed = mask - lifted
+        if printed.any():
+            self.ink = dataclasses.replace(ink, rulings=printed)
         areas = stats[:, cv2.CC_STAT_AREA]
         sure = np.bincount(self.labels[ink.contrast >= ink.strong], minlength=count)
         certain = sure > 0

@@ -45,8 +45,10 @@ class RulingSettings:
     """So much of its length is inked: digits side by side leave paper between them. 0…1."""
     thin: float = 0.5
     """So much of what is inked is thin. 0…1."""
-    beside: float = 0.4
-    """So much of what lies along it on either side is inked, at most: a texture is inked everywhere. 0…1."""
+    solid: float = 0.45
+    """So much of it is inked, all of its thickness taken. 0…1."""
+    beside: float = 0.5
+    """What lies along it on either side is inked this part as much, at most: noise is so everywhere. 0…1."""
     darker: float = 1.4
     """Ink on it that is so many times as plain is of a pen."""
     longest_side: int = 1000
@@ -241,7 +243,8 @@ def _erase(
     thickness = round(float(np.percentile(counts[counts > 0], 80)))
     reach = 0.5 * thickness + 1.5
     inked = ink & (off <= reach)
-    if ink[(off > reach) & (off <= reach + 2)].mean() > settings.beside:
+    on, beside = ink[off <= max(0.5, 0.5 * thickness)], ink[(off > reach) & (off <= reach + 2)]
+    if on.mean() < settings.solid or beside.mean() > settings.beside * on.mean():
         return False
     thin = inked & (standing(around, thickness + 2)[rows - top, columns] == 0)
     covered, own = np.count_nonzero(inked.any(axis=0)), thin.any(axis=0)

@@ -65,6 +65,17 @@ def test_digits_that_run_into_their_boxes_stay_whole(reader: Reader, turned: flo
     assert [line.text for line in lines] == list(NUMBERS)
 
 
+@pytest.mark.parametrize("printed", [150, 90])
+def test_a_comb_that_a_picture_is_cut_to_is_read(reader: Reader, printed: int) -> None:
+    """Whole and with some paper around it."""
+    image = page(printed)
+    for row, number in enumerate(NUMBERS):
+        for margin in (4, 16):
+            top, right = 80 + 140 * row - margin, 60 + BOX * len(number) + margin
+            strip = image[top : top + BOX + 2 * margin, 60 - margin : right]
+            assert [line.text for line in reader.read(strip).lines if line.accepted] == [number]
+
+
 def test_blank_boxes_say_nothing(reader: Reader) -> None:
     assert [line.text for line in reader.read(page(120, blank=3)).lines if line.accepted] == list(NUMBERS)
     image = np.full((400, 640), 225, np.uint8)

@@ -140,6 +140,14 @@ def test_rows_of_digits_are_no_rulings() -> None:
     np.testing.assert_array_equal(*lifted(image))
 
 
+def test_noise_has_no_rulings() -> None:
+    """Faint noise, some of which passes for ink, in a light that falls off."""
+    random = np.random.default_rng(0)
+    for density in (0.1, 0.25, 0.4):
+        page = (random.random((480, 640)) < density).astype(np.uint8)
+        np.testing.assert_array_equal(lift_rules(page, 255 * page), page)
+
+
 def test_only_what_is_as_long_as_a_rule_is_looked_at() -> None:
     """Pages without rules pay nothing; a line in a poor light, broken, is looked for all the same."""
 
