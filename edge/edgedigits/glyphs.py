@@ -160,7 +160,7 @@ class _Components:
         printed = mask - lifted
         if lifted is not mask:
             count, self.labels, stats = _pieces(lifted)
-        if may_be_ruled(self.labels, stats):
+        if may_be_ruled(self.labels, stats, ink.edges):
             before, lifted = lifted, lift_rules(lifted, ink.contrast)
             if lifted is not before:
                 count, self.labels, stats = _pieces(lifted)

@@ -35,25 +35,40 @@ class RuleSettings:
     """… no thicker than this part of the height."""
 
 
-def may_be_ruled(labels: NDArray[np.int32], stats: NDArray[np.int32]) -> bool:
+def may_be_ruled(labels: NDArray[np.int32], stats: NDArray[np.int32], edges: NDArray[np.uint8]) -> bool:
     """Return whether there are pieces of ink as long as rules: looking at these costs next to nothing.
 
-    `labels` (int32, H×W) and `stats` are OpenCV's of the connected pieces of a mask, the paper's first.
+    `labels` (int32, H×W) and `stats` are OpenCV's of the connected pieces of a mask, the paper's first;
+    `edges` are those of its `Ink`.
     """
     height, width = labels.shape
-    _, y, w, h = stats[:, :4].T
+    _, y, w, h, area = stats.T
     if min(height, width) <= InkSettings.strip_height:
         return bool((w[1:] >= 0.5 * width).any())
-    # A rule in a poor light is broken. The desk beside a sheet and the sheet's own edge run along the border.
-    flat = (w >= 6 * h) & (w >= 0.04 * width) & (y > 0) & (y + h < height)
-    if w[1:][flat[1:]].sum() >= 0.5 * width:
-        return True
+    # The desk beside a sheet runs along the border.
+    inside = labels[height // 10 : height - height // 10, width // 10 : width - width // 10]
     long = (w >= 0.5 * width) | (h >= 0.5 * height)
-    long[0] = False
-    if not long.any():
+    # A rule in a poor light is broken.
+    broken = (w >= 6 * h) & (w >= 0.04 * width) & (y > 0) & (y + h < height)
+    long[0] = broken[0] = False
+
+    def is_rule() -> bool:
+        return bool(w[broken].sum() >= 0.5 * width or (long.any() and long[inside].any()))
+
+    if not is_rule():
         return False
-    down, across = height // 10, width // 10
-    return bool(long[labels[down : height - down, across : width - across]].any())
+    if not edges.any():
+        return True
+    # Nor are the edges of a sheet rules.
+    beside = cv2.resize(edges, labels.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    of_paper = np.bincount(labels[beside], minlength=len(stats)) > _OF_A_SHEET * area
+    long &= ~of_paper
+    broken &= ~of_paper
+    return is_rule()
+
+
+_OF_A_SHEET = 0.2
+"""So much of a piece of ink lies beside the edge of a sheet if it is one; of rules next to nothing does."""
 
 
 def lift_rules(

@@ -140,6 +140,21 @@ def test_rows_of_digits_are_no_rulings() -> None:
     np.testing.assert_array_equal(*lifted(image))
 
 
+def test_the_edges_of_a_sheet_on_a_desk_are_not_looked_at() -> None:
+    """As in a camera's frames, where every millisecond counts."""
+    image = np.full((480, 640), 90, np.uint8)
+    cv2.fillConvexPoly(image, np.array([[40, 50], [590, 90], [570, 440], [20, 420]]), 225)
+    ink = find_ink(image)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask)
+    assert stats[1:, cv2.CC_STAT_WIDTH].max() > 400
+    assert not may_be_ruled(labels, stats, ink.edges)
+    for y in range(120, 400, 40):
+        cv2.line(image, (40, y), (560, y), 150, 2)
+    ink = find_ink(image)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask)
+    assert may_be_ruled(labels, stats, ink.edges)
+
+
 def test_noise_has_no_rulings() -> None:
     """Faint noise, some of which passes for ink, in a light that falls off."""
     random = np.random.default_rng(0)
@@ -152,7 +167,8 @@ def test_only_what_is_as_long_as_a_rule_is_looked_at() -> None:
     """Pages without rules pay nothing; a line in a poor light, broken, is looked for all the same."""
 
     def looked_at(page: NDArray[np.uint8]) -> bool:
-        return may_be_ruled(*cv2.connectedComponentsWithStats(page)[1:3])
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(page)
+        return may_be_ruled(labels, stats, np.zeros((100, 150), np.uint8))
 
     page = np.zeros((400, 600), np.uint8)
     page[100:130, 50:53] = page[100:103, 50:80] = 1
