@@ -48,8 +48,9 @@ def may_be_ruled(labels: NDArray[np.int32], stats: NDArray[np.int32], edges: NDA
     # The desk beside a sheet runs along the border.
     inside = labels[height // 10 : height - height // 10, width // 10 : width - width // 10]
     long = (w >= 0.5 * width) | (h >= 0.5 * height)
-    # A rule in a poor light is broken.
-    broken = (w >= 6 * h) & (w >= 0.04 * width) & (y > 0) & (y + h < height)
+    # A rule in a poor light is broken, but no thicker.
+    thickest = max(4, RuleSettings.thickness * max(height, width))
+    broken = (w >= 6 * h) & (w >= 0.04 * width) & (area <= thickest * w) & (y > 0) & (y + h < height)
     long[0] = broken[0] = False
 
     def is_rule() -> bool:
