@@ -198,10 +198,14 @@ class _Components:
         self._drop_what_is_no_writing()
         self._join_fragments()
         _, _, widths, heights = self.boxes.T
-        body = np.maximum(heights, widths // 2) >= self.settings.least_height
+        extents = np.maximum(heights, widths // 2)
+        body = extents >= self.settings.least_height
         if not body.any():
             return []
-        body &= heights >= self.settings.speck_height * _typical_height(heights[body])
+        tall = _typical_height(heights[body])
+        # Beside digits that are hardly higher a lower one is a digit, too.
+        body |= extents >= max(_LEAST_BESIDE, 0.6 * tall)
+        body &= heights >= self.settings.speck_height * tall
         if self.areas[body].sum() < self.settings.least_share * (self.areas.sum() + self.passed_over):
             return []  # noise, wood: a few of countless pieces look like digits by chance
         chains, marks = self._part_marks(self._chains(np.flatnonzero(body)))
@@ -259,8 +263,10 @@ class _Components:
             # On a picture cut to one line of writing there is no desk; what is clear there may be dirt.
             if min(height, width) >= 7 * tall:
                 drop |= (touches > 0) & (np.maximum(h, w / 3) > 2.5 * tall)
-                # Nor is writing what lies along a sheet's edge, or a strip of desk along the border.
-                drop |= (self._flush() > 0.5) | (self._beside_edges() > 0.5)
+                # Nor is writing a strip of desk along the border, or what lies along a sheet's edge; but the
+                # edge of a shadow goes through digits, and few are as slender.
+                slender = np.minimum(w, h) < 0.5 * tall
+                drop |= (self._flush() > 0.5) | (slender & (self._beside_edges() > 0.5))
         if not drop.all():
             tall = _typical_height(h[clear if clear.any() else ~drop])
             drop |= (
@@ -510,6 +516,8 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
+_LEAST_BESIDE = 5
+"""Nothing lower than so many pixels is a digit, whatever stands beside it."""
 _SEVERAL = 3
 """So many pieces are a row."""
 _DOT = 0.3

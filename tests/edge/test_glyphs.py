@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 from tests.edge.junk import wood
 
+from edgedigits.demo import digits
 from edgedigits.glyphs import TextLine, find_lines
 from edgedigits.ink import find_ink
 
@@ -160,6 +161,36 @@ def test_specks_beside_digits_are_dropped() -> None:
     for x, y in zip(rng.integers(0, 640, 200), rng.integers(0, 240, 200), strict=True):
         image[y, x] = 90
     assert counts(image) == [4]
+
+
+def test_a_low_digit_beside_others_is_one() -> None:
+    """In a small picture, where the others are hardly as high as digits must be, too."""
+
+    def zeros(heights: list[int]) -> NDArray[np.uint8]:
+        image = np.full((60, 140), 225, np.uint8)
+        for k, height in enumerate(heights):
+            cv2.ellipse(image, (20 + 14 * k, 40 - height // 2), (2, height // 2), 0, 0, 360, 40, 1)
+        return image
+
+    assert counts(zeros([11, 7, 9, 7, 11])) == [5]
+    assert counts(zeros([7, 7, 7])) == []
+    assert counts(zeros([21, 7, 21])) == [2]
+
+
+@pytest.mark.parametrize("side", [22, 28])
+def test_digits_on_the_edge_of_a_shadow_stay(side: int) -> None:
+    """It may be a step like the edge of a sheet, but there is paper on either side."""
+    image = np.full((594, 410), 225, np.uint8)
+    for row, number in enumerate(("24680", "13579")):
+        for place, label in enumerate(number):
+            tile = cv2.resize(digits()[int(label), place], (side, side))
+            here = image[150 + 90 * row :, 70 + 40 * place :][:side, :side]
+            here[:] = np.minimum(here, 225 - 0.75 * tile)
+    rows, columns = np.mgrid[:594, :410]
+    for level in range(240, 480, 20):
+        light = np.where(rows + columns < level, 0.6, 1.0)
+        seen = image * cv2.GaussianBlur(light, (0, 0), 2)
+        assert counts(seen.astype(np.uint8)) == [5, 5]
 
 
 def test_noise_is_no_text() -> None:
