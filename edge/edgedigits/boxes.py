@@ -8,8 +8,8 @@ stays as it does on a ruling.
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,65 +60,101 @@ def lift_boxes(
     mask's connected pieces, the paper's first.
     """
     height, width = mask.shape
-    x, y, w, h, area = stats.T
+    _, _, w, h, area = stats.T
     inked = np.where(w >= settings.row * h, settings.inked_in_a_row, settings.inked)
     frames = (np.minimum(w, h) >= settings.least_side) & (area <= inked * w * h)
     page = min(height, width) > InkSettings.strip_height
     if page:
         frames &= (w <= settings.largest * width) | (h <= settings.largest * height)
     frames[0] = False
+    if not frames.any():
+        return mask
+    fewest = 1 if page else settings.fewest_of_strip
     lifted = mask
-    for k in np.flatnonzero(frames).tolist():
-        here = np.s_[y[k] : y[k] + h[k], x[k] : x[k] + w[k]]
-        frame = (labels[here] == k).view(np.uint8)
-        boxes = list(_boxes(frame, settings))
-        if len(boxes) < (1 if page else settings.fewest_of_strip) or (
-            len(boxes) < settings.blank and not _is_written_in(boxes, mask[here] - frame)
-        ):
-            continue
-        thickest = RulingSettings.thickness * max(height, width)
-        lines = frame - _without_lines(frame, contrast[here], boxes, thickest, settings)
-        if lifted is mask:
-            lifted = mask.copy()
-        lifted[here] -= lines
+    # Lines of boxes of about one size are looked for together, whatever their number.
+    for size, alike in _by_size(_boxed(mask, labels, frames, fewest, settings)).items():
+        chosen = np.zeros(len(stats), bool)
+        chosen[alike] = True
+        frame = chosen[labels].view(np.uint8)
+        lines = frame - _without_lines(frame, contrast, size, settings)
+        lifted = lifted - lines
     return lifted
 
 
-def _boxes(frame: NDArray[np.uint8], settings: BoxSettings) -> Iterator[NDArray[Any]]:
-    """Yield the outlines of the paper that a frame encloses in rectangles."""
-    outlines, hierarchy = cv2.findContours(frame, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+def _boxed(
+    mask: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    frames: NDArray[np.bool_],
+    fewest: int,
+    settings: BoxSettings,
+) -> dict[int, tuple[float, float]]:
+    """Return which of the pieces that may be `frames` enclose boxes, by label, with their width and height."""
+    drawn = frames[labels].view(np.uint8)
+    outlines, hierarchy = cv2.findContours(drawn, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    boxes: dict[int, list[NDArray[Any]]] = {}
     for outline, (*_, parent) in zip(outlines, hierarchy[0], strict=True):
-        if parent < 0 or len(outline) < 4 * settings.least_side:
+        if parent >= 0 and _is_rectangle(outline, settings):
+            x, y = outlines[parent][0, 0]
+            boxes.setdefault(int(labels[y, x]), []).append(outline)
+    sizes: dict[int, tuple[float, float]] = {}
+    for label, own in boxes.items():
+        if len(own) < fewest:
             continue
-        _, (across, down), angle = cv2.minAreaRect(outline)
-        if (
-            min(across, down) >= settings.least_side
-            and abs((angle + 45) % 90 - 45) <= settings.turned
-            and cv2.contourArea(outline) >= settings.rectangular * across * down
-        ):
-            yield outline
+        if len(own) < settings.blank and not any(_is_written_in(box, mask, labels, label) for box in own):
+            continue
+        wide, tall = zip(*(cv2.boundingRect(box)[2:] for box in own), strict=True)
+        sizes[label] = statistics.median(wide), statistics.median(tall)
+    return sizes
 
 
-def _is_written_in(boxes: Sequence[NDArray[Any]], others: NDArray[np.uint8]) -> bool:
-    """Return whether any of the other ink of a picture (uint8, H×W, 0 or 1) lies in boxes."""
-    inside = np.zeros_like(others)
-    cv2.drawContours(inside, boxes, -1, 1, cv2.FILLED)
-    return bool((inside & others).any())
+def _is_rectangle(outline: NDArray[Any], settings: BoxSettings) -> bool:
+    """Return whether the paper that an outline surrounds fills a box."""
+    *_, wide, tall = cv2.boundingRect(outline)
+    if min(wide, tall) < settings.least_side:
+        return False
+    _, (across, down), angle = cv2.minAreaRect(outline)
+    return bool(
+        abs((angle + 45) % 90 - 45) <= settings.turned
+        and cv2.contourArea(outline) >= settings.rectangular * across * down
+    )
+
+
+def _is_written_in(box: NDArray[Any], mask: NDArray[np.uint8], labels: NDArray[np.int32], frame: int) -> bool:
+    """Return whether in a box there is other ink than that of its frame, by label."""
+    x, y, w, h = cv2.boundingRect(box)
+    here = np.s_[y : y + h, x : x + w]
+    return bool(((mask[here] > 0) & (labels[here] != frame)).any())
+
+
+def _by_size(sizes: dict[int, tuple[float, float]]) -> dict[tuple[float, float], list[int]]:
+    """Return labels by the size of their boxes, those of about one size together under the least."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for label, size in sizes.items():
+        groups.setdefault(tuple(round(math.log(side, _ALIKE)) for side in size), []).append(label)
+    return {
+        (min(sizes[label][0] for label in alike), min(sizes[label][1] for label in alike)): alike
+        for alike in sorted(groups.values(), key=len, reverse=True)[:_SIZES]
+    }
+
+
+_ALIKE = 1.5
+"""Sizes within this ratio are about the same."""
+_SIZES = 8
+"""Boxes of so many sizes are looked at, the commonest: no sheet has more."""
 
 
 def _without_lines(
     frame: NDArray[np.uint8],
     contrast: NDArray[np.uint8],
-    boxes: Sequence[NDArray[Any]],
-    thickest: float,
+    size: tuple[float, float],
     settings: BoxSettings,
 ) -> NDArray[np.uint8]:
-    """Return what is left of a frame (uint8, H×W, 0 or 1) without its lines."""
+    """Return what is left of frames (uint8, H×W, 0 or 1) without the lines of their boxes, of such a size."""
+    thickest = RulingSettings.thickness * max(frame.shape)
     margin = 3 * max(4, round(thickest))  # along a picture's border there are no rulings
-    sizes = [cv2.boundingRect(box)[2:] for box in boxes]
     rest, greys = np.pad(frame, margin), np.pad(contrast, margin)
-    for axis in (0, 1):
-        least = settings.side * statistics.median(size[axis] for size in sizes)
+    for side in size:
+        least = settings.side * side
         lines = dataclasses.replace(
             RulingSettings(),
             many=1,

@@ -235,9 +235,8 @@ def _erase(
     columns = np.broadcast_to(np.arange(ruling.left, ruling.left + len(path)), rows.shape)
     ink = mask[rows, columns] > 0
     around = mask[top:bottom]
-    counts = (ink & (off <= 0.5 * thickest + 1) & (standing(around, thickest)[rows - top, columns] == 0)).sum(
-        0
-    )
+    thin = ink & (off <= 0.5 * thickest + 1) & (standing(around, thickest)[rows - top, columns] == 0)
+    counts = np.count_nonzero(thin, axis=0)
     if not counts.any():
         return False
     thickness = round(float(np.percentile(counts[counts > 0], 80)))
