@@ -88,7 +88,7 @@ def _boxed(
     fewest: int,
     settings: BoxSettings,
 ) -> dict[int, tuple[float, float]]:
-    """Return which of the pieces that may be `frames` enclose boxes, by label, with their width and height."""
+    """Return, by label, how wide and high the boxes are in those of the `frames` that enclose any."""
     drawn = frames[labels].view(np.uint8)
     outlines, hierarchy = cv2.findContours(drawn, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     boxes: dict[int, list[NDArray[Any]]] = {}
