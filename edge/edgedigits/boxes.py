@@ -41,6 +41,8 @@ class BoxSettings:
     """So many boxes in one frame, or more, may all be blank: fewer may be a 0 or an 8 in straight strokes."""
     side: float = 0.8
     """A line of a frame is as long as this part of its boxes, or longer."""
+    thickness: float = 0.12
+    """Its lines are as thick as this part of its shorter side: those of boxes side by side run together."""
     largest: float = 0.35
     """What takes more than this part of a page, both ways, is no box but ruled."""
     fewest_of_strip: int = 2
@@ -72,18 +74,21 @@ def lift_boxes(
     fewest = 1 if page else settings.fewest_of_strip
     lifted = mask
     # Lines of boxes of about one size are looked for together, whatever their number.
-    for size, alike in _by_size(_boxed(mask, labels, frames, fewest, settings)).items():
+    for size, alike in _by_size(_boxed(labels, stats, frames, fewest, settings)).items():
         chosen = np.zeros(len(stats), bool)
         chosen[alike] = True
         frame = chosen[labels].view(np.uint8)
-        lines = frame - _without_lines(frame, contrast, size, settings)
-        lifted = lifted - lines
+        rest = _without_lines(frame, contrast, size, settings)
+        # A side that is left would be a 1: such a frame stays whole, and refuses what is in it.
+        for label in _with_sides(rest, labels, size, settings):
+            chosen[label] = False
+        lifted = lifted - ((frame - rest) & chosen[labels].view(np.uint8))
     return lifted
 
 
 def _boxed(
-    mask: NDArray[np.uint8],
     labels: NDArray[np.int32],
+    stats: NDArray[np.int32],
     frames: NDArray[np.bool_],
     fewest: int,
     settings: BoxSettings,
@@ -100,7 +105,7 @@ def _boxed(
     for label, own in boxes.items():
         if len(own) < fewest:
             continue
-        if len(own) < settings.blank and not any(_is_written_in(box, mask, labels, label) for box in own):
+        if len(own) < settings.blank and not any(_is_written_in(box, labels, stats, label) for box in own):
             continue
         wide, tall = zip(*(cv2.boundingRect(box)[2:] for box in own), strict=True)
         sizes[label] = statistics.median(wide), statistics.median(tall)
@@ -119,11 +124,15 @@ def _is_rectangle(outline: NDArray[Any], settings: BoxSettings) -> bool:
     )
 
 
-def _is_written_in(box: NDArray[Any], mask: NDArray[np.uint8], labels: NDArray[np.int32], frame: int) -> bool:
-    """Return whether in a box there is other ink than that of its frame, by label."""
+def _is_written_in(
+    box: NDArray[Any], labels: NDArray[np.int32], stats: NDArray[np.int32], frame: int
+) -> bool:
+    """Return whether in a box there is more than a speck of other ink than that of its frame, by label."""
     x, y, w, h = cv2.boundingRect(box)
-    here = np.s_[y : y + h, x : x + w]
-    return bool(((mask[here] > 0) & (labels[here] != frame)).any())
+    # Of a box that lies turned the corners lie beside it.
+    inside = labels[y + h // 5 : y + h - h // 5, x + w // 5 : x + w - w // 5]
+    others = np.setdiff1d(inside, [0, frame])
+    return bool((stats[others, cv2.CC_STAT_HEIGHT] >= _WRITTEN * h).any())
 
 
 def _by_size(sizes: dict[int, tuple[float, float]]) -> dict[tuple[float, float], list[int]]:
@@ -137,10 +146,39 @@ def _by_size(sizes: dict[int, tuple[float, float]]) -> dict[tuple[float, float],
     }
 
 
+_WRITTEN = 0.3
+"""What is written in a box is so high, as a part of it."""
 _ALIKE = 1.5
 """Sizes within this ratio are about the same."""
 _SIZES = 8
 """Boxes of so many sizes are looked at, the commonest: no sheet has more."""
+
+
+def _with_sides(
+    rest: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    size: tuple[float, float],
+    settings: BoxSettings,
+) -> list[int]:
+    """Return the frames, by label, of which lines are left: slender pieces as long as the side of a box."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(rest)
+    sides = np.zeros(len(stats), bool)
+    for along, across in ((0, 1), (1, 0)):
+        long = stats[:, cv2.CC_STAT_WIDTH + along] >= settings.side * size[along]
+        sides |= long & (stats[:, cv2.CC_STAT_WIDTH + across] <= _SLENDER * size[across])
+    sides[0] = False
+    counts: dict[int, int] = {}
+    for k in np.flatnonzero(sides).tolist():
+        x, y, w, h, _ = stats[k].tolist()
+        label = int(labels[y : y + h, x : x + w][pieces[y : y + h, x : x + w] == k][0])
+        counts[label] = counts.get(label, 0) + 1
+    return [label for label, count in counts.items() if count > 1]
+
+
+_NO_TICKS = 10**6
+"""The sides of boxes end at their lines, as ticks do."""
+_SLENDER = 0.3
+"""What is as long as the side of a box and no wider than this part of it is a side, and seldom a digit."""
 
 
 def _without_lines(
@@ -150,14 +188,15 @@ def _without_lines(
     settings: BoxSettings,
 ) -> NDArray[np.uint8]:
     """Return what is left of frames (uint8, H×W, 0 or 1) without the lines of their boxes, of such a size."""
-    thickest = RulingSettings.thickness * max(frame.shape)
-    margin = 3 * max(4, round(thickest))  # along a picture's border there are no rulings
+    thickest = max(RulingSettings.thickness * max(frame.shape), settings.thickness * min(size))
+    margin = 3 * max(6, round(thickest))  # along a picture's border there are no rulings
     rest, greys = np.pad(frame, margin), np.pad(contrast, margin)
     for side in size:
         least = settings.side * side
         lines = dataclasses.replace(
             RulingSettings(),
             many=1,
+            ticks=_NO_TICKS,
             further=least / rest.shape[1],
             gap=0.5 * least / rest.shape[1],
             thickness=thickest / max(rest.shape),

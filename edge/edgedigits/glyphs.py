@@ -141,7 +141,7 @@ def find_lines(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> list[Text
 
 
 def find_lines_in(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> tuple[Ink, list[TextLine]]:
-    """Return what `find_lines` does, and the ink that it knows of then: what was lifted off as rulings."""
+    """Return what `find_lines` does, and the ink that it knows of then: what was lifted off as print."""
     if ink.strong >= 255:
         return ink, []
     found = _Components(ink, settings)
@@ -168,7 +168,7 @@ class _Components:
                     # The strip network has learnt to read on a rule; but not on a sheet full of them.
                     printed = mask - lifted
         if printed.any():
-            self.ink = dataclasses.replace(ink, rulings=printed)
+            self.ink = dataclasses.replace(ink, printed=printed)
         areas = stats[:, cv2.CC_STAT_AREA]
         sure = np.bincount(self.labels[ink.contrast >= ink.strong], minlength=count)
         certain = sure > 0

@@ -88,8 +88,8 @@ class Ink:
     """Where the picture is of the other polarity (uint8, H×W in working pixels, 255 there and else 0)."""
     tints: tuple[Tint, ...] = ()
     """Its fields of another tint, in working pixels: the contrast is that of the levelled picture."""
-    rulings: NDArray[np.uint8] | None = None
-    """What was lifted off the mask as the lines of ruled or squared paper (uint8, H×W, 0 or 1)."""
+    printed: NDArray[np.uint8] | None = None
+    """What was lifted off the mask as print: rulings of a page, boxes (uint8, H×W, 0 or 1)."""
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -100,7 +100,7 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
-    """Return the greys of the picture that `ink` was found in: uint8, H×W, all ink dark, no rulings."""
+    """Return the greys of the picture that `ink` was found in: uint8, H×W, all ink dark, no print."""
     grey = to_grey(image)
     if ink.polarity == "light":
         grey = 255 - grey
@@ -110,21 +110,29 @@ def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
     if ink.tints:
         down, across = grey.shape[0] / ink.mask.shape[0], grey.shape[1] / ink.mask.shape[1]
         grey = level_tints(grey, [tint.scaled(across, down) for tint in ink.tints])
-    if ink.rulings is not None:
-        grey = _without_rulings(grey, ink, ink.rulings)
+    if ink.printed is not None:
+        grey = _without_print(grey, ink, ink.printed)
     return grey
 
 
-def _without_rulings(grey: NDArray[np.uint8], ink: Ink, rulings: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return greys with the paper in place of rulings: as bright as the contrast tells that it is there."""
-    own = rulings > 0
-    # Their soft edges, too, where these are not a stroke's.
-    soft = (cv2.dilate(rulings, _SQUARE_3) > 0) & ((ink.mask == 0) | own)
+def _without_print(grey: NDArray[np.uint8], ink: Ink, printed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return greys with the paper in place of print: as bright as the contrast tells that it is there."""
+    own = printed > 0
+    # Its soft edges, too, where these are not a stroke's.
+    soft = (cv2.dilate(printed, _SQUARE_3) > 0) & ((ink.mask == 0) | own)
     size = grey.shape[1], grey.shape[0]
     at = cv2.resize(soft.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     contrast = cv2.resize(ink.contrast, size, interpolation=cv2.INTER_LINEAR)
     paper = cv2.divide(grey, cv2.bitwise_not(contrast), scale=255)
+    # Of what is all black, the contrast tells nothing: there it is as bright as beside it.
+    black = contrast >= _BLACK
+    if (black & (at > 0)).any():
+        paper = np.where(black, cv2.medianBlur(cv2.dilate(grey, _SQUARE_7), 5), paper)
     return np.where(at > 0, paper, grey).astype(np.uint8)
+
+
+_BLACK = 235
+"""From this contrast on a pixel is too dark for its paper's brightness to be read off it."""
 
 
 def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> Ink:

@@ -28,7 +28,7 @@ class RuleSettings:
     length: float = 0.35
     """A rule is straight for at least this part of the picture's width."""
     thickness: float = 0.005
-    """It is no thicker than this part of the longest side (but 4 pixels always pass) …"""
+    """It is thinner than this part of the longest side (but 3 pixels always pass) …"""
     long: float = 0.7
     """… or, where it goes on for this part of the width …"""
     thick: float = 0.13

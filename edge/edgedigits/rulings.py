@@ -9,6 +9,8 @@ for it. What is thicker there than the ruling, or darker, is a stroke that cross
 from __future__ import annotations
 
 import functools
+import math
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -36,7 +38,7 @@ class RulingSettings:
     """… and on a sheet where many were found, what is left of others is so long, as a part of the width."""
     many: int = 4
     thickness: float = 0.005
-    """It is no thicker than this part of the picture's longest side (but 4 pixels always pass)."""
+    """It is thinner than this part of the picture's longest side (but 3 pixels always pass)."""
     piece: int = 7
     """Pieces of it are so long, in pixels, or longer: where others cross it, they part it …"""
     gap: float = 0.08
@@ -53,6 +55,14 @@ class RulingSettings:
     """Ink on it that is so many times as plain is of a pen."""
     longest_side: int = 1000
     """A larger page is looked at in so many pixels at most; what is found is lifted off it as it is."""
+    ticks: int = 4
+    """So many ticks that stand on it, all of one height, make it the base of a comb: it stays, with them."""
+    tick: float = 0.15
+    """By this part their heights differ, at most …"""
+    tallest_tick: float = 0.12
+    """… and they are no higher than this part of the picture."""
+    strike: float = 0.15
+    """A line that strokes cross this near both its ends, as a part of its length, strikes them out."""
     steepest: float = 0.2
     """It rises or falls by this part of its length at most."""
     rounds: int = 5
@@ -65,6 +75,16 @@ class _Ruling:
 
     left: int
     path: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Lifted:
+    """What is lifted off as a ruling: its pixels, by row and column, its length and how thick it is."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    length: int
+    thickness: int
 
 
 def lift_rulings(
@@ -97,21 +117,29 @@ def lift_level(
 
     They are longer than `alone` pixels or, where there are many, than `among`. `contrast` is uint8, H×W.
     """
-    lifted, count, least = mask, 0, among
+    lifted, least = mask, among
+    known: list[_Lifted] = []
     for _ in range(settings.rounds):
-        rulings = list(_find_level(lifted, least, settings))
-        if count + len(rulings) < settings.many:
-            rulings = [ruling for ruling in rulings if len(ruling.path) >= alone]
-        if not rulings:
+        many = len(known) >= settings.many
+        # The thinner the rulings of a sheet are, the sooner what is left of others may be a stroke.
+        thickest = statistics.median(own.thickness for own in known) + 1 if many else np.inf
+        found = [
+            own
+            for ruling in _find_level(lifted, least, settings)
+            if (own := _own_pixels(lifted, ruling, contrast, settings, many)) is not None
+            and own.thickness <= thickest
+        ]
+        if len(known) + len(found) < settings.many:
+            found = [own for own in found if own.length >= alone]
+        if not found:
             break
         lifted = mask.copy() if lifted is mask else lifted
-        erased = sum(_erase(lifted, ruling, contrast, settings) for ruling in rulings)
-        if not erased:
-            break
-        count += erased
-        if count >= settings.many:
+        for own in found:
+            lifted[own.rows, own.columns] = 0
+        known += found
+        if len(known) >= settings.many:
             least = settings.further * mask.shape[1]
-    return lifted, count
+    return lifted, len(known)
 
 
 def _find_level(mask: NDArray[np.uint8], least: float, settings: RulingSettings) -> Iterator[_Ruling]:
@@ -122,7 +150,7 @@ def _find_level(mask: NDArray[np.uint8], least: float, settings: RulingSettings)
     step = -(-max(mask.shape) // settings.longest_side)
     small = _reduced(mask, step)
     height, width = small.shape
-    thickest = max(4, round(settings.thickness * max(height, width)))
+    thickest = _thickest(small, settings)
     thin = np.asarray(small & ~standing(small, thickest), np.uint8)
     pieces = _pieces(thin, settings)
     slope = _slope(pieces, settings.steepest)
@@ -219,12 +247,24 @@ def _powers(columns: NDArray[np.intp] | NDArray[np.float64], width: int) -> NDAr
     return np.vander(2 * columns / width - 1, 4, increasing=True)
 
 
-def _erase(
-    mask: NDArray[np.uint8], ruling: _Ruling, contrast: NDArray[np.uint8], settings: RulingSettings
-) -> bool:
-    """Take a ruling off a mask, but for what is thicker than it is, or darker; return whether it is one."""
+def _thickest(mask: NDArray[np.uint8], settings: RulingSettings) -> int:
+    """Return how many pixels thick a stroke is at least that is no ruling."""
+    return max(4, round(settings.thickness * max(mask.shape)))
+
+
+def _own_pixels(
+    mask: NDArray[np.uint8],
+    ruling: _Ruling,
+    contrast: NDArray[np.uint8],
+    settings: RulingSettings,
+    among_many: bool,
+) -> _Lifted | None:
+    """Return the pixels of a ruling: not what is thicker than it, or darker.
+
+    None if it is none. `among_many` says that there are others, as on a sheet full of them.
+    """
     height, width = mask.shape
-    thickest = max(4, round(settings.thickness * max(height, width)))
+    thickest = _thickest(mask, settings)
     path = ruling.path[: width - ruling.left]
     margin = thickest // 2 + 4
     rows = np.floor(path + 0.5).astype(np.intp) + np.arange(-margin, margin + 1)[:, None]
@@ -238,21 +278,84 @@ def _erase(
     thin = ink & (off <= 0.5 * thickest + 1) & (standing(around, thickest)[rows - top, columns] == 0)
     counts = np.count_nonzero(thin, axis=0)
     if not counts.any():
-        return False
+        return None
     thickness = round(float(np.percentile(counts[counts > 0], 80)))
     reach = 0.5 * thickness + 1.5
     inked = ink & (off <= reach)
     on, beside = ink[off <= max(0.5, 0.5 * thickness)], ink[(off > reach) & (off <= reach + 2)]
     if on.mean() < settings.solid or beside.mean() > settings.beside * on.mean():
-        return False
+        return None
     thin = inked & (standing(around, thickness + 2)[rows - top, columns] == 0)
     covered, own = np.count_nonzero(inked.any(axis=0)), thin.any(axis=0)
     if covered < settings.covered * len(path) or np.count_nonzero(own) < settings.thin * covered:
-        return False
+        return None
+    beyond = math.ceil(reach) + 1
+    above, below = ink[margin - beyond], ink[margin + beyond]
+    if _has_ticks(mask, ruling.left, rows[margin], above, below, thickness, settings):
+        return None
+    # Strokes cross it, or end there, and not only other rulings, which are as thin.
+    crossing = np.flatnonzero(level_runs((above | below)[None].view(np.uint8), thickness + 2)[0])
+    ends = settings.strike * len(path)
+    if not among_many and crossing.size and crossing[0] < ends and crossing[-1] >= len(path) - ends:
+        return None
     plainest = np.where(thin, contrast[rows, columns], 0).max(axis=0).astype(np.float32)
     level = float(np.median(plainest[own]))
     # A stroke is some columns wide, and what is darker in one of them is noise.
     plainest = cv2.blur(plainest[None], (5, 1))[0]
     thin &= plainest <= settings.darker * level
-    mask[rows[thin], columns[thin]] = 0
-    return True
+    return _Lifted(rows[thin], columns[thin], len(path), thickness)
+
+
+def _has_ticks(
+    mask: NDArray[np.uint8],
+    left: int,
+    rows: NDArray[np.intp],
+    above: NDArray[np.bool_],
+    below: NDArray[np.bool_],
+    thickness: int,
+    settings: RulingSettings,
+) -> bool:
+    """Return whether ticks of one height stand on a line, or hang from it: it is a comb's, or a scale's.
+
+    `rows` are the line's, from the column `left` on; `above` and `below` tell where there is ink beside it.
+    """
+    for side, other, step in ((above, below, -1), (below, above, 1)):
+        starts, ends = _runs(side)
+        # Not what goes on beyond the line: another ruling, or a stroke across it, be they aslant.
+        through = np.concatenate([[0], np.cumsum(other)])
+        beyond = through[np.minimum(ends + _ASLANT, len(other))] - through[np.maximum(starts - _ASLANT, 0)]
+        thin = (ends - starts <= thickness + 1) & (beyond == 0)
+        heights = []
+        for column in ((starts + ends) // 2)[thin].tolist():
+            # From side to side a tick may lean by a pixel or two.
+            x = left + column
+            near = mask[:, max(0, x - 2) : x + 3].max(axis=1)
+            start = int(rows[column]) + step * (thickness + 2)
+            along = near[start::step] if 0 <= start < len(near) else near[:0]
+            gap = np.flatnonzero(along == 0)
+            tall = int(gap[0]) if gap.size else along.size
+            # A tick ends on the paper, and not at another line.
+            last = start + step * (tall - 1)
+            free = tall > 1 and mask[last, max(0, x - 8) : x + 9].sum() <= thickness + 3
+            if free and 2 * thickness < tall <= settings.tallest_tick * len(mask):
+                heights.append(tall)
+        if len(heights) < settings.ticks:
+            continue
+        middle = statistics.median(heights)
+        off = max(2.0, settings.tick * middle)
+        alike = sum(abs(height - middle) <= off for height in heights)
+        if alike >= max(settings.ticks, _MOST * len(heights)):
+            return True
+    return False
+
+
+_MOST = 0.8
+"""So much of what stands on a comb's line is ticks."""
+_ASLANT = 4
+"""What crosses a line aslant is so many columns farther on at most."""
+
+
+def _runs(inked: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where runs of ink start, and where they end (the place behind)."""
+    steps = np.diff(np.concatenate([[0], inked.view(np.int8), [0]]))
+    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)

@@ -93,10 +93,33 @@ def test_digits_in_straight_strokes_are_no_boxes() -> None:
     assert lifted(mask) is mask
 
 
+@pytest.mark.parametrize(("apart", "partition"), [(2, 2), (0, 4)])
+def test_sides_that_run_together_are_no_1s(reader: Reader, apart: int, partition: int) -> None:
+    """Boxes side by side, and frames whose partitions are thicker than their outlines."""
+    image = page(90, apart=apart, thick=2)
+    for row, number in enumerate(NUMBERS):
+        for place in range(1, len(number)):
+            if partition > 2:
+                x, y = 60 + BOX * place, 80 + 140 * row
+                cv2.line(image, (x, y), (x, y + BOX), 90, partition)
+    read = [line.text for line in reader.read(image).lines if line.accepted]
+    assert set(read) <= set(NUMBERS)
+    assert len(read) >= 3
+
+
+def test_a_0_in_straight_strokes_stays_where_there_is_noise(reader: Reader) -> None:
+    """Specks in it are nothing that is written in a box."""
+    image = np.full((300, 400), 225, np.uint8)
+    cv2.rectangle(image, (150, 90), (210, 210), 60, 2)
+    noise = np.random.default_rng(0).normal(0, 3, image.shape)
+    ink, _ = find_lines_in(find_ink(np.clip(image + noise, 0, 255).astype(np.uint8)))
+    assert ink.printed is None
+
+
 def test_what_was_lifted_off_is_known() -> None:
     """So that a strip is read without it, too."""
     ink, lines = find_lines_in(find_ink(page(150)))
     assert [len(line.glyphs) for line in lines] == [len(number) for number in NUMBERS]
-    assert ink.rulings is not None
-    assert ink.rulings[80:146, 60].mean() > 0.9
-    assert not (ink.rulings > ink.mask).any()
+    assert ink.printed is not None
+    assert ink.printed[80:146, 60].mean() > 0.9
+    assert not (ink.printed > ink.mask).any()

@@ -12,7 +12,8 @@ from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
 from edgedigits.demo import digits
-from edgedigits.ink import find_ink
+from edgedigits.glyphs import find_lines_in
+from edgedigits.ink import dark_on_light, find_ink
 from edgedigits.rules import lift_rules, may_be_ruled
 
 
@@ -153,6 +154,27 @@ def test_the_edges_of_a_sheet_on_a_desk_are_not_looked_at() -> None:
     ink = find_ink(image)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask)
     assert may_be_ruled(labels, stats, ink.edges)
+
+
+def test_the_ticks_of_a_comb_are_no_1s() -> None:
+    """A line with ticks of one height stays on the mask, with them."""
+    page = np.zeros((500, 640), np.uint8)
+    for y in range(100, 460, 60):
+        page[y : y + 2, 20:620] = 1
+        for x in range(40, 620, 60):
+            page[y - 14 : y, x : x + 2] = 1
+    np.testing.assert_array_equal(lift_rules(page, 255 * page), page)
+
+
+@pytest.mark.parametrize("dark", [0, 1, 60])
+def test_a_strip_is_read_without_the_rulings(dark: int) -> None:
+    """The paper is as bright there as beside it, be the lines all black."""
+    image = np.full((400, 600), 225, np.uint8)
+    for y in range(40, 400, 40):
+        cv2.line(image, (0, y), (599, y), dark, 2)
+    ink, _ = find_lines_in(find_ink(image))
+    assert ink.printed is not None
+    assert dark_on_light(image, ink).min() > 200
 
 
 def test_noise_has_no_rulings() -> None:
