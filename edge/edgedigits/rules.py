@@ -77,7 +77,7 @@ def lift_rules(
 ) -> NDArray[np.uint8]:
     """Return a mask (uint8, H×W, 0 or 1) without its rules; the mask itself where there are none.
 
-    `contrast` is uint8, H×W, 0 paper … 255 full ink.
+    `contrast` is uint8, H×W, 0 paper … 255 full ink; `settings` are for strips, a page has its own.
     """
     height, width = mask.shape
     if min(height, width) > settings.strip_height:
