@@ -50,7 +50,8 @@ def may_be_ruled(labels: NDArray[np.int32], stats: NDArray[np.int32], edges: NDA
     long = (w >= 0.5 * width) | (h >= 0.5 * height)
     # A rule in a poor light is broken, but no thicker.
     thickest = max(4, RuleSettings.thickness * max(height, width))
-    broken = (w >= 6 * h) & (w >= 0.04 * width) & (area <= thickest * w) & (y > 0) & (y + h < height)
+    broken = (w >= 6 * h) & (w >= 0.04 * width) & (area <= thickest * w)
+    broken &= (y >= 0.05 * height) & (y + h <= 0.95 * height)
     long[0] = broken[0] = False
 
     def is_rule() -> bool:
