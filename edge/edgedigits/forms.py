@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edgedigits.cutout import Cell, CutoutSettings, FlatPage
 from edgedigits.decode import is_character
 from edgedigits.errors import RegistrationError
+from edgedigits.ink import evenly_lit, to_grey
 from edgedigits.layout import Field, Form
 from edgedigits.normalize import normalize
 from edgedigits.page import REJECTED, Line
@@ -148,7 +149,7 @@ class FormReader:
         Raises `RegistrationError` where the page is not found, or not this form's; nothing is read then.
         """
         started = time.perf_counter()
-        where = register(image, self.form, self._registration)
+        where, image = self._find(image)
         page = FlatPage(image, self.form, where, self._cutout)
         combs = {field.name: page.cells(field) for field in self.form.fields if field.style == "comb"}
         cells = [cell for found in combs.values() for cell in found if not cell.blank]
@@ -178,6 +179,18 @@ class FormReader:
             size,
             (time.perf_counter() - started) * 1000,
         )
+
+    def _find(self, image: NDArray[np.uint8]) -> tuple[Registration, NDArray[np.uint8]]:
+        """Return where the page is, and the picture to read it in; raises as `register` does."""
+        try:
+            return register(image, self.form, self._registration), image
+        except RegistrationError:
+            grey = to_grey(image)
+            lit = evenly_lit(grey)
+            if lit is grey:
+                raise
+        # The edge of a shadow hides a printed frame where it crosses it.
+        return register(lit, self.form, self._registration), lit
 
     # --- combs --------------------------------------------------------------------------------------------
 

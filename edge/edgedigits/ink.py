@@ -8,13 +8,14 @@ same in the sun and in the shadow.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.polarity import Polarity, inverse_parts, polarity_of, turn_parts
+from edgedigits.shadows import Ground, ShadowSettings, contrast_of, ground_of, without_shadows
 from edgedigits.shrink import shrunk
 from edgedigits.tints import Tint, find_tints, level_tints
 
@@ -63,6 +64,8 @@ class InkSettings:
     """There is a texture if what is thin and lies apart is this part of the strong ink or more."""
     strip_height: int = 200
     """A picture no higher (or wider) than this may be cut to one line of writing. Pixels."""
+    shadows: ShadowSettings = field(default_factory=ShadowSettings)
+    """What is taken for a shadow."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ class Ink:
     """Its fields of another tint, in working pixels: the contrast is that of the levelled picture."""
     printed: NDArray[np.uint8] | None = None
     """What was lifted off the mask as print: rulings of a page, boxes (uint8, H×W, 0 or 1)."""
+    shaded: NDArray[np.uint8] | None = None
+    """Where there are shadows with edges, the brightness of the paper (uint8, the same view in fewer pixels):
+    these are no ink, nor `edges`."""
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -100,7 +106,10 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
-    """Return the greys of the picture that `ink` was found in: uint8, H×W, all ink dark, no print."""
+    """Return the greys of the picture that `ink` was found in: uint8, H×W, all ink dark, no print or shadows.
+
+    Light that falls off is left as it is: only shadows with edges are seen to.
+    """
     grey = to_grey(image)
     if ink.polarity == "light":
         grey = 255 - grey
@@ -110,9 +119,24 @@ def dark_on_light(image: NDArray[np.uint8], ink: Ink) -> NDArray[np.uint8]:
     if ink.tints:
         down, across = grey.shape[0] / ink.mask.shape[0], grey.shape[1] / ink.mask.shape[1]
         grey = level_tints(grey, [tint.scaled(across, down) for tint in ink.tints])
+    if ink.shaded is not None:
+        grey = _evened(grey, ink.shaded)
     if ink.printed is not None:
         grey = _without_print(grey, ink, ink.printed)
     return grey
+
+
+def evenly_lit(grey: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> NDArray[np.uint8]:
+    """Return a picture (uint8, H×W, dark ink on light) less its shadows; itself where none has an edge."""
+    _, lit = _grounds(grey, settings)
+    return grey if lit is None else _evened(grey, lit.paper)
+
+
+def _evened(grey: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return greys on paper that is as bright everywhere; its brightness is seen in fewer pixels."""
+    whole = cv2.resize(paper, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    bright = float(np.percentile(paper, 90))
+    return np.minimum(cv2.divide(grey, whole, scale=bright), bright).astype(np.uint8)
 
 
 def _without_print(grey: NDArray[np.uint8], ink: Ink, printed: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -152,13 +176,29 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
     tints = find_tints(grey)
     if tints:
         grey = level_tints(grey, tints)
-    contrast, edges = _contrast(grey, settings.stroke_fraction, settings)
+    ground, lit = _grounds(grey, settings)
+    contrast = _contrast(grey, (lit or ground).paper)
     strong = _threshold(contrast, settings)
-    if _is_hollow(grey, contrast, strong, settings):
-        contrast, edges = _contrast(grey, settings.thick_strokes, settings)
+    if lit is None and _is_hollow(grey, contrast, strong, settings):
+        ground, _ = _ground(grey, settings.thick_strokes, settings)
+        contrast = _contrast(grey, ground.paper)
         strong = _threshold(contrast, settings)
+    edges = (lit or ground).edges
+    shaded = None if lit is None else lit.paper
+    found = Ink(
+        contrast,
+        np.zeros_like(contrast),
+        edges,
+        255,
+        255,
+        polarity,
+        scale,
+        inverse,
+        tints,
+        shaded=shaded,
+    )
     if strong >= 255:
-        return Ink(contrast, np.zeros_like(contrast), edges, 255, 255, polarity, scale, inverse, tints)
+        return found
     weak = max(1, round(settings.weak_part * strong))
     mask = contrast >= weak
     thick = _without_texture(contrast, mask, strong, settings)
@@ -172,7 +212,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         strong = writing
         weak = max(1, round(settings.weak_part_on_pattern * strong))
         mask = contrast >= weak
-    return Ink(contrast, mask.view(np.uint8), edges, strong, weak, polarity, scale, inverse, tints)
+    return replace(found, mask=mask.view(np.uint8), strong=strong, weak=weak)
 
 
 def _without_texture(
@@ -244,7 +284,8 @@ def _is_hollow(
     least = settings.hollow_share * np.count_nonzero(found)
     if np.count_nonzero(enclosed) <= least:
         return False
-    thick, _ = _contrast(np.ascontiguousarray(grey), settings.thick_strokes, settings)
+    grey = np.ascontiguousarray(grey)
+    thick = _contrast(grey, _ground(grey, settings.thick_strokes, settings)[0].paper)
     sure = thick[contrast >= strong]
     if not sure.size:
         return False
@@ -252,31 +293,35 @@ def _is_hollow(
     return bool(np.count_nonzero(thick[enclosed] >= 0.8 * level) > least)
 
 
-def _contrast(
-    grey: NDArray[np.uint8], stroke_fraction: float, settings: InkSettings
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return how much darker than the paper around it each pixel is, and `Ink.edges`.
+def _grounds(grey: NDArray[np.uint8], settings: InkSettings) -> tuple[Ground, Ground | None]:
+    """Return the ground of a picture, and that with its shadows; None where there are none."""
+    ground, side = _ground(grey, settings.stroke_fraction, settings)
+    if min(grey.shape) < settings.shadows.least_side:
+        return ground, None
 
-    The contrast is 0 where it is as bright … 255 where it is black. Strokes are thinner than
-    `stroke_fraction` of the short side.
-    """
-    height, width = grey.shape
-    kernel = max(settings.thickest_stroke, round(stroke_fraction * min(height, width)))
+    def threshold(contrast: NDArray[np.uint8]) -> int:
+        return _threshold(contrast, settings)
+
+    return ground, without_shadows(ground, side, settings.least_contrast, threshold, settings.shadows)
+
+
+def _ground(grey: NDArray[np.uint8], stroke_fraction: float, settings: InkSettings) -> tuple[Ground, int]:
+    """Return the ground of a picture; strokes are thinner than `stroke_fraction` of the short side."""
+    kernel = max(settings.thickest_stroke, round(stroke_fraction * min(grey.shape)))
     # Paper varies slowly: closing at a reduced size costs next to nothing and averages the noise, of which
     # a closing (a maximum) would otherwise take the brightest.
     reduction = max(1, kernel // 12)
     averaged = shrunk(grey, reduction) if reduction > 1 else cv2.GaussianBlur(grey, (3, 3), 0)
-    side = max(3, kernel // reduction) | 1
-    window = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
-    paper = cv2.morphologyEx(averaged, cv2.MORPH_CLOSE, window)
-    level = cv2.erode(paper, _SQUARE_3)
-    paper = cv2.blur(paper, (side // 2 | 1, side // 2 | 1))
-    # Smoothed, the paper of a sheet runs out over the darker desk beside it, which passes for ink there.
-    edges = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - settings.least_contrast), level, cv2.CMP_GT)
-    if reduction > 1:
-        paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-    ratio = cv2.divide(grey, paper, scale=255)
-    return np.asarray(cv2.bitwise_not(ratio), np.uint8), np.asarray(edges, np.uint8)
+    side = kernel // reduction
+    return ground_of(np.asarray(averaged, np.uint8), side, settings.least_contrast), side
+
+
+def _contrast(grey: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return how much darker than the paper, seen in fewer pixels, each pixel is."""
+    if paper.shape != grey.shape:
+        size = grey.shape[1], grey.shape[0]
+        paper = np.asarray(cv2.resize(paper, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return contrast_of(grey, paper)
 
 
 def _threshold(contrast: NDArray[np.uint8], settings: InkSettings) -> int:

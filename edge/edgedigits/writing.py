@@ -69,7 +69,11 @@ def find_writing(
             # Its writing is lost in so few pixels, and it passes for a bold digit in chalk.
             and not any(is_sheet(np.pad(glyph.ink > 0, 1)) for glyph in lines[0].glyphs)
         ):
-            return small, found, lines
+            whole = find_ink(image, ink)
+            if whole.shaded is None:
+                return small, found, lines
+            found, lines = find_lines_in(whole, glyphs)
+            return image, found, lines
     found, lines = find_lines_in(find_ink(image, ink), glyphs)
     if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, found.mask.shape[::-1]):
         lines = _joined(lines, glyphs.line_gap)

@@ -1,0 +1,213 @@
+"""Shadows on paper: what is in them is paper, too, and their edges are no ink.
+
+A shadow's edge is a step from bright paper to something darker that is too wide for a stroke. So is that of a
+sheet on a desk, and of a stroke bolder than any pen's. In a shadow there is paper: it is even, and written on
+or wide. A desk has grain, or things on it and lies all around; a bold stroke is neither written on nor wide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+_SQUARE_3, _SQUARE_5 = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
+
+
+@dataclass(frozen=True)
+class ShadowSettings:
+    """What is taken for a shadow; lengths beside the picture's shorter side, parts 0…1."""
+
+    least_side: int = 120
+    """A picture with a shorter side is cut to its writing: no shadow's edge is looked for. Pixels."""
+    least_length: float = 0.08
+    """An edge that is asked about is so long; …"""
+    most: int = 12
+    """… of so many edges, the longest, it is asked whether they are shadows'."""
+    as_dark: float = 1.15
+    """What is no brighter than the dark side of an edge, by this factor, lies beyond it, …"""
+    beside: float = 0.1
+    """… if it makes up this part of what the edge borders on there, or more."""
+    uneven: float = 0.10
+    """Where what lies beyond lacks more than this part of its light, it is uneven, or written on: …"""
+    grain: float = 0.1
+    """… this part of paper at most, …"""
+    around_ink: float = 5.0
+    """… and so many times as much as there is ink, for strokes have soft edges and paper may be ruled; …"""
+    most_uneven: float = 0.35
+    """… but never more than this part of it."""
+    least_ink: float = 0.002
+    """It is written on if this part of it is ink, or more. Then …"""
+    width: float = 0.08
+    """… it is so wide in one place at least, as all shadows are where there is one; …"""
+    wide: float = 0.2
+    """… else it is so wide."""
+    around: float = 0.8
+    """What is written on, and goes on along this part of the picture's border, is a desk."""
+    as_deep: float = 1.5
+    """Where there is a shadow, what is darker by this factor is none: a solid mark, or a bold stroke."""
+    narrower: float = 0.45
+    """Where much that is thicker than this part of the thickest stroke passes for ink, shadows as narrow as a
+    finger's are looked for, too: …"""
+    narrow: float = 0.03
+    """… such a shadow is so wide."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What writing stands on, in one picture: all uint8, H×W, in fewer pixels than it has."""
+
+    grey: Grey
+    """The picture itself."""
+    paper: Grey
+    """The brightness of the paper, smoothed: beside a step it is neither side's …"""
+    level: Grey
+    """… and that of the darker side, within a pixel."""
+    edges: Grey
+    """255 on the darker side of such a step, else 0."""
+
+
+def ground_of(grey: Grey, side: int, step: float) -> Ground:
+    """Return the ground in a picture (uint8, H×W) whose strokes are thinner than `side` pixels.
+
+    A step takes more than the part `step` of the light, 0…1.
+    """
+    side = max(3, side) | 1
+    paper = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    level = cv2.erode(paper, _SQUARE_3)
+    paper = cv2.blur(paper, (side // 2 | 1, side // 2 | 1))
+    # Smoothed, the brighter paper runs out over what is darker beside it, which passes for ink there.
+    edges = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - step), level, cv2.CMP_GT)
+    return Ground(grey, np.asarray(paper, np.uint8), np.asarray(level, np.uint8), np.asarray(edges, np.uint8))
+
+
+def contrast_of(grey: Grey, paper: Grey) -> Grey:
+    """Return how much darker than paper each pixel is: 0 where it is as bright … 255 where it is black.
+
+    Both are uint8, H×W.
+    """
+    return np.asarray(cv2.bitwise_not(cv2.divide(grey, paper, scale=255)), np.uint8)
+
+
+def without_shadows(
+    ground: Ground,
+    side: int,
+    step: float,
+    threshold: Callable[[Grey], int],
+    settings: ShadowSettings = ShadowSettings(),
+) -> Ground | None:
+    """Return the ground, the paper in shadows as dark as it is, their edges none; None without shadows.
+
+    `side` and `step` are what the ground was found with; `threshold` tells of a contrast from which on it is
+    ink.
+    """
+    wide = _find(ground, threshold, settings.width, settings)
+    lit = ground if wide is None else _with(ground, ground, wide, side)
+    contrast = contrast_of(lit.grey, lit.paper)
+    narrower = max(3, round(settings.narrower * side)) | 1
+    ink = np.asarray(contrast >= _FAINT * threshold(contrast))
+    thick = cv2.morphologyEx(ink.view(np.uint8), cv2.MORPH_OPEN, np.ones((narrower, narrower), np.uint8))
+    if np.count_nonzero(thick) >= _SQUARES * narrower * narrower:
+        closer = ground_of(ground.grey, narrower, step)
+        narrow = _find(closer, threshold, settings.narrow, settings)
+        if narrow is not None:
+            return _with(lit, closer, narrow, side)
+    return None if wide is None else lit
+
+
+_FAINT = 0.55
+"""Ink is as faint as this part of the threshold where it is followed."""
+_SQUARES = 4
+"""So many squares of the narrower window are much that is thick."""
+
+
+@dataclass(frozen=True)
+class _Shadows:
+    """Where shadows have their edges, on the dark side, and what lies beyond these: bool, H×W."""
+
+    edges: Mask
+    inside: Mask
+
+
+def _find(
+    ground: Ground, threshold: Callable[[Grey], int], least: float, settings: ShadowSettings
+) -> _Shadows | None:
+    """Return the shadows that are at least so wide, where they are written on; None where there are none."""
+    edges, level = ground.edges, ground.level
+    if not edges.any():
+        return None
+    contrast = contrast_of(ground.grey, np.where(edges > 0, level, ground.paper).astype(np.uint8))
+    strong = threshold(contrast)
+    number, bands, stats, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
+    longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    long = [k for k in range(1, number) if longest[k] >= settings.least_length * min(edges.shape)]
+    beyond: dict[int, Mask] = {}
+    found: set[int] = set()
+    for band in sorted(long, key=lambda k: -longest[k])[: settings.most]:
+        here = _beyond(bands == band, edges, level, settings)
+        width, written = _width(here, contrast, strong, settings)
+        if width < least or (written and _is_all_around(ground.grey, here, settings)):
+            continue
+        beyond[band] = here
+        if written or width >= settings.wide:
+            found.add(band)
+    if not found:
+        return None
+    levels = {band: float(np.median(level[here])) for band, here in beyond.items()}
+    deepest = min(levels[band] for band in found) / settings.as_deep
+    shadows = [band for band, dark in levels.items() if dark >= deepest]
+    return _Shadows(np.isin(bands, shadows), np.logical_or.reduce([beyond[band] for band in shadows]))
+
+
+def _with(ground: Ground, seen: Ground, shadows: _Shadows, side: int) -> Ground:
+    """Return a ground with shadows that were `seen` in it, be it with other windows."""
+    # The smoothed paper is too bright as far from an edge as it was smoothed.
+    smoothed = np.ones((side // 2 | 1, side // 2 | 1), np.uint8)
+    near = cv2.dilate(shadows.edges.view(np.uint8), smoothed) > 0
+    darker = np.where(near, np.minimum(seen.level, seen.paper), seen.paper)
+    at = near if seen is ground else near | shadows.inside
+    return Ground(
+        ground.grey,
+        np.where(at, np.minimum(ground.paper, darker), ground.paper).astype(np.uint8),
+        np.minimum(ground.level, seen.level),
+        np.where(at, 0, ground.edges).astype(np.uint8),
+    )
+
+
+def _beyond(band: Mask, edges: Grey, level: Grey, settings: ShadowSettings) -> Mask:
+    """Return what lies beyond an edge, on its dark side."""
+    own = level[band]
+    dark = settings.as_dark * float(np.partition(own, own.size // 4)[own.size // 4])
+    parts = (level <= dark) & (edges == 0)
+    count, labels = cv2.connectedComponents(parts.view(np.uint8), connectivity=4)
+    touching = np.bincount(labels[cv2.dilate(band.view(np.uint8), _SQUARE_5) > 0], minlength=count)
+    touching[0] = 0
+    beside = touching >= max(1.0, settings.beside * touching.sum())
+    return np.asarray(beside[labels])
+
+
+def _width(here: Mask, contrast: Grey, strong: int, settings: ShadowSettings) -> tuple[float, bool]:
+    """Return how wide even ground is, and whether it is written on; what is not even is 0 wide."""
+    own = contrast[here]
+    if not own.size:
+        return 0.0, False
+    ink = np.count_nonzero(own >= strong) / own.size
+    uneven = np.count_nonzero(own >= settings.uneven * 255) / own.size
+    if uneven > min(settings.most_uneven, settings.grain + settings.around_ink * ink):
+        return 0.0, False
+    width = 2 * float(cv2.distanceTransform(here.view(np.uint8), cv2.DIST_L2, 3).max())
+    return width / min(here.shape), bool(ink >= settings.least_ink)
+
+
+def _is_all_around(grey: Grey, here: Mask, settings: ShadowSettings) -> bool:
+    """Return whether the picture is about as dark along its border, as where a sheet lies on a desk."""
+    bright = float(np.partition(grey, place := 9 * grey.size // 10, axis=None)[place])
+    between = math.sqrt(float(np.median(grey[here])) * bright)
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    return bool(np.count_nonzero(border <= between) >= settings.around * border.size)
