@@ -139,20 +139,26 @@ def _find(
     ground: Ground, threshold: Callable[[Grey], int], least: float, settings: ShadowSettings
 ) -> _Shadows | None:
     """Return the shadows that are at least so wide, where they are written on; None where there are none."""
-    edges, level = ground.edges, ground.level
-    if not edges.any():
+    if not ground.edges.any():
         return None
-    contrast = contrast_of(ground.grey, np.where(edges > 0, level, ground.paper).astype(np.uint8))
-    strong = threshold(contrast)
-    number, bands, stats, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
+    number, bands, stats, _ = cv2.connectedComponentsWithStats(ground.edges, connectivity=8)
     longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    long = [k for k in range(1, number) if longest[k] >= settings.least_length * min(edges.shape)]
+    long = [k for k in range(1, number) if longest[k] >= settings.least_length * min(bands.shape)]
+    # To judge an edge, every other pixel of a large ground is enough.
+    step = 2 if min(bands.shape) >= _LARGE else 1
+    edges, level, paper, grey = (
+        np.ascontiguousarray(each[::step, ::step])
+        for each in (ground.edges, ground.level, ground.paper, ground.grey)
+    )
+    own = bands[::step, ::step]
+    contrast = contrast_of(grey, np.where(edges > 0, level, paper).astype(np.uint8))
+    strong = threshold(contrast)
     beyond: dict[int, Mask] = {}
     found: set[int] = set()
     for band in sorted(long, key=lambda k: -longest[k])[: settings.most]:
-        here = _beyond(bands == band, edges, level, settings)
+        here = _beyond(own == band, edges, level, settings)
         width, written = _width(here, contrast, strong, settings)
-        if width < least or (written and _is_all_around(ground.grey, here, settings)):
+        if width < least or (written and _is_all_around(grey, here, settings)):
             continue
         beyond[band] = here
         if written or width >= settings.wide:
@@ -162,7 +168,13 @@ def _find(
     levels = {band: float(np.median(level[here])) for band, here in beyond.items()}
     deepest = min(levels[band] for band in found) / settings.as_deep
     shadows = [band for band, dark in levels.items() if dark >= deepest]
-    return _Shadows(np.isin(bands, shadows), np.logical_or.reduce([beyond[band] for band in shadows]))
+    inside = np.logical_or.reduce([beyond[band] for band in shadows])
+    whole = cv2.resize(inside.view(np.uint8), bands.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return _Shadows(np.isin(bands, shadows), np.asarray(whole > 0))
+
+
+_LARGE = 100
+"""Shorter side of a ground that is large. Pixels."""
 
 
 def _with(ground: Ground, seen: Ground, shadows: _Shadows, side: int) -> Ground:
@@ -183,13 +195,15 @@ def _with(ground: Ground, seen: Ground, shadows: _Shadows, side: int) -> Ground:
 def _beyond(band: Mask, edges: Grey, level: Grey, settings: ShadowSettings) -> Mask:
     """Return what lies beyond an edge, on its dark side."""
     own = level[band]
+    if not own.size:
+        return band
     dark = settings.as_dark * float(np.partition(own, own.size // 4)[own.size // 4])
     parts = (level <= dark) & (edges == 0)
     count, labels = cv2.connectedComponents(parts.view(np.uint8), connectivity=4)
     touching = np.bincount(labels[cv2.dilate(band.view(np.uint8), _SQUARE_5) > 0], minlength=count)
     touching[0] = 0
     beside = touching >= max(1.0, settings.beside * touching.sum())
-    return np.asarray(beside[labels])
+    return np.asarray(labels == beside.argmax() if np.count_nonzero(beside) == 1 else beside[labels])
 
 
 def _width(here: Mask, contrast: Grey, strong: int, settings: ShadowSettings) -> tuple[float, bool]:
