@@ -42,21 +42,26 @@ class ShadowSettings:
     """… and so many times as much as there is ink, for strokes have soft edges and paper may be ruled; …"""
     most_uneven: float = 0.35
     """… but never more than this part of it."""
+    plain: float = 0.25
+    """Ink that lacks more than this part of the paper's light is plain: rests of an edge seldom are."""
     least_ink: float = 0.002
-    """It is written on if this part of it is ink, or more. Then …"""
+    """It is written on if this part of it, or more, is plain ink away from all edges. Then …"""
     width: float = 0.08
     """… it is so wide in one place at least, as all shadows are where there is one; …"""
     wide: float = 0.2
     """… else it is so wide."""
+    bare: float = 0.001
+    """It is not bare if this part of it is ink, or more: …"""
     around: float = 0.8
-    """What is written on, and goes on along this part of the picture's border, is a desk."""
+    """… what is not, and goes on along this part of the picture's border, is a desk with things on it."""
     as_deep: float = 1.5
-    """Where there is a shadow, what is darker by this factor is none: a solid mark, or a bold stroke."""
+    """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke."""
+    strokes: int = 4
+    """A shadow comes in from the picture's border; so many strokes at least are plain and away from edges."""
     narrower: float = 0.45
-    """Where much that is thicker than this part of the thickest stroke passes for ink, shadows as narrow as a
-    finger's are looked for, too: …"""
+    """Where much that is thicker than this part of the thickest stroke passes for ink, …"""
     narrow: float = 0.03
-    """… such a shadow is so wide."""
+    """… shadows that are so wide are looked for, too, such as a finger's."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,8 @@ def without_shadows(
     ink.
     """
     wide = _find(ground, threshold, settings.width, settings)
+    if wide is not None and not _are_cast(wide, ground, side, threshold, settings):
+        wide = None
     lit = ground if wide is None else _with(ground, ground, wide, side)
     contrast = contrast_of(lit.grey, lit.paper)
     narrower = max(3, round(settings.narrower * side)) | 1
@@ -116,7 +123,7 @@ def without_shadows(
     if np.count_nonzero(thick) >= _SQUARES * narrower * narrower:
         closer = ground_of(ground.grey, narrower, step)
         narrow = _find(closer, threshold, settings.narrow, settings)
-        if narrow is not None:
+        if narrow is not None and _are_cast(narrow, closer, side, threshold, settings):
             return _with(lit, closer, narrow, side)
     return None if wide is None else lit
 
@@ -153,15 +160,19 @@ def _find(
     own = bands[::step, ::step]
     contrast = contrast_of(grey, np.where(edges > 0, level, paper).astype(np.uint8))
     strong = threshold(contrast)
+    # Beside an edge there may be rests of it, as in a bold stroke.
+    away = cv2.dilate(edges, _SQUARE_3) == 0
     beyond: dict[int, Mask] = {}
     found: set[int] = set()
     for band in sorted(long, key=lambda k: -longest[k])[: settings.most]:
         here = _beyond(own == band, edges, level, settings)
-        width, written = _width(here, contrast, strong, settings)
-        if width < least or (written and _is_all_around(grey, here, settings)):
+        part = _judged(here, away, contrast, strong, settings)
+        if part.width < (least if part.is_written_on else settings.width):
+            continue
+        if not part.is_bare and _is_all_around(grey, here, settings):
             continue
         beyond[band] = here
-        if written or width >= settings.wide:
+        if part.is_written_on or part.width >= settings.wide:
             found.add(band)
     if not found:
         return None
@@ -175,6 +186,28 @@ def _find(
 
 _LARGE = 100
 """Shorter side of a ground that is large. Pixels."""
+
+
+def _are_cast(
+    shadows: _Shadows, ground: Ground, side: int, threshold: Callable[[Grey], int], settings: ShadowSettings
+) -> bool:
+    """Return whether shadows come in from the picture's border and fall on something that is written.
+
+    Bold strokes are as narrow, and there is nothing else.
+    """
+    here = shadows.inside | shadows.edges
+    border = np.concatenate([here[0], here[-1], here[1:-1, 0], here[1:-1, -1]])
+    if np.count_nonzero(border) < settings.narrow * min(here.shape):
+        return False
+    contrast = contrast_of(ground.grey, np.where(shadows.edges, ground.level, ground.paper).astype(np.uint8))
+    ink = np.asarray(contrast >= max(threshold(contrast), settings.plain * 255))
+    ink &= cv2.dilate(ground.edges, np.ones((side // 2 | 1, side // 2 | 1), np.uint8)) == 0
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8))
+    return bool(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= _STROKE) >= settings.strokes)
+
+
+_STROKE = 8
+"""Pixels of a stroke, or more, in a ground."""
 
 
 def _with(ground: Ground, seen: Ground, shadows: _Shadows, side: int) -> Ground:
@@ -206,17 +239,26 @@ def _beyond(band: Mask, edges: Grey, level: Grey, settings: ShadowSettings) -> M
     return np.asarray(labels == beside.argmax() if np.count_nonzero(beside) == 1 else beside[labels])
 
 
-def _width(here: Mask, contrast: Grey, strong: int, settings: ShadowSettings) -> tuple[float, bool]:
-    """Return how wide even ground is, and whether it is written on; what is not even is 0 wide."""
+@dataclass(frozen=True)
+class _Part:
+    """What lies beyond an edge: how wide it is, 0 where it is uneven, and what is on it."""
+
+    width: float
+    is_bare: bool
+    is_written_on: bool
+
+
+def _judged(here: Mask, away: Mask, contrast: Grey, strong: int, settings: ShadowSettings) -> _Part:
+    """Return what a part of the ground is; what is written on it is plain, and `away` from all edges."""
     own = contrast[here]
-    if not own.size:
-        return 0.0, False
-    ink = np.count_nonzero(own >= strong) / own.size
-    uneven = np.count_nonzero(own >= settings.uneven * 255) / own.size
-    if uneven > min(settings.most_uneven, settings.grain + settings.around_ink * ink):
-        return 0.0, False
+    size = max(1, own.size)
+    ink = np.count_nonzero(own >= strong) / size
+    uneven = np.count_nonzero(own >= settings.uneven * 255) / size
+    if not own.size or uneven > min(settings.most_uneven, settings.grain + settings.around_ink * ink):
+        return _Part(0.0, False, False)
     width = 2 * float(cv2.distanceTransform(here.view(np.uint8), cv2.DIST_L2, 3).max())
-    return width / min(here.shape), bool(ink >= settings.least_ink)
+    plain = np.count_nonzero(contrast[here & away] >= max(strong, settings.plain * 255)) / size
+    return _Part(width / min(here.shape), bool(ink < settings.bare), bool(plain >= settings.least_ink))
 
 
 def _is_all_around(grey: Grey, here: Mask, settings: ShadowSettings) -> bool:
