@@ -56,7 +56,7 @@ class ShadowSettings:
     """… what is not, and goes on along this part of the picture's border, is a desk with things on it."""
     as_deep: float = 1.5
     """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke."""
-    strokes: int = 4
+    strokes: int = 5
     """A shadow comes in from the picture's border; so many strokes at least are plain and away from edges."""
     narrower: float = 0.45
     """Where much that is thicker than this part of the thickest stroke passes for ink, …"""
@@ -202,8 +202,11 @@ def _are_cast(
     contrast = contrast_of(ground.grey, np.where(shadows.edges, ground.level, ground.paper).astype(np.uint8))
     ink = np.asarray(contrast >= max(threshold(contrast), settings.plain * 255))
     ink &= cv2.dilate(ground.edges, np.ones((side // 2 | 1, side // 2 | 1), np.uint8)) == 0
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8))
-    return bool(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= _STROKE) >= settings.strokes)
+    # What lies along the border is a box's frame, or something else that is cut off.
+    ink[[0, -1]] = ink[:, [0, -1]] = True
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8))
+    areas = np.delete(stats[:, cv2.CC_STAT_AREA], [0, labels[0, 0]])
+    return bool(np.count_nonzero(areas >= _STROKE) >= settings.strokes)
 
 
 _STROKE = 8
