@@ -57,7 +57,9 @@ class ShadowSettings:
     as_deep: float = 1.5
     """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke."""
     strokes: int = 5
-    """A shadow comes in from the picture's border; so many strokes at least are plain and away from edges."""
+    """So many strokes at least are plain and away from edges where shadows come in from the border; …"""
+    strokes_within: int = 3
+    """… where they don't, so many are in them."""
     narrower: float = 0.45
     """Where much that is thicker than this part of the thickest stroke passes for ink, …"""
     narrow: float = 0.03
@@ -191,22 +193,24 @@ _LARGE = 100
 def _are_cast(
     shadows: _Shadows, ground: Ground, side: int, threshold: Callable[[Grey], int], settings: ShadowSettings
 ) -> bool:
-    """Return whether shadows come in from the picture's border and fall on something that is written.
+    """Return whether shadows fall on something that is written: bold strokes are as narrow, and do not.
 
-    Bold strokes are as narrow, and there is nothing else.
+    Where they don't come in from the picture's border, it stands in them, as on a highlighter's mark.
     """
-    here = shadows.inside | shadows.edges
-    border = np.concatenate([here[0], here[-1], here[1:-1, 0], here[1:-1, -1]])
-    if np.count_nonzero(border) < settings.narrow * min(here.shape):
-        return False
     contrast = contrast_of(ground.grey, np.where(shadows.edges, ground.level, ground.paper).astype(np.uint8))
     ink = np.asarray(contrast >= max(threshold(contrast), settings.plain * 255))
     ink &= cv2.dilate(ground.edges, np.ones((side // 2 | 1, side // 2 | 1), np.uint8)) == 0
     # What lies along the border is a box's frame, or something else that is cut off.
     ink[[0, -1]] = ink[:, [0, -1]] = True
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8))
-    areas = np.delete(stats[:, cv2.CC_STAT_AREA], [0, labels[0, 0]])
-    return bool(np.count_nonzero(areas >= _STROKE) >= settings.strokes)
+    strokes = stats[:, cv2.CC_STAT_AREA] >= _STROKE
+    strokes[[0, labels[0, 0]]] = False
+    here = shadows.inside | shadows.edges
+    border = np.concatenate([here[0], here[-1], here[1:-1, 0], here[1:-1, -1]])
+    if np.count_nonzero(border) >= settings.narrow * min(here.shape):
+        return bool(np.count_nonzero(strokes) >= settings.strokes)
+    within = np.bincount(labels[shadows.inside], minlength=len(strokes)) >= _STROKE
+    return bool(np.count_nonzero(strokes & within) >= settings.strokes_within)
 
 
 _STROKE = 8
