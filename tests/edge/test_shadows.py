@@ -74,9 +74,8 @@ def test_the_edge_of_a_shadow_is_no_ink(shade: str, soft: float, left: float) ->
     assert (found & written).sum() / (found | written).sum() > 0.75
 
 
-@pytest.mark.parametrize("shade", SHADES)
-def test_lines_are_read_across_the_edges_of_shadows(shade: str) -> None:
-    """And nothing else is accepted; the strips that the sequence network sees are lit evenly."""
+def numbers() -> NDArray[np.uint8]:
+    """Return three lines of handwritten digits on a page, H×W×3."""
     image = paper(HEIGHT, WIDTH)
     pictures = digits()
     for row, text in enumerate(LINES):
@@ -84,11 +83,27 @@ def test_lines_are_read_across_the_edges_of_shadows(shade: str) -> None:
             ink = cv2.resize(pictures[int(label), row], (100, 100), interpolation=cv2.INTER_CUBIC) / 255.0
             place = image[70 + 160 * row : 170 + 160 * row, 110 + 115 * k : 210 + 115 * k]
             place[:] = place * (1 - 0.8 * np.clip(ink, 0, 1))[..., None]
-    seen = shaded(image, SHADES[shade], 0.45, 1.5)
+    return image
+
+
+@pytest.mark.parametrize("shade", SHADES)
+def test_lines_are_read_across_the_edges_of_shadows(shade: str) -> None:
+    """And nothing else is accepted; the strips that the sequence network sees are lit evenly."""
+    seen = shaded(numbers(), SHADES[shade], 0.45, 1.5)
     read = Reader().read(seen)
     assert tuple(line.text for line in read.lines if line.accepted) == LINES
     even = dark_on_light(seen, find_ink(seen))
     assert np.percentile(even[60:-60, 60:-60], 20) > 0.9 * np.percentile(even, 95)
+
+
+def test_the_mark_of_a_highlighter_is_read_on() -> None:
+    """It reaches no border of the picture; what stands in it tells it from a bold stroke."""
+    mark = np.zeros((HEIGHT, WIDTH))
+    for row in range(len(LINES)):
+        cv2.line(mark, (110, 122 + 160 * row), (690, 118 + 160 * row), 1, 100)
+    seen = shaded(numbers(), mark, 0.65, 1.0)
+    assert find_ink(seen).shaded is not None
+    assert tuple(line.text for line in Reader().read(seen).lines if line.accepted) == LINES
 
 
 def test_a_shadow_that_nothing_is_written_in_is_one_if_it_is_wide() -> None:
