@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from edgedigits.cutout import Cell, CutoutSettings, FlatPage
 from edgedigits.decode import is_character
 from edgedigits.errors import RegistrationError
-from edgedigits.ink import evenly_lit, to_grey
+from edgedigits.ink import InkSettings, evenly_lit, to_grey
 from edgedigits.layout import Field, Form
 from edgedigits.normalize import normalize
 from edgedigits.page import REJECTED, Line
 from edgedigits.reader import Reader
 from edgedigits.register import Registration, RegistrationSettings, register
+from edgedigits.shadows import ShadowSettings
 
 Readings = tuple[tuple[str, float], ...]
 """Texts with their probabilities, best first."""
@@ -186,7 +187,7 @@ class FormReader:
             return register(image, self.form, self._registration), image
         except RegistrationError:
             grey = to_grey(image)
-            lit = evenly_lit(grey)
+            lit = evenly_lit(grey, _ANY_SHADOW)
             if lit is grey:
                 raise
         # The edge of a shadow hides a printed frame where it crosses it.
@@ -350,6 +351,9 @@ def trouble_in(
         return "not-digits", "what is written is not a digit"
     return None
 
+
+_ANY_SHADOW = InkSettings(shadows=ShadowSettings(strokes=0))
+"""What is taken for a shadow where the page is proven in any case, by its printed lines."""
 
 _Judged = tuple[str, str | None, float, str | None, str | None, str | None]
 """raw, value, confidence, error, reason and instead_of of a `FieldReading`."""

@@ -56,10 +56,12 @@ class ShadowSettings:
     """… what is not, and goes on along this part of the picture's border, is a desk with things on it."""
     as_deep: float = 1.5
     """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke."""
-    strokes: int = 5
-    """So many strokes at least are plain and away from edges where shadows come in from the border; …"""
-    strokes_within: int = 3
-    """… where they don't, so many are in them."""
+    strokes: int = 2
+    """So many strokes at least stand in shadows, plain and away from edges. Beside as many elsewhere …"""
+    as_plain: float = 1.3
+    """… they are as plain by this factor, …"""
+    as_high: float = 2.0
+    """… and as high by this one."""
     narrower: float = 0.45
     """Where much that is thicker than this part of the thickest stroke passes for ink, …"""
     narrow: float = 0.03
@@ -115,7 +117,7 @@ def without_shadows(
     ink.
     """
     wide = _find(ground, threshold, settings.width, settings)
-    if wide is not None and not _are_cast(wide, ground, side, threshold, settings):
+    if wide is not None and settings.strokes and not _are_cast(wide, ground, side, threshold, settings):
         wide = None
     lit = ground if wide is None else _with(ground, ground, wide, side)
     contrast = contrast_of(lit.grey, lit.paper)
@@ -125,7 +127,9 @@ def without_shadows(
     if np.count_nonzero(thick) >= _SQUARES * narrower * narrower:
         closer = ground_of(ground.grey, narrower, step)
         narrow = _find(closer, threshold, settings.narrow, settings)
-        if narrow is not None and _are_cast(narrow, closer, side, threshold, settings):
+        if narrow is not None and (
+            not settings.strokes or _are_cast(narrow, closer, side, threshold, settings)
+        ):
             return _with(lit, closer, narrow, side)
     return None if wide is None else lit
 
@@ -193,26 +197,32 @@ _LARGE = 100
 def _are_cast(
     shadows: _Shadows, ground: Ground, side: int, threshold: Callable[[Grey], int], settings: ShadowSettings
 ) -> bool:
-    """Return whether shadows fall on something that is written: bold strokes are as narrow, and do not.
-
-    Where they don't come in from the picture's border, it stands in them, as on a highlighter's mark.
-    """
+    """Return whether shadows fall on what is written: what stands in them is like what stands beside them."""
     contrast = contrast_of(ground.grey, np.where(shadows.edges, ground.level, ground.paper).astype(np.uint8))
     ink = np.asarray(contrast >= max(threshold(contrast), settings.plain * 255))
     ink &= cv2.dilate(ground.edges, np.ones((side // 2 | 1, side // 2 | 1), np.uint8)) == 0
     # What lies along the border is a box's frame, or something else that is cut off.
     ink[[0, -1]] = ink[:, [0, -1]] = True
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8))
-    strokes = stats[:, cv2.CC_STAT_AREA] >= _STROKE
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8))
+    areas = stats[:, cv2.CC_STAT_AREA]
+    strokes = areas >= _STROKE
     strokes[[0, labels[0, 0]]] = False
-    here = shadows.inside | shadows.edges
-    border = np.concatenate([here[0], here[-1], here[1:-1, 0], here[1:-1, -1]])
-    if np.count_nonzero(border) >= settings.narrow * min(here.shape):
-        return bool(np.count_nonzero(strokes) >= settings.strokes)
-    within = np.bincount(labels[shadows.inside], minlength=len(strokes)) >= _STROKE
-    return bool(np.count_nonzero(strokes & within) >= settings.strokes_within)
+    within = strokes & (2 * np.bincount(labels[shadows.inside], minlength=count) >= areas)
+    beside = strokes & ~within
+    if np.count_nonzero(within) < settings.strokes:
+        return False
+    if np.count_nonzero(beside) < settings.strokes:
+        return bool(np.count_nonzero(within) >= _ALL)
+    darkness = np.bincount(labels.ravel(), contrast.ravel(), count) / np.maximum(1, areas)
+    heights = stats[:, cv2.CC_STAT_HEIGHT]
+    return all(
+        1 / most <= float(np.percentile(values[within], q) / np.percentile(values[beside], q)) <= most
+        for values, q, most in ((darkness, 50, settings.as_plain), (heights, 75, settings.as_high))
+    )
 
 
+_ALL = 4
+"""So many strokes, or more, stand in shadows where hardly any stands beside them."""
 _STROKE = 8
 """Pixels of a stroke, or more, in a ground."""
 
