@@ -1,8 +1,8 @@
 """Shadows on paper: what is in them is paper, too, and their edges are no ink.
 
 A shadow's edge is a step from bright paper to something darker that is too wide for a stroke. So is that of a
-sheet on a desk, and of a stroke bolder than any pen's. In a shadow there is paper: it is even, and written on
-or wide. A desk has grain, or things on it and lies all around; a bold stroke is neither written on nor wide.
+sheet on a desk, of a hand, and of a stroke bolder than any pen's. In a shadow there is paper: it is even, and
+what is written there is like what is written beside it. A desk has grain, or things on it, or lies all around.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class ShadowSettings:
     as_deep: float = 1.5
     """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke."""
     strokes: int = 2
-    """So many strokes at least stand in shadows, plain and away from edges. Beside as many elsewhere …"""
+    """So many strokes at least stand in shadows, plain and away from edges (0: none needs to). In comparison
+    to those elsewhere …"""
     as_plain: float = 1.3
     """… they are as plain by this factor, …"""
     as_high: float = 2.0
