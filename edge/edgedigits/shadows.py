@@ -2,7 +2,7 @@
 
 A shadow's edge is a step from bright paper to something darker that is too wide for a stroke. So is that of a
 sheet on a desk, of a hand, and of a stroke bolder than any pen's. In a shadow there is paper: it is even, and
-what is written there is like what is written beside it. A desk has grain, or things on it, or lies all around.
+what is written there is like what is written beside it. A desk has grain, or other things on it.
 """
 
 from __future__ import annotations
