@@ -269,13 +269,14 @@ class _Part:
 def _judged(here: Mask, away: Mask, contrast: Grey, strong: int, settings: ShadowSettings) -> _Part:
     """Return what a part of the ground is; what is written on it is plain, and `away` from all edges."""
     own = contrast[here]
-    size = max(1, own.size)
-    ink = np.count_nonzero(own >= strong) / size
-    uneven = np.count_nonzero(own >= settings.uneven * 255) / size
-    if not own.size or uneven > min(settings.most_uneven, settings.grain + settings.around_ink * ink):
+    if not own.size:
+        return _Part(0.0, False, False)
+    ink = np.count_nonzero(own >= strong) / own.size
+    uneven = np.count_nonzero(own >= settings.uneven * 255) / own.size
+    if uneven > min(settings.most_uneven, settings.grain + settings.around_ink * ink):
         return _Part(0.0, False, False)
     width = 2 * float(cv2.distanceTransform(here.view(np.uint8), cv2.DIST_L2, 3).max())
-    plain = np.count_nonzero(contrast[here & away] >= max(strong, settings.plain * 255)) / size
+    plain = np.count_nonzero(contrast[here & away] >= max(strong, settings.plain * 255)) / own.size
     return _Part(width / min(here.shape), bool(ink < settings.bare), bool(plain >= settings.least_ink))
 
 
