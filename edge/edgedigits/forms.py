@@ -352,7 +352,7 @@ def trouble_in(
     return None
 
 
-_ANY_SHADOW = InkSettings(shadows=ShadowSettings(strokes=0))
+_ANY_SHADOW = InkSettings(shadows=ShadowSettings(least_ink=0, strokes=0, around=2))
 """What is taken for a shadow where the page is proven in any case, by its printed lines."""
 
 _Judged = tuple[str, str | None, float, str | None, str | None, str | None]

@@ -47,13 +47,11 @@ class ShadowSettings:
     least_ink: float = 0.002
     """It is written on if this part of it, or more, is plain ink away from all edges. Then …"""
     width: float = 0.08
-    """… it is so wide in one place at least, as all shadows are where there is one; …"""
-    wide: float = 0.2
-    """… else it is so wide."""
-    bare: float = 0.001
-    """It is not bare if this part of it is ink, or more: …"""
+    """… it is so wide in one place at least, as all shadows are where there is one."""
     around: float = 0.8
-    """… what is not, and goes on along this part of the picture's border, is a desk with things on it."""
+    """A sheet lies on a desk where this part of the picture's border, or more, is dark. …"""
+    as_bright: float = 1.3
+    """The sheet is brighter by this factor. No shadows are looked for there."""
     as_deep: float = 1.5
     """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke."""
     strokes: int = 2
@@ -117,6 +115,8 @@ def without_shadows(
     `side` and `step` are what the ground was found with; `threshold` tells of a contrast from which on it is
     ink.
     """
+    if _lies_on_a_desk(ground.grey, settings):
+        return None
     wide = _find(ground, threshold, settings.width, settings)
     if wide is not None and settings.strokes and not _are_cast(wide, ground, side, threshold, settings):
         wide = None
@@ -176,10 +176,8 @@ def _find(
         part = _judged(here, away, contrast, strong, settings)
         if part.width < (least if part.is_written_on else settings.width):
             continue
-        if not part.is_bare and _is_all_around(grey, here, settings):
-            continue
         beyond[band] = here
-        if part.is_written_on or part.width >= settings.wide:
+        if part.is_written_on:
             found.add(band)
     if not found:
         return None
@@ -262,7 +260,6 @@ class _Part:
     """What lies beyond an edge: how wide it is, 0 where it is uneven, and what is on it."""
 
     width: float
-    is_bare: bool
     is_written_on: bool
 
 
@@ -270,19 +267,21 @@ def _judged(here: Mask, away: Mask, contrast: Grey, strong: int, settings: Shado
     """Return what a part of the ground is; what is written on it is plain, and `away` from all edges."""
     own = contrast[here]
     if not own.size:
-        return _Part(0.0, False, False)
+        return _Part(0.0, False)
     ink = np.count_nonzero(own >= strong) / own.size
     uneven = np.count_nonzero(own >= settings.uneven * 255) / own.size
     if uneven > min(settings.most_uneven, settings.grain + settings.around_ink * ink):
-        return _Part(0.0, False, False)
+        return _Part(0.0, False)
     width = 2 * float(cv2.distanceTransform(here.view(np.uint8), cv2.DIST_L2, 3).max())
     plain = np.count_nonzero(contrast[here & away] >= max(strong, settings.plain * 255)) / own.size
-    return _Part(width / min(here.shape), bool(ink < settings.bare), bool(plain >= settings.least_ink))
+    return _Part(width / min(here.shape), bool(plain >= settings.least_ink))
 
 
-def _is_all_around(grey: Grey, here: Mask, settings: ShadowSettings) -> bool:
-    """Return whether the picture is about as dark along its border, as where a sheet lies on a desk."""
-    bright = float(np.partition(grey, place := 9 * grey.size // 10, axis=None)[place])
-    between = math.sqrt(float(np.median(grey[here])) * bright)
+def _lies_on_a_desk(grey: Grey, settings: ShadowSettings) -> bool:
+    """Return whether the picture is dark along its border, as where a sheet lies on a desk."""
     border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
-    return bool(np.count_nonzero(border <= between) >= settings.around * border.size)
+    bright = float(np.partition(grey, place := 9 * grey.size // 10, axis=None)[place])
+    dark = float(np.median(border))
+    if bright < settings.as_bright * dark:
+        return False
+    return bool(np.count_nonzero(border <= math.sqrt(dark * bright)) >= settings.around * border.size)
