@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bench_paper import HEIGHT, PAPERS, WIDTH, Light, pictures, written
+from bench_paper import HEIGHT, PAPERS, WIDTH, Counts, Light, count, show, written
 
 from edgedigits import Reader
 from edgedigits.reader import DEFAULT_WAY, READING_WAYS
@@ -104,7 +103,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     data = load("mnist")
     reader = Reader(way=options.way)
-    counts: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
+    counts: dict[str, Counts] = defaultdict(Counts)
     cases = [
         (paper, light, soft, left, number)
         for paper in options.papers
@@ -127,19 +126,8 @@ def main() -> int:
             seen = seen * LIGHTS[name](random)
         # A lens is no sharper than this.
         image = cv2.GaussianBlur(225 * seen, (0, 0), 0.6) + random.normal(0, 2.5, seen.shape)
-        for picture, true in pictures(np.clip(image, 0, 255).astype(np.uint8), page, options.cut):
-            started = time.perf_counter()
-            read = reader.read(picture)
-            took = time.perf_counter() - started
-            accepted = [line.text for line in read.lines if line.accepted]
-            right = sum(text in accepted for text in true)
-            for key in keys:
-                for k, value in enumerate((right, len(true), len(accepted) - right, 1, took)):
-                    counts[key][k] += value
-    print(f"{'':28}numbers  read and accepted  others, 100 pages  ms each")
-    for key, (right, numbers, others, read_pages, took) in counts.items():
-        share, each = right / numbers, 1e3 * took / read_pages
-        print(f"{key:28}{numbers:7}{share:19.3f}{100 * others / read_pages:19.0f}{each:9.0f}")
+        count(counts, keys, reader, image, page, options.cut)
+    show(counts)
     return 0
 
 

@@ -16,7 +16,7 @@ import math
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -213,6 +213,43 @@ def pictures(
         yield np.ascontiguousarray(image[top:bottom, left:right]), [number]
 
 
+@dataclass
+class Counts:
+    """Numbers that were read and accepted, all of them, other accepted lines, pictures, seconds."""
+
+    right: int = 0
+    numbers: int = 0
+    others: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+
+
+def count(
+    counts: dict[str, Counts], keys: Iterable[str], reader: Reader, image: Light, page: Written, cut: bool
+) -> None:
+    """Read a page (H×W, 0…255), or its numbers one by one, and count under each of the keys."""
+    for picture, true in pictures(np.clip(image, 0, 255).astype(np.uint8), page, cut):
+        started = time.perf_counter()
+        read = reader.read(picture)
+        took = time.perf_counter() - started
+        accepted = [line.text for line in read.lines if line.accepted]
+        right = sum(text in accepted for text in true)
+        for key in keys:
+            own = counts[key]
+            own.right += right
+            own.numbers += len(true)
+            own.others += len(accepted) - right
+            own.pictures += 1
+            own.seconds += took
+
+
+def show(counts: dict[str, Counts]) -> None:
+    print(f"{'':28}numbers  read and accepted  others, 100 pages  ms each")
+    for key, own in counts.items():
+        share, each = own.right / own.numbers, 1e3 * own.seconds / own.pictures
+        print(f"{key:28}{own.numbers:7}{share:19.3f}{100 * own.others / own.pictures:19.0f}{each:9.0f}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -226,7 +263,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     data = load("mnist")
     reader = Reader(way=options.way)
-    counts: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
+    counts: dict[str, Counts] = defaultdict(Counts)
     cases = [
         (paper, plainness, printed, lie, number)
         for paper in options.papers
@@ -239,19 +276,8 @@ def main() -> int:
         page = written(random, data.test_images, data.test_labels)
         light = LIES[lie](page.light * (1 - printed * PAPERS[paper](page, random)))
         image = light * np.linspace(230, 190, WIDTH) + random.normal(0, 3, light.shape)
-        for picture, true in pictures(np.clip(image, 0, 255).astype(np.uint8), page, options.cut):
-            started = time.perf_counter()
-            read = reader.read(picture)
-            took = time.perf_counter() - started
-            accepted = [line.text for line in read.lines if line.accepted]
-            right = sum(text in accepted for text in true)
-            for key in ("all", paper, f"{paper}: {plainness}", lie):
-                for k, value in enumerate((right, len(true), len(accepted) - right, 1, took)):
-                    counts[key][k] += value
-    print(f"{'':24}numbers  read and accepted  others, 100 pages  ms each")
-    for key, (right, numbers, others, pages, took) in counts.items():
-        share, each = right / numbers, 1e3 * took / pages
-        print(f"{key:24}{numbers:7}{share:19.3f}{100 * others / pages:19.0f}{each:9.0f}")
+        count(counts, ("all", paper, f"{paper}: {plainness}", lie), reader, image, page, options.cut)
+    show(counts)
     return 0
 
 
