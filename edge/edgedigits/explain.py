@@ -97,6 +97,7 @@ def stages(
     hypotheses = _classified(lines, reader)
     height, width = image.shape[:2]
     accepted = sum(line.accepted for line in page.lines)
+    grey = dark_on_light(level, ink)
     shown = [
         Stage(f"picture, {page.size[0]} x {page.size[1]}, looked at as {width} x {height}", _bgr(image)),
         *([] if sheet is None else [Stage("the sheet on the desk, flattened", _bgr(sheet.picture))]),
@@ -104,13 +105,13 @@ def stages(
             f"flattened, {ink.contrast.shape[1]} x {ink.contrast.shape[0]}: contrast with the paper; "
             f"{ink.polarity} ink", _bgr(255 - ink.contrast)
         ),
+        *([] if ink.shaded is None else [Stage("shadows taken off: the paper, evenly lit", _bgr(grey))]),
         Stage(_ink_caption(ink), _drawn_ink(ink)),
         Stage("lines removed: orange is rule, frame, edge or dirt; blue a mark", _kept(ink, lines)),
         Stage(f"glyphs: {sum(len(x.glyphs) for x in lines)}, lines: {len(lines)}; magenta: cuts offered",
               _cuts(ink, hypotheses)),
         Stage(f"lines read: {len(page.lines)}, accepted: {accepted}", annotate(image, page)),
     ]  # fmt: skip
-    grey = dark_on_light(level, ink)
     for number, each in enumerate(hypotheses[: settings.most_lines], 1):
         readings = reader._readings(each, Expected(), (grey, ink))
         shown += _line_stages(number, each, readings, reader.model.card.labels, settings)

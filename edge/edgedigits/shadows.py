@@ -89,10 +89,15 @@ def ground_of(grey: Grey, side: int, step: float) -> Ground:
     side = max(3, side) | 1
     paper = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     level = cv2.erode(paper, _SQUARE_3)
-    paper = cv2.blur(paper, (side // 2 | 1, side // 2 | 1))
+    paper = cv2.blur(paper, (_smoothing(side),) * 2)
     # Smoothed, the brighter paper runs out over what is darker beside it, which passes for ink there.
     edges = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - step), level, cv2.CMP_GT)
     return Ground(grey, np.asarray(paper, np.uint8), np.asarray(level, np.uint8), np.asarray(edges, np.uint8))
+
+
+def _smoothing(side: int) -> int:
+    """Return the width of the window that paper is smoothed in whose strokes are thinner than `side`."""
+    return side // 2 | 1
 
 
 def contrast_of(grey: Grey, paper: Grey) -> Grey:
@@ -112,8 +117,8 @@ def without_shadows(
 ) -> Ground | None:
     """Return the ground, the paper in shadows as dark as it is, their edges none; None without shadows.
 
-    `side` and `step` are what the ground was found with; `threshold` tells of a contrast from which on it is
-    ink.
+    `side` (pixels of the ground) and `step` (0…1) are what `ground_of` found it with; `threshold` tells of a
+    contrast (uint8, H×W) from which of its values on it is ink, 0…255.
     """
     if _lies_on_a_desk(ground.grey, settings):
         return None
@@ -199,7 +204,7 @@ def _are_cast(
     """Return whether shadows fall on what is written: what stands in them is like what stands beside them."""
     contrast = contrast_of(ground.grey, np.where(shadows.edges, ground.level, ground.paper).astype(np.uint8))
     ink = np.asarray(contrast >= max(threshold(contrast), settings.plain * 255))
-    ink &= cv2.dilate(ground.edges, np.ones((side // 2 | 1, side // 2 | 1), np.uint8)) == 0
+    ink &= cv2.dilate(ground.edges, np.ones((_smoothing(side),) * 2, np.uint8)) == 0
     # What lies along the border is a box's frame, or something else that is cut off.
     ink[[0, -1]] = ink[:, [0, -1]] = True
     count, labels, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8))
@@ -229,8 +234,7 @@ _STROKE = 8
 def _with(ground: Ground, seen: Ground, shadows: _Shadows, side: int) -> Ground:
     """Return a ground with shadows that were `seen` in it, be it with other windows."""
     # The smoothed paper is too bright as far from an edge as it was smoothed.
-    smoothed = np.ones((side // 2 | 1, side // 2 | 1), np.uint8)
-    near = cv2.dilate(shadows.edges.view(np.uint8), smoothed) > 0
+    near = cv2.dilate(shadows.edges.view(np.uint8), np.ones((_smoothing(side),) * 2, np.uint8)) > 0
     darker = np.where(near, np.minimum(seen.level, seen.paper), seen.paper)
     at = near if seen is ground else near | shadows.inside
     return Ground(

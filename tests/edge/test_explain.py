@@ -67,6 +67,18 @@ def test_every_stage_is_there_in_the_order_of_reading(reading: Reader) -> None:
     assert page.lines[0].readings[0][0] in captions[-1]
 
 
+def test_a_shadow_that_is_taken_off_is_shown(reading: Reader) -> None:
+    image = np.full((400, 640, 3), 225, np.uint8)
+    for y in (120, 220, 320):
+        write(image, "3817452", (60, y), thickness=4, spacing=30)
+    image[:, 330:] //= 2
+    captions = [stage.caption for stage in stages(image, reading.read(image), reading)]
+    assert sum(caption.startswith("shadows taken off") for caption in captions) == 1
+    plain = touching()
+    captions = [stage.caption for stage in stages(plain, reading.read(plain), reading)]
+    assert not any(caption.startswith("shadows") for caption in captions)
+
+
 @pytest.mark.parametrize(
     "image",
     [
