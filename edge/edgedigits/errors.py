@@ -37,3 +37,7 @@ class FormError(EdgeDigitsError):
 
 class RegistrationError(PictureError):
     """A picture in which a form's page can't be found, or in which what was found is not that page."""
+
+
+class SeveralPagesError(RegistrationError):
+    """A form's page is in a picture more than once."""

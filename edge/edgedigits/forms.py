@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edgedigits.cutout import Cell, CutoutSettings, FlatPage
 from edgedigits.decode import is_character
-from edgedigits.errors import RegistrationError
+from edgedigits.errors import RegistrationError, SeveralPagesError
 from edgedigits.ink import InkSettings, evenly_lit, to_grey
 from edgedigits.layout import Field, Form
 from edgedigits.normalize import normalize
@@ -185,6 +185,8 @@ class FormReader:
         """Return where the page is, and the picture to read it in; raises as `register` does."""
         try:
             return register(image, self.form, self._registration), image
+        except SeveralPagesError:
+            raise
         except RegistrationError:
             grey = to_grey(image)
             lit = evenly_lit(grey, _ANY_SHADOW)

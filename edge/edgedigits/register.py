@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.errors import RegistrationError
+from edgedigits.errors import RegistrationError, SeveralPagesError
 from edgedigits.ink import to_grey
 from edgedigits.layout import ArucoMarks, CornerMarks, Form, Frame, Reference, Sheet
 
@@ -220,7 +220,7 @@ class _Registrar:
             if attempts:
                 proven.append(_most_certain(attempts, self.symmetry))
         if len(proven) > 1:
-            raise RegistrationError(
+            raise SeveralPagesError(
                 f"{len(proven)} pages of form '{self.form.name}'; photograph one at a time"
             )
         if not proven:
@@ -261,7 +261,7 @@ class _Registrar:
             if attempts and not any(_within(quad.mean(axis=0), p.corners) for p in proven):
                 proven.append(_most_certain(attempts, self.symmetry))
         if len(proven) > 1:
-            raise RegistrationError(
+            raise SeveralPagesError(
                 f"{len(proven)} pages of form '{self.form.name}'; photograph one at a time"
             )
         if not proven:
@@ -278,7 +278,7 @@ class _Registrar:
         seen = [n for n, _ in ours]
         twice = sorted({n for n in seen if seen.count(n) > 1})
         if twice:
-            raise RegistrationError(
+            raise SeveralPagesError(
                 f"ArUco mark {twice[0]} is there more than once: two pages of form '{self.form.name}'; "
                 "photograph one at a time"
             )
@@ -323,7 +323,7 @@ class _Registrar:
         found = self._prove(matrix, "reference", _turned_by(matrix), certain=True)
         second = _match(there, here.without(inside), self.settings, self.ratio)
         if second is not None and not _within(project(second[0], np.array([[0.5, 0.5]]))[0], found.corners):
-            raise RegistrationError(f"2 pages of form '{self.form.name}'; photograph one at a time")
+            raise SeveralPagesError(f"2 pages of form '{self.form.name}'; photograph one at a time")
         return found
 
     # --- the proof ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tests.edge.form_pages import Pens, fill_in, photograph, print_form
 
 from edgedigits.cli import main
 from edgedigits.cutout import FlatPage, cell_of
-from edgedigits.errors import RegistrationError
+from edgedigits.errors import RegistrationError, SeveralPagesError
 from edgedigits.forms import FieldReading, FormReader, FormReading, line_readings, trouble_in
 from edgedigits.layout import Form, load_form, parse_form
 from edgedigits.page import Digit, Line
@@ -230,6 +230,24 @@ def test_a_sudoku_that_a_shadow_falls_on(pens: Pens, reader: Reader, slope: floa
     found = FormReader(form, reader).read(seen).values()
     assert sum(found[f.name] is None for f in form.fields if f.name not in values) >= 81 - len(values) - 1
     assert sum(found[name] == value for name, value in values.items()) >= 0.9 * len(values)
+
+
+@pytest.mark.parametrize("name", ["sudoku", "meter-card", "cheque"])
+def test_what_is_no_page_is_none_in_a_shadow(reader: Reader, name: str) -> None:
+    """Evenly lit or not: a page cut off and another form are errors, never readings; so are two pages."""
+    form = load_form(name)
+    one, corners = photograph(print_form(form), 4, desk=60, size=(960, 960))
+    two, _ = photograph(print_form(form), 5, desk=60, size=(960, 960))
+    other, _ = photograph(print_form(load_form("exam-marks")), 7, desk=60)
+    cut = round(corners[:, 0].min() + 0.55 * np.ptp(corners[:, 0]))
+    with pytest.raises(SeveralPagesError):
+        FormReader(form, reader).read(np.hstack([one, two]))
+    for image in (one[:, :cut], other):
+        y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+        light = np.where(y - 0.2 * x > 0.4 * image.shape[0], 0.4, 1.0)
+        for seen in (image, (image * light[..., None]).astype(np.uint8)):
+            with pytest.raises(RegistrationError):
+                FormReader(form, reader).read(np.ascontiguousarray(seen))
 
 
 def test_printed_lines_are_lifted_off_and_crossing_strokes_stay() -> None:
