@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from edgedigits.ink import to_grey
 from edgedigits.layout import Box, Field, Form
-from edgedigits.register import Registration, Segment, darkness, flattened, printed_segments
+from edgedigits.printed_lines import Segment, darkness, flattened, printed_segments
+from edgedigits.register import Registration
 
 Grey = NDArray[np.uint8]
 

@@ -26,7 +26,7 @@ from edgedigits.layout import Field, Form
 from edgedigits.normalize import normalize
 from edgedigits.page import REJECTED, Line
 from edgedigits.reader import Reader
-from edgedigits.register import Registration, RegistrationSettings, register
+from edgedigits.register import Registrar, Registration, RegistrationSettings
 from edgedigits.shadows import ShadowSettings
 
 Readings = tuple[tuple[str, float], ...]
@@ -137,7 +137,7 @@ class FormReader:
     ) -> None:
         self.form = form
         self.reader = Reader() if reader is None else reader
-        self._registration, self._cutout = registration, cutout
+        self._registrar, self._cutout = Registrar(form, registration), cutout
         self._labels = self.reader.model.card.labels
         self._characters = np.array([is_character(label) for label in self._labels])
 
@@ -182,9 +182,9 @@ class FormReader:
         )
 
     def _find(self, image: NDArray[np.uint8]) -> tuple[Registration, NDArray[np.uint8]]:
-        """Return where the page is, and the picture to read it in; raises as `register` does."""
+        """Return where the page is, and the picture to read it in; raises as `Registrar.find` does."""
         try:
-            return register(image, self.form, self._registration), image
+            return self._registrar.find(image), image
         except SeveralPagesError:
             raise
         except RegistrationError:
@@ -193,7 +193,7 @@ class FormReader:
             if lit is grey:
                 raise
         # The edge of a shadow hides a printed frame where it crosses it.
-        return register(lit, self.form, self._registration), lit
+        return self._registrar.find(lit), lit
 
     # --- combs --------------------------------------------------------------------------------------------
 

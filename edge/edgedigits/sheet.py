@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.register import RegistrationSettings, each_sheet_quad, homography, project
+from edgedigits.geometry import homography, project
+from edgedigits.quads import QuadSettings, each_sheet_quad
 
 Box = tuple[int, int, int, int]
 Floats = NDArray[np.float64]
@@ -74,12 +75,12 @@ def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings
     whole = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # it is smoothed in any case
     grey = np.asarray(cv2.resize(whole, size, interpolation=way), np.uint8)
-    registration = RegistrationSettings(working_side=settings.working_side, least_area=settings.least_share)
+    quads = QuadSettings(working_side=settings.working_side, least_area=settings.least_share)
 
     def likely(quad: Floats) -> bool:
         return _is_sheet(grey, quad, settings, _LENIENCY)
 
-    for quad in each_sheet_quad(grey, registration, likely):
+    for quad in each_sheet_quad(grey, quads, likely):
         if _is_sheet(grey, quad, settings):
             corners = quad * (width / size[0], height / size[1])
             if _off(corners) <= settings.least_angle:

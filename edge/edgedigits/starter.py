@@ -16,23 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.errors import RegistrationError
+from edgedigits.geometry import UNIT_SQUARE, homography
 from edgedigits.ink import to_grey
 from edgedigits.layout import MOST_DIGITS, Form, parse_form
-from edgedigits.register import (
-    RegistrationSettings,
-    darkness,
-    flattened,
-    frame_quads,
-    homography,
-    register,
-    sheet_quads,
-)
+from edgedigits.printed_lines import darkness, flattened
+from edgedigits.quads import frame_quads, sheet_quads
+from edgedigits.register import RegistrationSettings, register
 
 Grey = NDArray[np.uint8]
 _Rect = tuple[int, int, int, int]
 
 _SIDE = 1400  # pixels of the flattened page's longer side
-_UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
 @dataclass(frozen=True)
@@ -60,12 +54,12 @@ def propose_form(image: NDArray[np.uint8], name: str) -> tuple[str, Form]:
     grey = to_grey(image)
     settings = RegistrationSettings()
     height, width = grey.shape
-    whole = _UNIT * [width, height]
+    whole = UNIT_SQUARE * [width, height]
     least = 0.15 * width * height
     found_any = False
     # The frame has the say over the sheet and the sheet over the picture, if they prove right.
-    ways = [("frame", q) for q in frame_quads(grey, settings)[:3]]
-    ways += [("sheet", q) for q in sheet_quads(grey, settings)[:2]]
+    ways = [("frame", q) for q in frame_quads(grey, settings.quads)[:3]]
+    ways += [("sheet", q) for kind in sheet_quads(grey, settings.quads) for q in kind[:2]]
     for find, quad in [*ways, ("none", whole)]:
         if find != "none" and cv2.contourArea(quad.astype(np.float32)) < least:
             continue
@@ -96,7 +90,7 @@ def _groups(grey: Grey, quad: NDArray[np.float64]) -> tuple[list[_Group], tuple[
     scale = _SIDE / max(wide, high)
     size = round(wide * scale), round(high * scale)
     margin = 6
-    flat, _ = flattened(grey, homography(_UNIT, quad), np.zeros((1, 2)), size, margin)
+    flat, _ = flattened(grey, homography(UNIT_SQUARE, quad), np.zeros((1, 2)), size, margin)
     lines = _printed_lines(flat)
     cells = _cells(lines, margin)
     groups = _apart(_stacked(_in_rows(cells)))

@@ -1,0 +1,160 @@
+"""Quadrilaterals in a picture that could be a page: printed frames, and sheets of paper on a darker desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.geometry import Floats, clockwise
+from edgedigits.shrink import within_side
+
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class QuadSettings:
+    """Where quadrilaterals are looked for."""
+
+    working_side: int = 1000
+    """They are looked for in a copy of at most so many pixels a side. ≥ 100."""
+    least_area: float = 0.04
+    """A page covers at least this part of the picture. 0…1."""
+
+
+def frame_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
+    """Return quadrilaterals of dark lines in pixels of the picture, the largest first."""
+    small, scale = within_side(grey, settings.working_side)
+    quads: list[_Rough] = []
+    for block, offset in ((31, 10), (15, 6), (61, 14)):
+        mask = cv2.adaptiveThreshold(
+            small, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, block, offset
+        )
+        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        quads += _quads_in(mask, settings)
+    return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
+
+
+def sheet_quads(grey: Grey, settings: QuadSettings) -> tuple[list[Floats], list[Floats]]:
+    """Return quadrilaterals of light paper on a darker desk in pixels of the picture, the largest first.
+
+    The first list are those that are lighter than the rest of the picture, the second those that are lighter
+    than the desk beside them, which a shadow on both does not change.
+    """
+    smooth, scale = _without_writing(grey, settings)
+
+    def sharp(quads: list[_Rough]) -> list[Floats]:
+        return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
+
+    return sharp(_light_quads(smooth, settings)), sharp(_outlined_quads(smooth, settings))
+
+
+def each_sheet_quad(grey: Grey, settings: QuadSettings, likely: Callable[[Floats], bool]) -> Iterator[Floats]:
+    """Yield the first of these one by one, some of them twice, if they are `likely` by their rough corners.
+
+    Nearly all of the work is in making the corners sharp.
+    """
+    smooth, scale = _without_writing(grey, settings)
+    for _, contour, quad in sorted(_light_quads(smooth, settings), key=lambda rough: -rough[0]):
+        if likely((quad + 0.5) / scale):
+            yield (_sharpened(contour, quad) + 0.5) / scale
+
+
+def _without_writing(grey: Grey, settings: QuadSettings) -> tuple[Grey, float]:
+    """Return the picture made smaller, writing and printed lines closed away, and by how much."""
+    small, scale = within_side(grey, settings.working_side)
+    smooth = cv2.GaussianBlur(small, (0, 0), 2)
+    side = max(9, round(0.02 * max(small.shape))) | 1
+    smooth = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    return np.asarray(smooth, np.uint8), scale
+
+
+def _light_quads(smooth: Grey, settings: QuadSettings) -> list[_Rough]:
+    level, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    quads: list[_Rough] = []
+    for shift in (0, -0.15, 0.15):
+        mask = (smooth > level + shift * level).astype(np.uint8) * 255
+        quads += _quads_in(mask, settings)
+    return quads
+
+
+def _outlined_quads(smooth: Grey, settings: QuadSettings) -> list[_Rough]:
+    # In logarithms a shadow leaves the step from the desk to the paper as high as it is in the light.
+    log = np.log(smooth.astype(np.float32) + 4)
+    slopes = (1000 * cv2.Sobel(log, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    dx, dy = (slope.astype(np.int16) for slope in slopes)
+    quads: list[_Rough] = []
+    for steep in (200, 100):
+        edges = cv2.Canny(dx, dy, steep / 2, steep, L2gradient=True)
+        quads += _quads_in(cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), settings)
+    return quads
+
+
+_Rough = tuple[float, Floats, Floats]
+"""A quadrilateral's area, the contour it was found in, its corners by and large."""
+
+
+def _quads_in(mask: NDArray[Any], settings: QuadSettings) -> Iterator[_Rough]:
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    least = settings.least_area * mask.shape[0] * mask.shape[1]
+    for contour in contours:
+        if len(contour) < 40:
+            continue
+        hull = cv2.convexHull(contour)
+        area = cv2.contourArea(hull)
+        if area < least:
+            continue
+        quad = _quad_of(hull)
+        if quad is None or abs(cv2.contourArea(quad.astype(np.float32)) / area - 1) > 0.12:
+            continue
+        yield area, contour.reshape(-1, 2).astype(np.float64), quad
+
+
+def _quad_of(hull: NDArray[Any]) -> Floats | None:
+    around = cv2.arcLength(hull, True)
+    for part in (0.01, 0.015, 0.02, 0.03, 0.04, 0.06):
+        corners = cv2.approxPolyDP(hull, part * around, True)
+        if len(corners) == 4:
+            return clockwise(corners.reshape(4, 2).astype(np.float64))
+        if len(corners) < 4:
+            return None
+    return None
+
+
+def _sharpened(contour: Floats, quad: Floats) -> Floats:
+    """Return the corners where straight lines through the contour's sides meet, where that is near."""
+    lines = []
+    for k in range(4):
+        a, b = quad[k], quad[(k + 1) % 4]
+        length = float(np.linalg.norm(b - a))
+        along = (contour - a) @ (b - a) / length**2
+        away = np.abs((contour - a) @ np.array([a[1] - b[1], b[0] - a[0]])) / length
+        # Near the corners: a side may be bowed, and it is the corners that are sought.
+        near = contour[(away < 0.02 * length + 2) & ((along > 0.02) & (along < 0.98))]
+        if len(near) < 10:
+            return quad
+        vx, vy, x, y = cv2.fitLine(near.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
+        lines.append((np.array([x, y], np.float64), np.array([vx, vy], np.float64)))
+    corners = []
+    for k in range(4):
+        (p, d), (q, e) = lines[k - 1], lines[k]
+        system = np.column_stack([d, -e])
+        if abs(np.linalg.det(system)) < 0.1:
+            return quad
+        corners.append(p + d * np.linalg.solve(system, q - p)[0])
+    sharp = np.array(corners)
+    side = float(np.linalg.norm(quad[1] - quad[0]))
+    return sharp if np.linalg.norm(sharp - quad, axis=1).max() < 0.05 * side else quad
+
+
+def _distinct(quads: Iterable[tuple[float, Floats]], scale: float) -> list[Floats]:
+    kept: list[Floats] = []
+    for _, quad in sorted(quads, key=lambda pair: -pair[0]):
+        side = float(np.linalg.norm(quad[1] - quad[0]))
+        if all(np.linalg.norm(quad - other, axis=1).max() > 0.02 * side for other in kept):
+            kept.append(quad)
+    return [(quad + 0.5) / scale for quad in kept]
