@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -165,3 +165,32 @@ def photograph(
     picture = cv2.GaussianBlur(np.clip(colour, 0, 255).astype(np.uint8), (0, 0), 0.7)
     _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
     return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8), there
+
+
+def photograph_apart(
+    pages: Sequence[Picture], places: Sequence[tuple[float, float, float, float]], desk: int, seed: int
+) -> Picture:
+    """Return a picture of pages that lie beside one another, 1080×1440×3, somebody's shadow over some of it.
+
+    A place is the page's middle (x, y) and its width in fractions of the picture's, and its turn in degrees.
+    """
+    draw = np.random.default_rng(seed)
+    high, wide = 1080, 1440
+    picture = desk + 3 * cv2.GaussianBlur(draw.normal(0, 12, (high, wide)).astype(np.float32), (0, 0), 2.5)
+    for page, (x, y, share, turn) in zip(pages, places, strict=True):
+        h, w = page.shape
+        scale = share * wide / w
+        own = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+        angle = np.radians(turn)
+        spin = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        there = (own - [w / 2, h / 2]) @ spin.T * scale + [x * wide, y * high]
+        there += draw.uniform(-0.03, 0.03, (4, 2)) * np.ptp(there, axis=0)
+        matrix = cv2.getPerspectiveTransform(own, there.astype(np.float32))
+        smooth = cv2.GaussianBlur(page, (0, 0), max(0.3, 0.5 / scale))
+        covered = cv2.warpPerspective(np.full_like(page, 255), matrix, (wide, high)) / 255.0
+        picture = picture * (1 - covered) + cv2.warpPerspective(smooth, matrix, (wide, high)) * covered
+    u, v = np.meshgrid(np.linspace(-1, 1, wide), np.linspace(-1, 1, high))
+    light = 0.9 + 0.1 * u - 0.35 / (1 + np.exp(-(u + 0.4 * v - 0.1) * 14))
+    seen = (picture * light)[..., None] * np.array([0.93, 0.98, 1.0])
+    seen += draw.normal(0, 2.5, seen.shape)
+    return np.asarray(cv2.GaussianBlur(np.clip(seen, 0, 255).astype(np.uint8), (0, 0), 0.7), np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from tests.edge.drawing import paper, write
-from tests.edge.form_pages import Picture, photograph, print_form
+from tests.edge.form_pages import Picture, photograph, photograph_apart, print_form
 
-from edgedigits.errors import RegistrationError
-from edgedigits.layout import CornerMarks, Form, Reference, load_form
+from edgedigits.errors import RegistrationError, SeveralPagesError
+from edgedigits.layout import CornerMarks, Form, Reference, load_form, parse_form
+from edgedigits.printed_lines import printed_segments
 from edgedigits.register import register
 
 MARKED = load_form("meter-card")
@@ -89,6 +91,42 @@ def test_two_pages_are_an_error(printed: tuple[Form, Picture]) -> None:
     other, _ = photograph(page, 5, desk=60, size=(960, 960))
     message = _error(np.hstack([one, other]), form)
     assert "2 pages" in message or "two pages" in message
+
+
+@pytest.mark.parametrize("desk", [60, 130])
+@pytest.mark.parametrize("small", [1.0, 0.75])
+def test_two_pages_are_an_error_if_one_lies_in_a_shadow(
+    printed: tuple[Form, Picture], desk: int, small: float
+) -> None:
+    """Each of them is found where it lies alone."""
+    form, page = printed
+    share = min(0.4, 0.6 / (page.shape[0] / page.shape[1]))
+    places = [(0.27, 0.4, share, 4.0), (0.74, 0.6, small * share, -5.0)]
+    for place in places:
+        assert register(photograph_apart([page], [place], desk, 1), form).turned == 0
+    with pytest.raises(SeveralPagesError, match="photograph one at a time"):
+        register(photograph_apart([page, page], places, desk, 1), form)
+
+
+def test_a_page_of_dots_is_none_with_marks_at_its_corners() -> None:
+    page = np.full((1400, 1000), 235, np.uint8)
+    for number in range(48):
+        cv2.circle(page, (80 + number % 6 * 160, 80 + number // 6 * 170), 9, 30, -1, cv2.LINE_AA)
+    _error(page, MARKED)
+
+
+def test_what_is_printed_is_listed_in_a_time_that_grows_with_it() -> None:
+    def seconds(fields: int) -> float:
+        text = '[page]\nfind = "none"\nunit = "fraction"\n'
+        for k in range(fields):
+            box = f"[{k % 10 / 10}, {k // 10 / 40}, 0.09, 0.02]"
+            text += f'[[field]]\nname = "f{k}"\nbox = {box}\ndigits = 8\nstyle = "comb"\n'
+        form = parse_form(text, "many", Path())
+        started = time.process_time()
+        assert len(printed_segments(form)) > 30 * fields
+        return time.process_time() - started
+
+    assert seconds(400) < 10 * seconds(100)  # sixteen times, if each were compared with each
 
 
 def test_page_cut_off_is_an_error(printed: tuple[Form, Picture]) -> None:
