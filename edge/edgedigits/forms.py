@@ -27,7 +27,7 @@ from edgedigits.normalize import normalize
 from edgedigits.page import REJECTED, Line
 from edgedigits.reader import Reader
 from edgedigits.register import Registrar, Registration, RegistrationSettings
-from edgedigits.shadows import ShadowSettings
+from edgedigits.shadows import ANY_SHADOW
 
 Readings = tuple[tuple[str, float], ...]
 """Texts with their probabilities, best first."""
@@ -354,7 +354,7 @@ def trouble_in(
     return None
 
 
-_ANY_SHADOW = InkSettings(shadows=ShadowSettings(least_ink=0, strokes=0, around=2))
+_ANY_SHADOW = InkSettings(shadows=ANY_SHADOW)
 """What is taken for a shadow where the page is proven in any case, by its printed lines."""
 
 _Judged = tuple[str, str | None, float, str | None, str | None, str | None]

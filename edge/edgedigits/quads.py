@@ -39,27 +39,20 @@ def frame_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
     return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
 
 
-def sheet_quads(grey: Grey, settings: QuadSettings) -> tuple[list[Floats], list[Floats]]:
-    """Return quadrilaterals of light paper on a darker desk in pixels of the picture, the largest first.
-
-    The first list are those that are lighter than the rest of the picture, the second those that are lighter
-    than the desk beside them, which a shadow on both does not change.
-    """
+def sheet_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
+    """Return quadrilaterals of paper on a desk in pixels of the picture, the largest first."""
     smooth, scale = _without_writing(grey, settings)
-
-    def sharp(quads: list[_Rough]) -> list[Floats]:
-        return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
-
-    return sharp(_light_quads(smooth, settings)), sharp(_outlined_quads(smooth, settings))
+    quads = _outlined_quads(smooth, settings)
+    return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
 
 
 def each_sheet_quad(grey: Grey, settings: QuadSettings, likely: Callable[[Floats], bool]) -> Iterator[Floats]:
-    """Yield the first of these one by one, some of them twice, if they are `likely` by their rough corners.
+    """Yield the same one by one, some of them twice, and only those that are `likely` by their rough corners.
 
-    Nearly all of the work is in making the corners sharp.
+    Nearly all of the work is in making the corners sharp. The likeliest are given first.
     """
     smooth, scale = _without_writing(grey, settings)
-    for _, contour, quad in sorted(_light_quads(smooth, settings), key=lambda rough: -rough[0]):
+    for _, contour, quad in _outlined_quads(smooth, settings):
         if likely((quad + 0.5) / scale):
             yield (_sharpened(contour, quad) + 0.5) / scale
 
@@ -73,25 +66,22 @@ def _without_writing(grey: Grey, settings: QuadSettings) -> tuple[Grey, float]:
     return np.asarray(smooth, np.uint8), scale
 
 
-def _light_quads(smooth: Grey, settings: QuadSettings) -> list[_Rough]:
-    level, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    quads: list[_Rough] = []
-    for shift in (0, -0.15, 0.15):
-        mask = (smooth > level + shift * level).astype(np.uint8) * 255
-        quads += _quads_in(mask, settings)
-    return quads
+_LOGARITHM = (1000 * np.log(np.arange(256) + 4)).astype(np.int16)
+"""Of each brightness: a shadow leaves the step from the desk to the paper as high as it is in the light."""
 
 
-def _outlined_quads(smooth: Grey, settings: QuadSettings) -> list[_Rough]:
-    # In logarithms a shadow leaves the step from the desk to the paper as high as it is in the light.
-    log = np.log(smooth.astype(np.float32) + 4)
-    slopes = (1000 * cv2.Sobel(log, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    dx, dy = (slope.astype(np.int16) for slope in slopes)
-    quads: list[_Rough] = []
-    for steep in (200, 100):
-        edges = cv2.Canny(dx, dy, steep / 2, steep, L2gradient=True)
-        quads += _quads_in(cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), settings)
-    return quads
+def _outlined_quads(smooth: Grey, settings: QuadSettings) -> Iterator[_Rough]:
+    log = _LOGARITHM[smooth]
+    dx, dy = (cv2.Sobel(log, cv2.CV_16S, *order) for order in ((1, 0), (0, 1)))
+    edges = cv2.Canny(dx, dy, 50, 150, L2gradient=True)
+    edges = cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    # The edge of a shadow runs on over the desk: a line that is around nothing is no part of a sheet.
+    around, _ = cv2.findContours(edges, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    whole = cv2.drawContours(np.zeros_like(edges), around, -1, 255, cv2.FILLED)
+    # In logarithms a blurred edge is steepest on its dark side, a pixel out.
+    whole = cv2.dilate(cv2.erode(whole, np.ones((9, 9), np.uint8)), np.ones((7, 7), np.uint8))
+    for mask in (whole, edges):
+        yield from sorted(_quads_in(mask, settings), key=lambda rough: -rough[0])
 
 
 _Rough = tuple[float, Floats, Floats]

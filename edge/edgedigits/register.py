@@ -175,11 +175,7 @@ class _Search:
         return self._the_one(quads, UNIT_SQUARE * [w, h] + [x, y], "frame", nothing)
 
     def _by_sheet(self) -> Registration:
-        quads = [
-            quad
-            for kind in sheet_quads(self.grey, self.settings.quads)
-            for quad in kind[: self.settings.most_candidates]
-        ]
+        quads = sheet_quads(self.grey, self.settings.quads)[: self.settings.most_candidates]
         nothing = (
             f"no sheet of paper found; photograph the whole page of form '{self.form.name}', in focus, on a "
             "darker background"

@@ -67,6 +67,10 @@ class ShadowSettings:
     """… shadows that are so wide are looked for, too, such as a finger's."""
 
 
+ANY_SHADOW = ShadowSettings(least_ink=0, strokes=0, around=2)
+"""For where nothing but a sheet of paper is to be seen: what lies beyond an edge on it needs no proof."""
+
+
 @dataclass(frozen=True)
 class Ground:
     """What writing stands on, in one picture: all uint8, H×W, in fewer pixels than it has."""

@@ -7,14 +7,16 @@ read as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.geometry import homography, project
+from edgedigits.ink import InkSettings, evenly_lit, to_grey
 from edgedigits.quads import QuadSettings, each_sheet_quad
+from edgedigits.shadows import ANY_SHADOW
 
 Box = tuple[int, int, int, int]
 Floats = NDArray[np.float64]
@@ -34,13 +36,17 @@ class SheetSettings:
     """It is so many times as bright as the desk, along each of its sides."""
     least_angle: float = 4.0
     """It is flattened if one of its sides or corners is off the level or the square by so many degrees."""
+    shadow: float = 1.3
+    """A shadow falls on it if the light differs by so many times along its edges, …"""
+    as_alike: float = 0.5
+    """… and on the desk beside them alike, but for this part of that (in logarithms). 0…1."""
     longest_side: int = 2000
     """Pixels of the flattened sheet's longer side at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A flattened sheet: its picture, uint8, H×W or H×W×3.
+    """A flattened sheet: its picture, uint8, H×W or, where no shadow was taken off a coloured one, H×W×3.
 
     `matrix` (3×3) takes its pixels to those of the picture it was found in.
     """
@@ -62,9 +68,9 @@ class Sheet:
 
 
 def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings()) -> Sheet | None:
-    """Return the sheet of a picture (uint8, H×W grey or H×W×3 BGR), flattened.
+    """Return the sheet of a picture (uint8, H×W grey or H×W×3 BGR), flattened and without shadows.
 
-    None where it needs no flattening, and where there is no sheet that lies whole on a darker desk.
+    None where it lies level and in no shadow, and where there is no sheet that lies whole on a darker desk.
     """
     height, width = image.shape[:2]
     if not settings.search or min(height, width) < 100 or not _may_lie_on_a_desk(image, settings):
@@ -83,10 +89,12 @@ def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings
     for quad in each_sheet_quad(grey, quads, likely):
         if _is_sheet(grey, quad, settings):
             corners = quad * (width / size[0], height / size[1])
-            if _off(corners) <= settings.least_angle:
+            shaded = _is_shaded(grey, quad, settings)
+            if _off(corners) <= settings.least_angle and not shaded:
                 return None
             # The corners are right to a pixel or so of this copy: what lies closer to an edge may be desk.
-            return _flattened(image, corners, settings, margin=1.5 * width / size[0])
+            sheet = _flattened(image, corners, settings, margin=1.5 * width / size[0])
+            return _in_even_light(sheet) if shaded else sheet
     return None
 
 
@@ -123,13 +131,33 @@ def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings, le
     opposite = lengths[[0, 1]] / lengths[[2, 3]]
     if not ((sines > 0.7 - leniency).all() and (np.abs(np.log2(opposite)) < 1 + leniency).all()):
         return False
-    along = quad[:, None] + np.linspace(0.1, 0.9, 24)[:, None] * sides[:, None]
-    outward = along - quad.mean(axis=0)
-    outward *= 0.02 * (width + height) / 2 / np.linalg.norm(outward, axis=2, keepdims=True)
-    light, dark = _sampled(grey, along - outward), _sampled(grey, along + outward)
+    light, dark = _beside_sides(grey, quad)
     contrast = settings.least_contrast - leniency
     enough = _medians(light) >= contrast * _medians(dark)
     return bool(enough.all() and (np.mean(light > 1.1 * dark, axis=1) >= 0.9 - leniency).all())
+
+
+def _is_shaded(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings) -> bool:
+    """Return whether a shadow falls on a sheet: it takes the same part of the light from the desk beside."""
+    inside, outside = (np.log(np.maximum(values, 1)) for values in _beside_sides(grey, quad))
+    # Not the least and the most: writing may reach there, and things may lie there.
+    light = float(np.subtract(*np.percentile(inside, (95, 5))))
+    unlike = float(np.subtract(*np.percentile(inside - outside, (90, 10))))
+    return light > np.log(settings.shadow) and unlike <= settings.as_alike * light
+
+
+def _in_even_light(sheet: Sheet) -> Sheet:
+    """Return a sheet without the shadows that fall on it, in grey."""
+    return replace(sheet, picture=evenly_lit(to_grey(sheet.picture), InkSettings(shadows=ANY_SHADOW)))
+
+
+def _beside_sides(grey: NDArray[np.uint8], quad: Floats) -> tuple[Floats, Floats]:
+    """Return the brightness at points along each side, 4×24 each: a little inside of it, and outside."""
+    sides = np.roll(quad, -1, axis=0) - quad
+    along = quad[:, None] + np.linspace(0.1, 0.9, 24)[:, None] * sides[:, None]
+    outward = along - quad.mean(axis=0)
+    outward *= 0.02 * sum(grey.shape) / 2 / np.linalg.norm(outward, axis=2, keepdims=True)
+    return _sampled(grey, along - outward), _sampled(grey, along + outward)
 
 
 def _medians(rows: Floats) -> Floats:

@@ -93,6 +93,35 @@ def test_what_it_is_for(reading: Reader) -> None:
     assert right["as it is"] < 10
 
 
+@pytest.mark.parametrize(
+    ("tilt", "turn", "towards"),
+    [((0, 0), 0, 0.3), ((30, 0), 0, 2.2), ((25, 25), -12, 1.2), ((0, 0), 20, 4.0)],
+)
+@pytest.mark.parametrize("soft", [0.7, 6.0])
+def test_a_shadow_across_sheet_and_desk_hides_nothing(
+    reading: Reader, tilt: tuple[float, float], turn: float, towards: float, soft: float
+) -> None:
+    """Neither is the part in the light taken for the sheet, nor is a number read that ends at the shadow."""
+    image, _ = on_desk(sheet(), tilt, turn)
+    y, x = np.mgrid[:960, :1280]
+    shade = ((x - 700) * np.cos(towards) + (y - 460) * np.sin(towards) > 0).astype(np.float32)
+    light = 1 - 0.55 * cv2.GaussianBlur(shade, (0, 0), soft)
+    lines = reading.read((image * light[..., None]).astype(np.uint8)).lines
+    assert tuple(line.text for line in lines if line.accepted) == LINES
+
+
+def test_a_sheet_on_a_desk_that_is_not_much_darker_is_found() -> None:
+    image, matrix = on_desk(sheet(), (25, 0), 10, light=140)
+    found = find_sheet(image)
+    assert found is not None
+    corners = np.array([[(0, 0), (850, 0), (850, 600), (0, 600)]], np.float32)
+    height, width = found.picture.shape[:2]
+    own = cv2.perspectiveTransform(
+        np.array([[(0, 0), (width, 0), (width, height), (0, height)]], np.float32), found.matrix
+    )
+    assert np.abs(own - cv2.perspectiveTransform(corners, matrix)).max() < 14
+
+
 def test_boxes_are_in_pixels_of_the_full_picture(reading: Reader) -> None:
     image, _ = on_desk(sheet(), (25, 20), 10)
     whole = reading.read(image)
