@@ -20,15 +20,17 @@ Grey = NDArray[np.uint8]
 class QuadSettings:
     """Where quadrilaterals are looked for."""
 
-    working_side: int = 1000
-    """They are looked for in a copy of at most so many pixels a side. ≥ 100."""
+    frame_side: int = 1000
+    """Frames, whose lines are thin, are looked for in a copy of at most so many pixels a side. ≥ 100."""
+    sheet_side: int = 600
+    """Sheets are: a desk has less grain in fewer pixels. ≥ 100."""
     least_area: float = 0.04
     """A page covers at least this part of the picture. 0…1."""
 
 
 def frame_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
     """Return quadrilaterals of dark lines in pixels of the picture, the largest first."""
-    small, scale = within_side(grey, settings.working_side)
+    small, scale = within_side(grey, settings.frame_side)
     quads: list[_Rough] = []
     for block, offset in ((31, 10), (15, 6), (61, 14)):
         mask = cv2.adaptiveThreshold(
@@ -59,7 +61,7 @@ def each_sheet_quad(grey: Grey, settings: QuadSettings, likely: Callable[[Floats
 
 def _without_writing(grey: Grey, settings: QuadSettings) -> tuple[Grey, float]:
     """Return the picture made smaller, writing and printed lines closed away, and by how much."""
-    small, scale = within_side(grey, settings.working_side)
+    small, scale = within_side(grey, settings.sheet_side)
     smooth = cv2.GaussianBlur(small, (0, 0), 2)
     side = max(9, round(0.02 * max(small.shape))) | 1
     smooth = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))

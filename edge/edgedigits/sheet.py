@@ -81,7 +81,7 @@ def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings
     whole = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # it is smoothed in any case
     grey = np.asarray(cv2.resize(whole, size, interpolation=way), np.uint8)
-    quads = QuadSettings(working_side=settings.working_side, least_area=settings.least_share)
+    quads = QuadSettings(sheet_side=settings.working_side, least_area=settings.least_share)
 
     def likely(quad: Floats) -> bool:
         return _is_sheet(grey, quad, settings, _LENIENCY)
