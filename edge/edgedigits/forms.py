@@ -150,7 +150,7 @@ class FormReader:
         Raises `RegistrationError` where the page is not found, or not this form's; nothing is read then.
         """
         started = time.perf_counter()
-        where, image = self._find(image)
+        where, image = self.find(image)
         page = FlatPage(image, self.form, where, self._cutout)
         combs = {field.name: page.cells(field) for field in self.form.fields if field.style == "comb"}
         cells = [cell for found in combs.values() for cell in found if not cell.blank]
@@ -181,8 +181,11 @@ class FormReader:
             (time.perf_counter() - started) * 1000,
         )
 
-    def _find(self, image: NDArray[np.uint8]) -> tuple[Registration, NDArray[np.uint8]]:
-        """Return where the page is, and the picture to read it in; raises as `Registrar.find` does."""
+    def find(self, image: NDArray[np.uint8]) -> tuple[Registration, NDArray[np.uint8]]:
+        """Return where the page is, and the picture to read it in, evenly lit where that helps.
+
+        Takes what `read` does, and raises `RegistrationError` as it does.
+        """
         try:
             return self._registrar.find(image), image
         except SeveralPagesError:

@@ -66,13 +66,13 @@ def photograph(
 def shaded(picture: NDArray[np.uint8], soft: float, seed: int) -> NDArray[np.uint8]:
     """Return a picture with the edge of a shadow across it, through somewhere near its middle."""
     rng = np.random.default_rng([seed, 1])
-    height, width = picture.shape
+    height, width = picture.shape[:2]
     y, x = np.mgrid[:height, :width]
     angle, left = rng.uniform(0, np.pi), rng.uniform(0.35, 0.65)
     middle = rng.uniform(0.3, 0.7) * width, rng.uniform(0.3, 0.7) * height
     shade = (x - middle[0]) * np.cos(angle) + (y - middle[1]) * np.sin(angle) > 0
-    soft_shade = cv2.GaussianBlur(shade.astype(np.float32), (0, 0), soft)
-    return (picture * (1 - (1 - left) * soft_shade)).astype(np.uint8)
+    light = 1 - (1 - left) * cv2.GaussianBlur(shade.astype(np.float32), (0, 0), soft)
+    return (picture * (light if picture.ndim == 2 else light[..., None])).astype(np.uint8)
 
 
 def main() -> int:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.layout import ArucoMarks, CornerMarks, Form, Frame
+from edgedigits.layout import ArucoMarks, CornerMarks, Form, Frame, Reference, load_form
 
 Picture = NDArray[np.uint8]
 
 SCALE = 8
 """Pixels per millimetre (or, for a form in fractions, per thousandth of its height)."""
+
+
+MARKED = load_form("meter-card")
+MARKED = replace(
+    MARKED,
+    name="marked",
+    finder=CornerMarks(((0.05, 0.07), (0.95, 0.07), (0.95, 0.93), (0.05, 0.93)), 0.03),
+)
+"""A form that is found by marks at its corners."""
 
 
 class Pens:
@@ -77,6 +87,18 @@ def print_form(form: Form, level: int = 235, line: int = 3) -> Picture:
             elif field.printed != "none":
                 cv2.rectangle(page, point(x, y), point(x + bw, y + bh), 60, line, cv2.LINE_AA)
     return page
+
+
+def referenced(folder: Path) -> tuple[Form, Picture]:
+    """Return a form that is found by a picture of the blank page, and that page: boxes, words, a logo."""
+    form = replace(load_form("meter-card"), name="referenced")
+    page = print_form(replace(form, finder=MARKED.finder))
+    draw = np.random.default_rng(5)
+    for row in range(9):
+        words = " ".join("".join(chr(c) for c in draw.integers(97, 123, n)) for n in draw.integers(3, 9, 6))
+        cv2.putText(page, words, (90, 120 + 75 * row), cv2.FONT_HERSHEY_COMPLEX, 0.9, 60, 2, cv2.LINE_AA)
+    cv2.imwrite(str(folder / "blank.png"), cv2.resize(page, None, fx=0.7, fy=0.7))
+    return replace(form, finder=Reference(folder / "blank.png")), page
 
 
 def fill_in(page: Picture, form: Form, values: Mapping[str, str], pens: Pens, seed: int) -> Picture:
@@ -168,9 +190,13 @@ def photograph(
 
 
 def photograph_apart(
-    pages: Sequence[Picture], places: Sequence[tuple[float, float, float, float]], desk: int, seed: int
+    pages: Sequence[Picture],
+    places: Sequence[tuple[float, float, float, float]],
+    desk: int,
+    seed: int,
+    shadow: bool = True,
 ) -> Picture:
-    """Return a picture of pages that lie beside one another, 1080×1440×3, somebody's shadow over some of it.
+    """Return a picture of pages that lie beside one another, 1080×1440×3, a soft `shadow` over some of it.
 
     A place is the page's middle (x, y) and its width in fractions of the picture's, and its turn in degrees.
     """
@@ -190,7 +216,7 @@ def photograph_apart(
         covered = cv2.warpPerspective(np.full_like(page, 255), matrix, (wide, high)) / 255.0
         picture = picture * (1 - covered) + cv2.warpPerspective(smooth, matrix, (wide, high)) * covered
     u, v = np.meshgrid(np.linspace(-1, 1, wide), np.linspace(-1, 1, high))
-    light = 0.9 + 0.1 * u - 0.35 / (1 + np.exp(-(u + 0.4 * v - 0.1) * 14))
+    light = 0.9 + 0.1 * u - shadow * 0.35 / (1 + np.exp(-(u + 0.4 * v - 0.1) * 14))
     seen = (picture * light)[..., None] * np.array([0.93, 0.98, 1.0])
     seen += draw.normal(0, 2.5, seen.shape)
     return np.asarray(cv2.GaussianBlur(np.clip(seen, 0, 255).astype(np.uint8), (0, 0), 0.7), np.uint8)

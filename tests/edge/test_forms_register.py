@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from tests.edge.drawing import paper, write
-from tests.edge.form_pages import Picture, photograph, photograph_apart, print_form
+from tests.edge.form_pages import MARKED, Picture, photograph, photograph_apart, print_form, referenced
 
 from edgedigits.errors import RegistrationError, SeveralPagesError
-from edgedigits.layout import CornerMarks, Form, Reference, load_form, parse_form
+from edgedigits.layout import Form, load_form, parse_form
 from edgedigits.printed_lines import printed_segments
 from edgedigits.register import register
-
-MARKED = load_form("meter-card")
-MARKED = replace(
-    MARKED,
-    name="marked",
-    finder=CornerMarks(((0.05, 0.07), (0.95, 0.07), (0.95, 0.93), (0.05, 0.93)), 0.03),
-)
-
-
-def _referenced(folder: Path) -> tuple[Form, Picture]:
-    """Return a form that is found by a picture of the blank page, and that page: boxes, words, a logo."""
-    form = replace(load_form("meter-card"), name="referenced")
-    page = print_form(replace(form, finder=MARKED.finder))
-    draw = np.random.default_rng(5)
-    for row in range(9):
-        words = " ".join("".join(chr(c) for c in draw.integers(97, 123, n)) for n in draw.integers(3, 9, 6))
-        cv2.putText(page, words, (90, 120 + 75 * row), cv2.FONT_HERSHEY_COMPLEX, 0.9, 60, 2, cv2.LINE_AA)
-    cv2.imwrite(str(folder / "blank.png"), cv2.resize(page, None, fx=0.7, fy=0.7))
-    return replace(form, finder=Reference(folder / "blank.png")), page
 
 
 def _photographed(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
@@ -56,7 +36,7 @@ def _error(image: Picture, form: Form) -> str:
 def printed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Form, Picture]:
     """A form of each way of being found, and its blank page."""
     if request.param == "referenced":
-        return _referenced(tmp_path)
+        return referenced(tmp_path)
     form = MARKED if request.param == "marked" else load_form(request.param)
     return form, print_form(form)
 
