@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -187,16 +188,35 @@ class FormReader:
         Takes what `read` does, and raises `RegistrationError` as it does.
         """
         try:
-            return self._registrar.find(image), image
+            where = self._registrar.find(image)
         except SeveralPagesError:
             raise
         except RegistrationError:
-            grey = to_grey(image)
-            lit = evenly_lit(grey, _ANY_SHADOW)
-            if lit is grey:
+            lit = self._lit(image)
+            if lit is None:
                 raise
-        # The edge of a shadow hides a printed frame where it crosses it.
-        return self._registrar.find(lit), lit
+            return self._registrar.find(lit), lit
+        corners = where.corners.astype(np.float32)
+        if cv2.contourArea(corners) < _ROOM * image.shape[0] * image.shape[1]:
+            # There is room for another page, that a shadow may hide.
+            lit = self._lit(image)
+            try:
+                if lit is not None:
+                    self._registrar.find(lit)
+            except SeveralPagesError:
+                raise
+            except RegistrationError:
+                pass
+        return where, image
+
+    def _lit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Return a picture in even light, in grey, None where no shadow's edge is in it.
+
+        Such an edge hides a printed frame, or a sheet's edge, where it crosses it.
+        """
+        grey = to_grey(image)
+        lit = evenly_lit(grey, _ANY_SHADOW)
+        return None if lit is grey else lit
 
     # --- combs --------------------------------------------------------------------------------------------
 
@@ -359,6 +379,9 @@ def trouble_in(
 
 _ANY_SHADOW = InkSettings(shadows=ANY_SHADOW)
 """What is taken for a shadow where the page is proven in any case, by its printed lines."""
+
+_ROOM = 0.45
+"""Where a page takes less than this part of a picture, another may lie beside it."""
 
 _Judged = tuple[str, str | None, float, str | None, str | None, str | None]
 """raw, value, confidence, error, reason and instead_of of a `FieldReading`."""
