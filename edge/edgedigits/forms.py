@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgedigits.cutout import Cell, CutoutSettings, FlatPage
 from edgedigits.decode import is_character
 from edgedigits.errors import RegistrationError, SeveralPagesError
-from edgedigits.ink import InkSettings, evenly_lit, to_grey
+from edgedigits.ink import InkSettings, check_image, evenly_lit, to_grey
 from edgedigits.layout import Field, Form
 from edgedigits.normalize import normalize
 from edgedigits.page import REJECTED, Line
@@ -147,9 +147,11 @@ class FormReader:
         Where it is a reduced copy of a larger picture, `size` is that picture's width and height in pixels,
         and corners are in its pixels.
 
-        Raises `RegistrationError` where the page is not found, or not this form's; nothing is read then.
+        Raises `PictureError` for an array of another kind, and its `RegistrationError` where the page is not
+        found, or not this form's; nothing is read then.
         """
         started = time.perf_counter()
+        check_image(image)
         where, image = self._find(image)
         page = FlatPage(image, self.form, where, self._cutout)
         combs = {field.name: page.cells(field) for field in self.form.fields if field.style == "comb"}

@@ -18,7 +18,7 @@ from tests.edge.form_pages import Pens, fill_in, photograph, print_form
 
 from edgedigits.cli import main
 from edgedigits.cutout import FlatPage, cell_of
-from edgedigits.errors import RegistrationError, SeveralPagesError
+from edgedigits.errors import PictureError, RegistrationError, SeveralPagesError
 from edgedigits.forms import FieldReading, FormReader, FormReading, line_readings, trouble_in
 from edgedigits.layout import Form, load_form, parse_form
 from edgedigits.page import Digit, Line
@@ -297,6 +297,26 @@ def test_the_picture_itself_as_the_page(reader: Reader) -> None:
     assert (field.raw, field.value, field.error) == ("20345", "20345", None)
     empty = FormReader(form, reader).read(paper(120, 500)).fields[0]
     assert (empty.value, empty.reason) == (None, "blank")
+
+
+@pytest.mark.parametrize("name", ["cheque-amount", "cheque"])
+@pytest.mark.parametrize(
+    "image",
+    [
+        None,
+        paper().tolist(),
+        paper() / 255,
+        paper() > 0,
+        paper().astype(np.uint16) * 257,
+        np.dstack([paper(), paper()[..., 0]]),
+        paper()[:0],
+        paper()[:, :0, 0],
+    ],
+)
+def test_what_is_no_picture_is_an_error(reader: Reader, name: str, image: Any) -> None:
+    with pytest.raises(PictureError, match="picture") as caught:
+        FormReader(load_form(name), reader).read(image)
+    assert not isinstance(caught.value, RegistrationError)
 
 
 # --- commands -----------------------------------------------------------------------------------------
