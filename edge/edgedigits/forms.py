@@ -125,6 +125,7 @@ class FormReader:
     """Reads pictures of one form.
 
     `form` comes from `load_form`, `reader` reads what is written; its thresholds decide what is accepted.
+    `registration` says what is believed to be the form's page, `cutout` how its fields are cut out.
     """
 
     def __init__(
@@ -154,7 +155,9 @@ class FormReader:
         check_image(image)
         where, image = self._find(image)
         page = FlatPage(image, self.form, where, self._cutout)
-        combs = {field.name: page.cells(field) for field in self.form.fields if field.style == "comb"}
+        small = {field.name for field in self.form.fields if page.too_small(field)}
+        legible = [field for field in self.form.fields if field.name not in small]
+        combs = {field.name: page.cells(field) for field in legible if field.style == "comb"}
         cells = [cell for found in combs.values() for cell in found if not cell.blank]
         chances = self._chances([cell.ink for cell in cells])
         if not where.certain:
@@ -164,7 +167,10 @@ class FormReader:
         across = np.array(size, np.float64) / image.shape[1::-1]
         fields = []
         for field in self.form.fields:
-            if field.style == "comb":
+            if field.name in small:
+                error = "the field has too few pixels; make its box larger, or take a larger picture"
+                judged: _Judged = ("", None, 0.0, error, "small", None)
+            elif field.style == "comb":
                 found = combs[field.name]
                 rows = [None if cell.blank else next(left) for cell in found]
                 judged = self._comb(field, found, rows)

@@ -17,13 +17,13 @@ from tests.edge.drawing import paper, write
 from tests.edge.form_pages import Pens, fill_in, photograph, print_form
 
 from edgedigits.cli import main
-from edgedigits.cutout import FlatPage, cell_of
-from edgedigits.errors import PictureError, RegistrationError, SeveralPagesError
+from edgedigits.cutout import CutoutSettings, FlatPage, cell_of
+from edgedigits.errors import ModelError, PictureError, RegistrationError, SeveralPagesError
 from edgedigits.forms import FieldReading, FormReader, FormReading, line_readings, trouble_in
 from edgedigits.layout import Form, load_form, parse_form
 from edgedigits.page import Digit, Line
 from edgedigits.reader import Reader
-from edgedigits.register import register
+from edgedigits.register import RegistrationSettings, register
 
 METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
 
@@ -319,6 +319,53 @@ def test_what_is_no_picture_is_an_error(reader: Reader, name: str, image: Any) -
     assert not isinstance(caught.value, RegistrationError)
 
 
+NARROW = """
+[page]
+find = "none"
+unit = "fraction"
+[[field]]
+name = "narrow"
+box = [0.999, 0, 0.001, 1]
+digits = 3
+[[field]]
+name = "low"
+box = [0, 0.999, 0.5, 0.001]
+style = "comb"
+digits = 3
+printed = "none"
+[[field]]
+name = "wide"
+box = [0, 0, 0.9, 0.9]
+digits = [1, 9]
+"""
+
+
+def test_a_field_of_too_few_pixels_is_an_error_of_that_field(reader: Reader) -> None:
+    form = parse_form(NARROW, "test.toml", Path())
+    page = write(paper(100, 400), "20345", (40, 70), size=2, thickness=5)
+    *small, wide = FormReader(form, reader).read(page).fields
+    assert [(field.name, field.value, field.reason) for field in small] == [
+        ("narrow", None, "small"),
+        ("low", None, "small"),
+    ]
+    assert (wide.value, wide.error) == ("20345", None)
+
+
+def test_settings_of_a_form_reader(reader: Reader) -> None:
+    """They say what is believed of a page, and how fields are cut out."""
+    form = load_form("cheque")
+    page, _ = photograph(print_form(form), 4, desk=60)
+    assert FormReader(form, reader).read(page).fields[0].reason == "blank"
+    strict = RegistrationSettings(least_cell=1000)
+    with pytest.raises(RegistrationError):
+        FormReader(form, reader, registration=strict).read(page)
+    coarse = CutoutSettings(least_cell=1000)
+    assert FormReader(form, reader, cutout=coarse).read(page).fields[0].reason == "small"
+    # However few pixels, they are looked at where that is asked for.
+    fine = FormReader(parse_form(NARROW, "test.toml", Path()), reader, cutout=CutoutSettings(least_cell=0))
+    assert [field.reason for field in fine.read(paper(100, 400)).fields] == ["blank"] * 3
+
+
 # --- commands -----------------------------------------------------------------------------------------
 
 
@@ -371,6 +418,27 @@ def test_read_form_as_json_lines(filled: Path, tmp_path: Path, capsys: pytest.Ca
         "corners",
     }
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sudoku-read.png"]
+
+
+def test_a_picture_that_fails_does_not_end_the_run(
+    filled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [ModelError("strip: the model is gone"), PictureError("no picture")]
+    read = FormReader.read
+
+    def failing(forms: FormReader, *given: Any) -> FormReading:
+        if errors:
+            raise errors.pop()
+        return read(forms, *given)
+
+    monkeypatch.setattr(FormReader, "read", failing)
+    assert main(["read", "--form", "sudoku", *[str(filled)] * 3]) == 1
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        f"edgedigits: {filled}: no picture",
+        f"edgedigits: {filled}: strip: the model is gone",
+    ]
+    assert out.startswith(f"{filled}: sudoku, 77 of 81 fields blank")
 
 
 def test_read_form_as_table_and_csv(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
