@@ -181,13 +181,12 @@ class Run:
                 self.complain(error)
 
     def _report_form(self, frame: Frame, forms: FormReader) -> None:
-        from edgedigits.errors import RegistrationError
         from edgedigits.form_drawing import draw_reading
 
         assert self._form_output is not None
         try:
             reading = forms.read(frame.image, frame.size)
-        except RegistrationError as error:
+        except EdgeDigitsError as error:
             page = f" page {frame.page + 1}" if frame.page else ""
             self.complain(f"{frame.source}{page}: {error}", frame.source)
             return

@@ -53,6 +53,8 @@ class CutoutSettings:
     """… by this part of its ink is left of the frame, and no writing. 0…1."""
     share: float = 0.75
     """A piece of ink belongs to a cell alone if this part of it lies in it; else each gets its part. 0…1."""
+    least_cell: float = 4.0
+    """What is written in a cell lower or narrower than this can't be read. Pixels of the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,12 @@ class FlatPage:
         first = self._first[field.name]
         return [self._cell(k) for k in range(first, first + field.cells)]
 
+    def too_small(self, field: Field) -> bool:
+        """Return whether there are too few pixels in a field's cells for a digit."""
+        _, _, wide, high = self._boxes[self._first[field.name]][1]
+        across, down = self._extent
+        return min(wide * across, high * down) < self._settings.least_cell
+
     def height(self, field: Field) -> int:
         """Return a field's height in pixels of the flattened page."""
         _, top, _, bottom = self._pixels(field.box)
@@ -127,7 +135,8 @@ class FlatPage:
     def _flatten(self, grey: Grey, registration: Registration) -> None:
         corners = registration.corners
         sides = [float(np.linalg.norm(corners[(k + 1) % 4] - corners[k])) for k in range(4)]
-        wide, high = max(sides[0], sides[2]), max(sides[1], sides[3])
+        # Of the page, in pixels of the picture.
+        self._extent = wide, high = max(sides[0], sides[2]), max(sides[1], sides[3])
         smallest = min(box[3] for _, box in self._boxes)
         scale = min(
             self._settings.cell_pixels / (smallest * high),
@@ -275,7 +284,8 @@ class FlatPage:
     def _pixels(self, box: Box) -> tuple[int, int, int, int]:
         (w, h), m = self.size, self.margin
         x, y, bw, bh = box
-        left, top = round(x * w) + m, round(y * h) + m
+        # At least one pixel of the page, however thin the box and near to the page's edge.
+        left, top = min(round(x * w), w - 1) + m, min(round(y * h), h - 1) + m
         return left, top, max(left + 1, round((x + bw) * w) + m), max(top + 1, round((y + bh) * h) + m)
 
     def _around(self, k: int) -> tuple[slice, slice]:

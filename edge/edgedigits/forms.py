@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import cv2
@@ -20,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.cutout import Cell, CutoutSettings, FlatPage
-from edgedigits.decode import is_character
+from edgedigits.decode import RejectRule, is_character
 from edgedigits.errors import RegistrationError, SeveralPagesError
-from edgedigits.ink import InkSettings, evenly_lit, to_grey
+from edgedigits.ink import InkSettings, check_image, evenly_lit, to_grey
 from edgedigits.layout import Field, Form
 from edgedigits.normalize import normalize
-from edgedigits.page import REJECTED, Line
+from edgedigits.page import REJECTED, Digit, Line
 from edgedigits.reader import Reader
 from edgedigits.register import Registrar, Registration, RegistrationSettings
 from edgedigits.shadows import ANY_SHADOW
@@ -53,12 +52,13 @@ class FieldReading:
     """What one field says.
 
     `raw` is what was read: digits, `?` for one that can't be read, a space for a blank cell, separators.
-    `value` is what it means, None where there is an `error` or nothing is written. `confidence` is the
-    probability (0…1) of the value being right, given that the number that was written satisfies the form's
-    rules. `error` is one line, `reason` one of `blank`, `not-digits`, `several`, `small`, `note`, `count`,
-    `check`, `confidence`; both are None where all is well. Where a rule rejected the best reading and a
-    next-best one took its place, `instead_of` is the text that was rejected. `corners` are the field's in
-    pixels of the upright picture, from top left clockwise.
+    `value` is what it means, None where there is an `error` or nothing is written; with a `?` in a free field
+    there is one only where a check digit tells what stands there. `confidence` is the probability (0…1) of
+    the value being right, given that the number that was written satisfies the form's rules. `error` is one
+    line, `reason` one of `blank`, `not-digits`, `several`, `small`, `note`, `count`, `check`, `confidence`;
+    both are None where all is well. Where a rule rejected the best reading and a next-best one took its
+    place, `instead_of` is the text that was rejected. `corners` are the field's in pixels of the upright
+    picture, from top left clockwise.
     """
 
     name: str
@@ -126,6 +126,7 @@ class FormReader:
     """Reads pictures of one form.
 
     `form` comes from `load_form`, `reader` reads what is written; its thresholds decide what is accepted.
+    `registration` says what is believed to be the form's page, `cutout` how its fields are cut out.
     """
 
     def __init__(
@@ -148,12 +149,15 @@ class FormReader:
         Where it is a reduced copy of a larger picture, `size` is that picture's width and height in pixels,
         and corners are in its pixels.
 
-        Raises `RegistrationError` where the page is not found, or not this form's; nothing is read then.
+        Raises `PictureError` for an array of another kind, and its `RegistrationError` where the page is not
+        found, or not this form's; nothing is read then.
         """
         started = time.perf_counter()
         where, image = self.find(image)
         page = FlatPage(image, self.form, where, self._cutout)
-        combs = {field.name: page.cells(field) for field in self.form.fields if field.style == "comb"}
+        small = {field.name for field in self.form.fields if page.too_small(field)}
+        legible = [field for field in self.form.fields if field.name not in small]
+        combs = {field.name: page.cells(field) for field in legible if field.style == "comb"}
         cells = [cell for found in combs.values() for cell in found if not cell.blank]
         chances = self._chances([cell.ink for cell in cells])
         if not where.certain:
@@ -163,7 +167,10 @@ class FormReader:
         across = np.array(size, np.float64) / image.shape[1::-1]
         fields = []
         for field in self.form.fields:
-            if field.style == "comb":
+            if field.name in small:
+                error = "the field has too few pixels; make its box larger, or take a larger picture"
+                judged: _Judged = ("", None, 0.0, error, "small", None)
+            elif field.style == "comb":
                 found = combs[field.name]
                 rows = [None if cell.blank else next(left) for cell in found]
                 judged = self._comb(field, found, rows)
@@ -185,8 +192,9 @@ class FormReader:
     def find(self, image: NDArray[np.uint8]) -> tuple[Registration, NDArray[np.uint8]]:
         """Return where the page is, and the picture to read it in, evenly lit where that helps.
 
-        Takes what `read` does, and raises `RegistrationError` as it does.
+        Takes what `read` does, and raises what it does.
         """
+        check_image(image)
         try:
             where = self._registrar.find(image)
         except SeveralPagesError:
@@ -246,7 +254,7 @@ class FormReader:
             raw += REJECTED if doubtful else ranked[0][0]
         if raw.strip() == "":
             return _blank(field)
-        readings = _best_first(guesses)
+        readings = best_first(guesses)
         if troubles:
             reason, error = troubles[0]
             return raw.rstrip(), None, readings[0][1], error, reason, None
@@ -254,7 +262,7 @@ class FormReader:
             error = "a blank cell between digits"
             return raw.rstrip(), None, readings[0][1], error, "count", None
         readings = tuple((text.strip(), chance) for text, chance in readings)
-        return self._judge(field, raw.rstrip(), raw.strip(), readings, field.decimals)
+        return self._judge(field, raw.rstrip(), readings, field.decimals)
 
     def _ranked(self, row: NDArray[np.float32]) -> list[tuple[str, float]]:
         order = [int(k) for k in np.argsort(-row, kind="stable") if self._characters[k]]
@@ -316,11 +324,14 @@ class FormReader:
                 return line.raw, None, line.confidence, error, "count", None
         elif field.decimals is not None:
             decimals = field.decimals
-        return self._judge(field, line.raw, line.text, line_readings(line), decimals)
+        if any(_is_none(digit, self.reader.rule) for digit in line.digits) or REJECTED in line.readings[0][0]:
+            error = "a digit can't be read, or is none"
+            return line.raw, None, line.confidence, error, "not-digits", None
+        return self._judge(field, line.raw, _believed(line), decimals)
 
     # --- the rules ----------------------------------------------------------------------------------------
 
-    def _judge(self, field: Field, raw: str, text: str, readings: Readings, decimals: int | None) -> _Judged:
+    def _judge(self, field: Field, raw: str, readings: Readings, decimals: int | None) -> _Judged:
         """Choose the best reading that satisfies the field; see `FieldReading` for what comes back."""
         low, high = field.digits
         if not low <= len(readings[0][0]) <= high:
@@ -329,33 +340,42 @@ class FormReader:
             return raw, None, readings[0][1], error, "count", None
         # Given that what was written satisfies the rules, readings that don't are out, and their share goes
         # to the others. What was never listed counts as if it satisfied them: rather doubtful than too sure.
-        passing, failed = [], ""
-        for reading, chance in readings:
+        # So does a reading with a digit that is none, which only a check digit proves wrong.
+        numbers = [reading for reading in readings if REJECTED not in reading[0]]
+        passing, tried, failed = [], 0, ""
+        for reading, chance in numbers:
+            if not low <= len(reading) <= high:
+                continue
+            tried += 1
             value = _value(reading, field, decimals)
-            broken = None
-            if low <= len(reading) <= high:
-                broken = next((rule.name for rule in field.rules if not rule.test(value)), None)
-                if broken is None:
-                    passing.append((reading, value, chance))
+            broken = next((rule.name for rule in field.rules if not rule.test(value)), None)
+            if broken is None:
+                passing.append((reading, value, chance))
             failed = failed or broken or ""
         if not passing:
-            tried = f"; so do the {len(readings) - 1} next-best readings" if len(readings) > 1 else ""
-            error = f"{readings[0][0]} fails {failed}{tried}"
+            others = f"; so do the {tried - 1} next-best readings" if tried > 1 else ""
+            error = f"{readings[0][0]} fails {failed}{others}"
             return raw, None, readings[0][1], error, "check", None
-        unlisted = max(0.0, 1.0 - sum(chance for _, chance in readings))
         reading, value, chance = passing[0]
+        proven = any(rule.proves(value) for rule in field.rules)
+        unlisted = max(0.0, 1.0 - sum(chance for _, chance in (readings if proven else numbers)))
         if reading != readings[0][0]:
             unlisted = max(unlisted, _UNLISTED)
         confidence = min(1.0, chance / max(1e-12, sum(p[2] for p in passing) + unlisted))
         instead_of = readings[0][0] if reading != readings[0][0] else None
         least = self.reader.rule.min_line_confidence
-        doubtful = confidence < least or (not field.rules and REJECTED in text)
-        if doubtful:
+        if REJECTED in raw:
+            # Where all digits together are as sure as one must be, each of them is.
+            least = max(least, self.reader.rule.min_digit_confidence)
+        if confidence < least:
             if instead_of is not None:
                 error = f"{instead_of} fails {failed}, and {reading} is not sure enough ({confidence:.0%})"
                 return raw, None, confidence, error, "check", instead_of
             error = f"not sure enough ({confidence:.0%}; {least:.0%} is asked for)"
             return raw, None, confidence, error, "confidence", None
+        if REJECTED in raw and field.style == "free" and not proven:
+            error = "a digit can't be read, and no check digit tells what it is"
+            return raw, None, confidence, error, "not-digits", instead_of
         return raw, value, confidence, None, None, instead_of
 
 
@@ -387,19 +407,27 @@ _Judged = tuple[str, str | None, float, str | None, str | None, str | None]
 """raw, value, confidence, error, reason and instead_of of a `FieldReading`."""
 
 
-def line_readings(line: Line) -> Readings:
-    """Return the readings of a line, best first: the decoder's own, or made up from its digits' guesses."""
-    own: Readings = getattr(line, "readings", ())
-    if own:
-        return own
-    guesses = []
-    for digit in line.digits:
-        mine = [] if digit.rejected else [(digit.label, digit.confidence)]
-        guesses.append([*mine, *digit.alternatives])
-    return _best_first(guesses)
+def _is_none(digit: Digit, rule: RejectRule) -> bool:
+    """Return whether the reader took a digit for none, or for a drawing, and was not only unsure which it is.
+
+    It was sure enough and yet rejected, or all that was guessed leaves more than the best guess has.
+    """
+    left = 1.0 - sum(chance for _, chance in digit.alternatives)
+    return digit.rejected and (digit.confidence >= rule.min_digit_confidence or digit.confidence < left)
 
 
-def _best_first(guesses: Sequence[Sequence[tuple[str, float]]]) -> Readings:
+def _believed(line: Line) -> Readings:
+    """Return the readings of a line as far as it is believed, best first.
+
+    That it stands among what is no digit, or is a row of bars, is held against the line and not against its
+    readings.
+    """
+    best = line.readings[0][1]
+    share = line.confidence / best if best > 0 else 0.0
+    return tuple((text, chance * share) for text, chance in line.readings)
+
+
+def best_first(guesses: Sequence[Sequence[tuple[str, float]]]) -> Readings:
     """Return the most probable combinations of independent guesses, each best first, in order."""
     costs = [[-math.log(max(chance, 1e-12)) for _, chance in cell] for cell in guesses]
     start = (0,) * len(guesses)
@@ -455,10 +483,10 @@ def _value(text: str, field: Field, decimals: int | None) -> str:
     """Return what digits mean: a number without leading zeros and with a point, or the code as it is."""
     if not field.is_number:
         return text
-    number = Decimal(text) if text.isdecimal() else Decimal(0)
-    if decimals:
-        number = number.scaleb(-decimals)
-    return f"{number:f}"
+    text = text.zfill((decimals or 0) + 1)
+    point = len(text) - (decimals or 0)
+    whole = text[:point].lstrip("0") or "0"
+    return f"{whole}.{text[point:]}" if decimals else whole
 
 
 def _count(number: int, what: str) -> str:

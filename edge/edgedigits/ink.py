@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.errors import PictureError
 from edgedigits.polarity import Polarity, inverse_parts, polarity_of, turn_parts
 from edgedigits.shadows import Ground, ShadowSettings, contrast_of, ground_of, without_shadows
 from edgedigits.shrink import shrunk
@@ -96,6 +98,19 @@ class Ink:
     shaded: NDArray[np.uint8] | None = None
     """Where there are shadows with edges, the brightness of the paper (uint8, the same view in fewer pixels):
     these are no ink, nor `edges`."""
+
+
+def check_image(image: Any) -> None:
+    """Raise `PictureError` for what is no picture: uint8, H×W grey or H×W×3 BGR, with pixels in it."""
+    if not isinstance(image, np.ndarray):
+        raise PictureError(f"a picture is a NumPy array, not {type(image).__name__}; read the file first")
+    if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        raise PictureError(
+            f"a picture is uint8 of shape H×W (grey) or H×W×3 (BGR), not {image.dtype} of shape "
+            f"{'×'.join(map(str, image.shape))}; convert it first"
+        )
+    if not image.size:
+        raise PictureError("the picture has no pixels; check where it came from")
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -52,12 +52,12 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import math
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -79,6 +79,7 @@ EXAMPLES = Path(__file__).parent / "example_forms"
 MOST_FIELDS = 2000
 MOST_DIGITS = 40
 _MOST_BYTES = 1 << 20
+_MOST_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class Field:
     @property
     def is_number(self) -> bool:
         """Whether leading zeros mean nothing: a number, and not a code."""
-        return self.decimal is not None or self.decimals is not None or any_range(self.rules)
+        in_range = any(rule.kind == "range" for rule in self.rules)
+        return self.decimal is not None or self.decimals is not None or in_range
 
 
 @dataclass(frozen=True)
@@ -199,11 +201,6 @@ class Form:
         return [(x + k * (wide + field.gap), y, wide, h) for k in range(field.cells)]
 
 
-def any_range(rules: Sequence[Rule]) -> bool:
-    """Return whether a range is among the rules."""
-    return any(rule.name.startswith("range ") for rule in rules)
-
-
 def example_names() -> tuple[str, ...]:
     """Return the names of the forms that are shipped."""
     return tuple(sorted(path.stem for path in EXAMPLES.glob("*.toml")))
@@ -243,6 +240,8 @@ def parse_form(text: str, source: str, folder: Path) -> Form:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise FormError(f"{source}: not valid TOML ({error}); mend it") from error
+    except ValueError as error:  # Python makes no number of so many digits
+        raise FormError(f"{source}: a number of thousands of digits; make it shorter") from error
     return _Parser(text, source, folder).form(values)
 
 
@@ -270,7 +269,7 @@ class _Table:
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
             raise self.fail(f"'{key}' is a text in quotes", key)
         if choices and value not in choices:
-            raise self.fail(f"'{key}' is '{value}'; use {_or(choices)}{_meant(value, choices)}", key)
+            raise self.fail(f"'{key}' is {_shown(value)}; use {_or(choices)}{_meant(value, choices)}", key)
         return value
 
     def integer(self, key: str, low: int, high: int, otherwise: int | None = None) -> Any:
@@ -278,13 +277,13 @@ class _Table:
         if value is None and key not in self._values:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(f"'{key}' is {value!r}; give a whole number from {low} to {high}", key)
+            raise self.fail(f"'{key}' is {_shown(value)}; give a whole number from {low} to {high}", key)
         return value
 
     def boolean(self, key: str, otherwise: bool) -> bool:
         value = self.take(key, otherwise)
         if not isinstance(value, bool):
-            raise self.fail(f"'{key}' is {value!r}; give true or false", key)
+            raise self.fail(f"'{key}' is {_shown(value)}; give true or false", key)
         return value
 
     def numbers(self, key: str, count: int, what: str, value: Any = None) -> tuple[float, ...] | None:
@@ -293,13 +292,15 @@ class _Table:
             return None
         good = isinstance(value, list) and len(value) == count and all(_is_number(v) for v in value)
         if not good:
-            raise self.fail(f"'{key}' is {value!r}; give {what}, {count} numbers in brackets", key)
+            raise self.fail(f"'{key}' is {_shown(value)}; give {what}, {count} numbers in brackets", key)
         return tuple(float(v) for v in value)
 
     def finish(self) -> None:
         for key in self._values:
             known = ", ".join(self._known)
-            raise self.fail(f"unknown key '{key}'{_meant(key, self._known)}; the keys here are {known}", key)
+            raise self.fail(
+                f"unknown key {_shown(key)}{_meant(key, self._known)}; the keys here are {known}", key
+            )
 
 
 class _Parser:
@@ -417,8 +418,14 @@ class _Parser:
             if name is None:
                 raise table.fail("no 'picture'; name a picture of the blank page, cut to the page")
             path = self._folder / name
-            if not path.is_file():
-                raise table.fail(f"picture '{name}' is not there; put it beside the form file", "picture")
+            try:
+                there = path.is_file()
+            except OSError:  # a name longer than any
+                there = False
+            if not there:
+                raise table.fail(
+                    f"picture {_shown(name)} is not there; put it beside the form file", "picture"
+                )
             return Reference(path)
         return WholePicture()
 
@@ -439,13 +446,13 @@ class _Parser:
         corners = {}
         most = int(dictionary.split("_")[1]) if "_" in dictionary else 1024
         for key, value in marks.items():
+            if len(key) > 4 or int(key) >= most:
+                raise table.fail(
+                    f"mark {_shown(key)} is not in dictionary {dictionary}; use 0 to {most - 1}", "marks"
+                )
             where = table.numbers("marks", 3, f"x, y and side of mark {key}", value)
             assert where is not None
             x, y, side = where
-            if int(key) >= most:
-                raise table.fail(
-                    f"mark {key} is not in dictionary {dictionary}; use 0 to {most - 1}", "marks"
-                )
             if side <= 0:
                 raise table.fail(f"mark {key} has the side {side:g}; give one above 0", "marks")
             # A mark is square on the paper; in fractions of the page it is so only where the page is square.
@@ -478,7 +485,7 @@ class _Parser:
         for row, column in itertools.product(range(rows), range(columns)):
             box = (x + column * w / columns, y + row * h / rows, w / columns, h / rows)
             own = name.replace("{row}", str(row + 1)).replace("{column}", str(column + 1))
-            yield Field(**{**vars(pattern), "name": own, "box": box})
+            yield replace(pattern, name=own, box=box)
 
     def _common(self, table: _Table, name: str, box: Box) -> Field:
         low, high = self._digits(table)
@@ -490,7 +497,7 @@ class _Parser:
             raise table.fail("cells in a free field; set style = \"comb\" or leave 'cells' out", "cells")
         gap = table.take("gap", 0)
         if not _is_number(gap) or gap < 0:
-            raise table.fail(f"'gap' is {gap!r}; give the distance between two cells, 0 or more", "gap")
+            raise table.fail(f"'gap' is {_shown(gap)}; give the distance between two cells, 0 or more", "gap")
         gap /= self._across[0]
         if (cells - 1) * gap > 0.8 * box[2]:
             raise table.fail(f"{cells - 1} gaps leave no room for {cells} cells; make 'gap' smaller", "gap")
@@ -505,7 +512,7 @@ class _Parser:
         least = table.take("least_height", 0.25)
         if not _is_number(least) or not 0 <= least <= 1:
             raise table.fail(
-                f"'least_height' is {least!r}; give a part of the height, 0 to 1", "least_height"
+                f"'least_height' is {_shown(least)}; give a part of the height, 0 to 1", "least_height"
             )
         notes = table.boolean("notes", False)
         if notes and style == "free":
@@ -555,9 +562,8 @@ class _Parser:
             if limits is not None:
                 key = "range"
                 low, high = self._limits(table, limits)
-                most = Decimal(10) ** digits[1] - 1
-                if decimals is not None:
-                    most /= Decimal(10) ** decimals
+                # Written, not calculated: Decimal keeps 28 digits of what it calculates.
+                most = Decimal(f"{'9' * digits[1]}E-{decimals or 0}")
                 rules.append(range_rule(low, high, most))
             if pattern is not None:
                 key = "pattern"
@@ -624,7 +630,18 @@ class _Parser:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether a value is a number that a float holds."""
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_one and abs(value) <= sys.float_info.max
+
+
+def _shown(value: Any) -> str:
+    """Return a value of the file as a message shows it."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _turns_right(points: Sequence[Point]) -> bool:

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,11 @@ from edgedigits.decode import (
     refuse_turned,
     weigh_surroundings,
 )
-from edgedigits.errors import ModelError, PictureError
+from edgedigits.errors import ModelError
 from edgedigits.glyph_verifier import GlyphVerifier
 from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.hypotheses import Asked, LineHypotheses
-from edgedigits.ink import Ink, InkSettings, dark_on_light
+from edgedigits.ink import Ink, InkSettings, check_image, dark_on_light
 from edgedigits.lattice import Reading, best_readings, weighed
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
@@ -190,7 +190,7 @@ class Reader:
         ()
         """
         started = time.perf_counter()
-        _check_image(image)
+        check_image(image)
         height, width = image.shape[:2]
         size = (width, height) if size is None else size
         expected = Expected(count, check)
@@ -441,18 +441,6 @@ def _in_range(value: float | None, otherwise: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"a confidence lies in 0…1, not {value}")
     return value
-
-
-def _check_image(image: Any) -> None:
-    if not isinstance(image, np.ndarray):
-        raise PictureError(f"a picture is a NumPy array, not {type(image).__name__}; read the file first")
-    if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise PictureError(
-            f"a picture is uint8 of shape H×W (grey) or H×W×3 (BGR), not {image.dtype} of shape "
-            f"{'×'.join(map(str, image.shape))}; convert it first"
-        )
-    if not image.size:
-        raise PictureError("the picture has no pixels; check where it came from")
 
 
 def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:

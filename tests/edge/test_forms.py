@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,16 @@ import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 from tests.edge.form_pages import Pens, fill_in, photograph, print_form
+from tests.edge.junk import clothes
 
 from edgedigits.cli import main
-from edgedigits.cutout import FlatPage, cell_of
-from edgedigits.errors import RegistrationError, SeveralPagesError
-from edgedigits.forms import FieldReading, FormReader, FormReading, line_readings, trouble_in
+from edgedigits.cutout import CutoutSettings, FlatPage, cell_of
+from edgedigits.errors import ModelError, PictureError, RegistrationError, SeveralPagesError
+from edgedigits.forms import FieldReading, FormReader, FormReading, best_first, trouble_in
 from edgedigits.layout import Form, load_form, parse_form
-from edgedigits.page import Digit, Line
+from edgedigits.page import Digit, Line, Page
 from edgedigits.reader import Reader
-from edgedigits.register import register
+from edgedigits.register import RegistrationSettings, register
 
 METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
 
@@ -52,7 +52,9 @@ class Sure:
         return np.array(rows, np.float32)
 
 
-def _comb(rule: str, rows: list[dict[str, float]], digits: str = "4", blanks: int = 0) -> FieldReading:
+def _comb(
+    rule: str, rows: list[dict[str, float]], digits: str = "4", blanks: int = 0, **thresholds: float
+) -> FieldReading:
     """Read one comb of as many cells as there are rows, which the network reads as they say."""
     cells = len(rows) + blanks
     text = f'[page]\nsize = [{10 * cells + 20}, 40]\nfind = "frame"\n[[field]]\nname = "a"\nstyle = "comb"\n'
@@ -61,7 +63,7 @@ def _comb(rule: str, rows: list[dict[str, float]], digits: str = "4", blanks: in
     page = print_form(form)
     for k in range(blanks, cells):
         cv2.putText(page, "5", (8 * (10 + 10 * k) + 20, 8 * 20), cv2.FONT_HERSHEY_SIMPLEX, 2, 30, 5)
-    reader = Reader()
+    reader = Reader(**thresholds)  # type: ignore[arg-type]
     reader.model = Sure(reader, rows)  # type: ignore[assignment]
     return FormReader(form, reader).read(np.pad(page, 60, constant_values=235)).fields[0]
 
@@ -122,6 +124,15 @@ def test_what_no_rule_mends_is_rejected_by_its_digits() -> None:
     assert field.confidence == pytest.approx(0.99 * 0.35, abs=0.01)
 
 
+@pytest.mark.parametrize("rule", ["", "range = [0, 99]"])
+def test_a_rule_that_all_pass_makes_no_digit_surer(rule: str) -> None:
+    rows = [_likely("7", 0.99), _likely("4", 0.7, ("9", 0.3))]
+    assert _comb(rule, rows, "2").value == "74"
+    field = _comb(rule, rows, "2", min_digit_confidence=0.9)
+    assert (field.raw, field.value, field.reason) == ("7?", None, "confidence")
+    assert field.error == "not sure enough (69%; 90% is asked for)"
+
+
 def test_blank_cells_are_blanks_and_no_digits() -> None:
     rows = [_likely(d, 0.99) for d in "123"]
     field = _comb("", rows, "[3, 5]", blanks=2)
@@ -144,16 +155,121 @@ def test_a_number_has_no_leading_zeros_and_a_code_keeps_them() -> None:
     assert _comb("", rows).value == "0070"
 
 
-def test_readings_of_a_line_are_the_best_combinations_in_order() -> None:
-    digits = (
-        Digit("1", 0.9, (0, 0, 5, 9), (("7", 0.1),)),
-        Digit("?", 0.4, (9, 0, 5, 9), (("4", 0.4), ("9", 0.35))),
-    )
-    line = Line("1?", "1?", 0.36, False, (0, 0, 14, 9), digits)
-    if hasattr(line, "readings"):
-        line = replace(line, readings=())
+def test_a_number_of_many_digits_keeps_them_all() -> None:
+    rows = [_likely(d, 0.999) for d in "1234567890" * 3]
+    assert _comb("decimals = 2", rows, "30").value == "1234567890123456789012345678.90"
+    assert _comb(f"range = [{10**29}, {2 * 10**29}]", rows, "30").value == "1234567890" * 3
+
+
+def test_guesses_are_combined_in_order() -> None:
+    guesses = [[("1", 0.9), ("7", 0.1)], [("4", 0.4), ("9", 0.35)]]
     expected = [("14", 0.36), ("19", 0.315), ("74", 0.04), ("79", 0.035)]
-    assert line_readings(line) == tuple((text, pytest.approx(chance)) for text, chance in expected)
+    assert best_first(guesses) == tuple((text, pytest.approx(chance)) for text, chance in expected)
+
+
+# --- lines of writing ---------------------------------------------------------------------------------
+
+ANY = '[page]\nfind = "none"\nunit = "fraction"\n[[field]]\nname = "a"\nbox = [0, 0, 1, 1]\n'
+"""A form of one field that is all of the picture, wherever its number of digits follows."""
+
+
+def _form(rest: str, digits: str = "[1, 9]") -> Form:
+    return parse_form(f"{ANY}digits = {digits}\n{rest}\n", "test.toml", Path())
+
+
+def _free(
+    rest: str,
+    digits: Sequence[Digit],
+    readings: Sequence[tuple[str, float]],
+    confidence: float | None = None,
+    count: str = "[1, 9]",
+) -> FieldReading:
+    """Read a free field whose one line the reader reads as it is told here."""
+    text = "".join(digit.label for digit in digits)
+    sure = readings[0][1] if confidence is None else confidence
+    line = Line(text, text, sure, False, (0, 0, 60, 40), tuple(digits), tuple(readings))
+    reader = Reader()
+    reader.read = lambda *_, **__: Page((line,), (640, 240), 1.0)  # type: ignore[method-assign]
+    return FormReader(_form(rest, count), reader).read(paper()).fields[0]
+
+
+BOX = (0, 0, 20, 40)
+ONE = Digit("1", 0.98, BOX)
+UNSURE = Digit("?", 0.45, BOX, (("8", 0.45), ("3", 0.4), ("5", 0.05)))
+NONE = Digit("?", 0.2, BOX, (("8", 0.2), ("3", 0.1)))
+DRAWN = Digit("?", 0.98, BOX, (("8", 0.98),))
+
+RULES = ["", "range = [0, 999]", 'pattern = "[0-9]+"', 'check = "luhn"']
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_digit_that_is_unsure_has_a_value_by_a_check_digit_only(rule: str) -> None:
+    field = _free(rule, [ONE, UNSURE], [("18", 0.7), ("13", 0.25)])
+    assert field.raw == "1?"
+    if "luhn" in rule:
+        assert (field.value, field.error) == ("18", None)
+    else:
+        assert (field.value, field.reason) == (None, "not-digits")
+    wrong = _free(rule, [ONE, UNSURE], [("13", 0.5), ("15", 0.25)])
+    assert wrong.value is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("digit", [NONE, DRAWN])
+def test_no_rule_makes_a_digit_of_what_is_none(rule: str, digit: Digit) -> None:
+    field = _free(rule, [ONE, digit], [("18", 0.95)])
+    assert (field.value, field.reason) == (None, "not-digits")
+    field = _free(rule, [ONE, UNSURE], [("1?", 0.6), ("18", 0.39)])
+    assert (field.value, field.reason) == (None, "not-digits")
+
+
+def test_what_is_no_digit_is_none_of_the_next_best_readings() -> None:
+    sure = [Digit("7", 0.8, BOX)]
+    field = _free("range = [0, 5]", sure, [("7", 0.8), ("?", 0.19)])
+    assert (field.value, field.reason, field.error) == (None, "check", "7 fails range 0…5")
+    # What is no digit may be any of those in the range.
+    field = _free("range = [0, 5]", sure, [("7", 0.8), ("?", 0.15), ("1", 0.05)])
+    assert (field.value, field.reason) == (None, "check")
+    assert field.confidence == pytest.approx(0.25)
+
+
+def test_readings_of_another_length_did_not_fail_the_rule() -> None:
+    digits = [ONE, Digit("2", 0.98, BOX)]
+    readings = [("12", 0.6), ("123", 0.2), ("13", 0.1), ("1?", 0.05), ("19", 0.05)]
+    field = _free("range = [50, 60]", digits, readings, count="2")
+    assert field.error == "12 fails range 50…60; so do the 2 next-best readings"
+
+
+def test_what_the_reader_doubts_the_form_doubts() -> None:
+    digits = [ONE, Digit("2", 0.98, BOX)]
+    assert _free("", digits, [("12", 0.9), ("13", 0.1)]).value == "12"
+    field = _free("", digits, [("12", 0.9), ("13", 0.1)], confidence=0.3)
+    assert (field.value, field.reason) == (None, "confidence")
+    assert field.confidence == pytest.approx(0.3, abs=0.02)
+    assert _free("", digits, [("12", 0.0)]).reason == "confidence"
+
+
+def test_a_row_of_bars_is_no_number(reader: Reader) -> None:
+    page = paper(120, 500)
+    for k in range(8):
+        cv2.line(page, (60 + 45 * k, 30), (60 + 45 * k, 90), (30, 30, 30), 5)
+    field = FormReader(_form(""), reader).read(page).fields[0]
+    assert (field.raw, field.value, field.reason) == ("11111111", None, "confidence")
+
+
+def test_clothes_are_numbers_no_more_often_for_a_rule(
+    data_set: Callable[[str], Path], reader: Reader
+) -> None:
+    pictures = [
+        cv2.copyMakeBorder(picture, 20, 20, 40, 40, cv2.BORDER_CONSTANT, value=255)
+        for picture in clothes(data_set("negatives"), 40)
+    ]
+    values = {
+        rule: [FormReader(_form(rule, "[1, 3]"), reader).read(p).values()["a"] for p in pictures]
+        for rule in RULES[:3]
+    }
+    assert all([v is None for v in found] == [v is None for v in values[""]] for found in values.values())
+    assert sum(v is not None for v in values[""]) <= 10
 
 
 # --- filled-in forms ----------------------------------------------------------------------------------
@@ -299,6 +415,73 @@ def test_the_picture_itself_as_the_page(reader: Reader) -> None:
     assert (empty.value, empty.reason) == (None, "blank")
 
 
+@pytest.mark.parametrize("name", ["cheque-amount", "cheque"])
+@pytest.mark.parametrize(
+    "image",
+    [
+        None,
+        paper().tolist(),
+        paper() / 255,
+        paper() > 0,
+        paper().astype(np.uint16) * 257,
+        np.dstack([paper(), paper()[..., 0]]),
+        paper()[:0],
+        paper()[:, :0, 0],
+    ],
+)
+def test_what_is_no_picture_is_an_error(reader: Reader, name: str, image: Any) -> None:
+    with pytest.raises(PictureError, match="picture") as caught:
+        FormReader(load_form(name), reader).read(image)
+    assert not isinstance(caught.value, RegistrationError)
+
+
+NARROW = """
+[page]
+find = "none"
+unit = "fraction"
+[[field]]
+name = "narrow"
+box = [0.999, 0, 0.001, 1]
+digits = 3
+[[field]]
+name = "low"
+box = [0, 0.999, 0.5, 0.001]
+style = "comb"
+digits = 3
+printed = "none"
+[[field]]
+name = "wide"
+box = [0, 0, 0.9, 0.9]
+digits = [1, 9]
+"""
+
+
+def test_a_field_of_too_few_pixels_is_an_error_of_that_field(reader: Reader) -> None:
+    form = parse_form(NARROW, "test.toml", Path())
+    page = write(paper(100, 400), "20345", (40, 70), size=2, thickness=5)
+    *small, wide = FormReader(form, reader).read(page).fields
+    assert [(field.name, field.value, field.reason) for field in small] == [
+        ("narrow", None, "small"),
+        ("low", None, "small"),
+    ]
+    assert (wide.value, wide.error) == ("20345", None)
+
+
+def test_settings_of_a_form_reader(reader: Reader) -> None:
+    """They say what is believed of a page, and how fields are cut out."""
+    form = load_form("cheque")
+    page, _ = photograph(print_form(form), 4, desk=60)
+    assert FormReader(form, reader).read(page).fields[0].reason == "blank"
+    strict = RegistrationSettings(least_cell=1000)
+    with pytest.raises(RegistrationError):
+        FormReader(form, reader, registration=strict).read(page)
+    coarse = CutoutSettings(least_cell=1000)
+    assert FormReader(form, reader, cutout=coarse).read(page).fields[0].reason == "small"
+    # However few pixels, they are looked at where that is asked for.
+    fine = FormReader(parse_form(NARROW, "test.toml", Path()), reader, cutout=CutoutSettings(least_cell=0))
+    assert [field.reason for field in fine.read(paper(100, 400)).fields] == ["blank"] * 3
+
+
 # --- commands -----------------------------------------------------------------------------------------
 
 
@@ -351,6 +534,27 @@ def test_read_form_as_json_lines(filled: Path, tmp_path: Path, capsys: pytest.Ca
         "corners",
     }
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sudoku-read.png"]
+
+
+def test_a_picture_that_fails_does_not_end_the_run(
+    filled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [ModelError("strip: the model is gone"), PictureError("no picture")]
+    read = FormReader.read
+
+    def failing(forms: FormReader, *given: Any) -> FormReading:
+        if errors:
+            raise errors.pop()
+        return read(forms, *given)
+
+    monkeypatch.setattr(FormReader, "read", failing)
+    assert main(["read", "--form", "sudoku", *[str(filled)] * 3]) == 1
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        f"edgedigits: {filled}: no picture",
+        f"edgedigits: {filled}: strip: the model is gone",
+    ]
+    assert out.startswith(f"{filled}: sudoku, 77 of 81 fields blank")
 
 
 def test_read_form_as_table_and_csv(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -153,6 +153,33 @@ def test_fields_of_a_grid_are_named_by_row_and_column() -> None:
         ),
         (PAGE.replace("frame", "aruco") + "marks = {0 = [1, 1, 9], 7 = [95, 1, 9]}\n" + FIELD, "outside"),
         (PAGE + "[[printed]]\n" + FIELD, "give 'box', or 'line'"),
+        (
+            PAGE + FIELD.replace("10, 10, 40", f"10, 10, {10**400}"),
+            "my.toml:6: field 'a': 'box' is [10, 10, 1000",
+        ),
+        (PAGE + FIELD.replace("10, 10, 40", f"10, 10, 0x{'f' * 5000}"), "'box' is a number of thousands of"),
+        (PAGE + FIELD.replace("10, 10, 40", f"10, 10, {'9' * 5001}"), "a number of thousands of digits"),
+        (PAGE + FIELD + f"least_height = {10**400}", "'least_height' is 1000"),
+        (PAGE + FIELD + f"required = 0x{'f' * 5000}", "'required' is a number of thousands of digits"),
+        (PAGE + FIELD + '"a\\nb" = 3', r"unknown key 'a\nb'"),
+        (
+            PAGE + FIELD.replace("= 4", "= 40") + f"range = [{10**40}, {10**40}]",
+            f"can't be met by a field that holds 0 to {'9' * 40}",
+        ),
+        (
+            PAGE + FIELD.replace("= 4", "= 40") + f"decimals = 20\nrange = [{10**20}, {10**20}]",
+            f"can't be met by a field that holds 0 to {'9' * 20}.{'9' * 20}",
+        ),
+        (
+            PAGE.replace("frame", "aruco")
+            + f"marks = {{{'9' * 5000} = [1, 1, 9], 7 = [80, 1, 9]}}\n"
+            + FIELD,
+            "use 0 to 49",
+        ),
+        (
+            PAGE.replace("frame", "reference") + f'picture = "{"a" * 5000}"\n' + FIELD,
+            "is not there",
+        ),
     ],
 )
 def test_mistakes_are_named(text: str, words: str) -> None:
@@ -186,6 +213,17 @@ def test_check_digits(name: str, prefix: str, good: str, bad: str) -> None:
     rule = check_digit_rule(name, prefix, [len(good)])
     assert rule.test(good)
     assert not rule.test(bad)
+    assert rule.proves(good)
+    assert not rule.proves(bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("es.postal_code", "28013"), ("imsi", "429011234567890"), ("ar.dni", "20123456")]
+)
+def test_a_format_without_a_check_digit_proves_nothing(name: str, number: str) -> None:
+    rule = check_digit_rule(name, "", [len(number)])
+    assert rule.test(number)
+    assert not rule.proves(number)
 
 
 def test_without_python_stdnum_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +235,9 @@ def test_without_python_stdnum_the_remedy_is_named(monkeypatch: pytest.MonkeyPat
 def test_ranges_and_patterns() -> None:
     rule = range_rule(Decimal("0.5"), Decimal(31), Decimal(99))
     assert [rule.test(text) for text in ("0.5", "31", "31.1", "0")] == [True, True, False, False]
+    assert [rule.test(text) for text in ("A", "1A", "NaN", "")] == [False] * 4
+    assert not rule.proves("31")
+    assert not pattern_rule("2026").proves("2026")
     assert [pattern_rule("20[0-9]{2}").test(text) for text in ("2026", "12026", "1999")] == [
         True,
         False,
