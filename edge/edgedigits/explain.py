@@ -28,7 +28,7 @@ from edgedigits.normalize import SIZE, normalize
 from edgedigits.page import Box, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.reader import Reader, boxes_in
-from edgedigits.sheet import find_sheet
+from edgedigits.sheet import find_sheets
 from edgedigits.strip_reading import Expected, cut_out, region_of
 from edgedigits.strips import HEIGHT, STEP
 from edgedigits.writing import find_writing
@@ -91,35 +91,49 @@ def stages(
     image: Picture, page: Page, reader: Reader, settings: ExplainSettings = ExplainSettings()
 ) -> list[Stage]:
     """Return the stages of reading a picture, in their order; see `explain`."""
-    sheet = find_sheet(image, reader._sheet)
-    level = image if sheet is None else sheet.picture
-    level, ink, lines = find_writing(level, reader._ink, reader._glyphs)
-    hypotheses = _classified(lines, reader)
     height, width = image.shape[:2]
     accepted = sum(line.accepted for line in page.lines)
+    shown = [Stage(f"picture, {page.size[0]} x {page.size[1]}, looked at as {width} x {height}", _bgr(image))]
+    of_lines: list[Stage] = []
+    sheets = find_sheets(image, reader._sheet)
+    for number, sheet in enumerate(sheets, 1):
+        which = f" {number} of {len(sheets)}" if len(sheets) > 1 else ""
+        shown.append(Stage(f"the sheet{which} on the desk, flattened, in even light", _bgr(sheet.picture)))
+        shown += _level_stages(sheet.picture, reader, settings, of_lines)
+    if not sheets:
+        shown += _level_stages(image, reader, settings, of_lines)
+    read = Stage(f"lines read: {len(page.lines)}, accepted: {accepted}", annotate(image, page))
+    return [*shown, read, *of_lines]
+
+
+def _level_stages(
+    level: Picture, reader: Reader, settings: ExplainSettings, of_lines: list[Stage]
+) -> list[Stage]:
+    """Return the stages of reading a picture, or a sheet that has been flattened; add those `of_lines`."""
+    level, ink, lines = find_writing(level, reader._ink, reader._glyphs)
+    hypotheses = _classified(lines, reader)
     grey = dark_on_light(level, ink)
     shown = [
-        Stage(f"picture, {page.size[0]} x {page.size[1]}, looked at as {width} x {height}", _bgr(image)),
-        *([] if sheet is None else [Stage("the sheet on the desk, flattened", _bgr(sheet.picture))]),
         Stage(
-            f"flattened, {ink.contrast.shape[1]} x {ink.contrast.shape[0]}: contrast with the paper; "
-            f"{ink.polarity} ink", _bgr(255 - ink.contrast)
+            f"{ink.contrast.shape[1]} x {ink.contrast.shape[0]}: contrast with the paper; {ink.polarity} ink",
+            _bgr(255 - ink.contrast),
         ),
         *([] if ink.shaded is None else [Stage("shadows taken off: the paper, evenly lit", _bgr(grey))]),
         Stage(_ink_caption(ink), _drawn_ink(ink)),
         Stage("lines removed: orange is rule, frame, edge or dirt; blue a mark", _kept(ink, lines)),
-        Stage(f"glyphs: {sum(len(x.glyphs) for x in lines)}, lines: {len(lines)}; magenta: cuts offered",
-              _cuts(ink, hypotheses)),
-        Stage(f"lines read: {len(page.lines)}, accepted: {accepted}", annotate(image, page)),
-    ]  # fmt: skip
+        Stage(
+            f"glyphs: {sum(len(x.glyphs) for x in lines)}, lines: {len(lines)}; magenta: cuts offered",
+            _cuts(ink, hypotheses),
+        ),
+    ]
     for number, each in enumerate(hypotheses[: settings.most_lines], 1):
         readings = reader._readings(each, Expected(), (grey, ink))
-        shown += _line_stages(number, each, readings, reader.model.card.labels, settings)
+        of_lines += _line_stages(number, each, readings, reader.model.card.labels, settings)
         if reader.wants_strip(each, (ink.contrast.shape[1], ink.contrast.shape[0])):
-            shown += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
+            of_lines += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
     left = len(hypotheses) - settings.most_lines
     if left > 0:
-        shown.append(Stage(f"... and {left} more lines", np.full((4, 4, 3), 255, np.uint8), wide=True))
+        of_lines.append(Stage(f"... and {left} more lines", np.full((4, 4, 3), 255, np.uint8), wide=True))
     return shown
 
 

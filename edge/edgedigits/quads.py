@@ -43,18 +43,20 @@ def frame_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
 
 def sheet_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
     """Return quadrilaterals of paper on a desk in pixels of the picture, the largest first."""
-    smooth, scale = _without_writing(grey, settings)
-    quads = _outlined_quads(smooth, settings)
+    *masks, scale = sheet_outlines(grey, settings)
+    quads = (rough for mask in masks for rough in _quads_in(mask, settings))
     return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
 
 
-def each_sheet_quad(grey: Grey, settings: QuadSettings, likely: Callable[[Floats], bool]) -> Iterator[Floats]:
-    """Yield the same one by one, some of them twice, and only those that are `likely` by their rough corners.
+def each_quad_in(
+    mask: Grey, scale: float, settings: QuadSettings, likely: Callable[[Floats], bool]
+) -> Iterator[Floats]:
+    """Yield the quadrilaterals in a mask of `sheet_outlines` in pixels of the picture, the largest first.
 
-    Nearly all of the work is in making the corners sharp. The likeliest are given first.
+    Only those are given that are `likely` by their rough corners, some of them twice: nearly all of the work
+    is in making the corners sharp.
     """
-    smooth, scale = _without_writing(grey, settings)
-    for _, contour, quad in _outlined_quads(smooth, settings):
+    for _, contour, quad in sorted(_quads_in(mask, settings), key=lambda rough: -rough[0]):
         if likely((quad + 0.5) / scale):
             yield (_sharpened(contour, quad) + 0.5) / scale
 
@@ -72,7 +74,12 @@ _LOGARITHM = (1000 * np.log(np.arange(256) + 4)).astype(np.int16)
 """Of each brightness: a shadow leaves the step from the desk to the paper as high as it is in the light."""
 
 
-def _outlined_quads(smooth: Grey, settings: QuadSettings) -> Iterator[_Rough]:
+def sheet_outlines(grey: Grey, settings: QuadSettings) -> tuple[Grey, Grey, float]:
+    """Return two masks (uint8, 0 or 255) of sheets of paper in a picture, and their pixels per one of its.
+
+    The first one has sheets as a whole, the second their outlines, and those of what is on them.
+    """
+    smooth, scale = _without_writing(grey, settings)
     log = _LOGARITHM[smooth]
     dx, dy = (cv2.Sobel(log, cv2.CV_16S, *order) for order in ((1, 0), (0, 1)))
     edges = cv2.Canny(dx, dy, 50, 150, L2gradient=True)
@@ -82,8 +89,7 @@ def _outlined_quads(smooth: Grey, settings: QuadSettings) -> Iterator[_Rough]:
     whole = cv2.drawContours(np.zeros_like(edges), around, -1, 255, cv2.FILLED)
     # In logarithms a blurred edge is steepest on its dark side, a pixel out.
     whole = cv2.dilate(cv2.erode(whole, np.ones((9, 9), np.uint8)), np.ones((7, 7), np.uint8))
-    for mask in (whole, edges):
-        yield from sorted(_quads_in(mask, settings), key=lambda rough: -rough[0])
+    return np.asarray(whole, np.uint8), np.asarray(edges, np.uint8), scale
 
 
 _Rough = tuple[float, Floats, Floats]

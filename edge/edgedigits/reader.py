@@ -40,7 +40,7 @@ from edgedigits.page import REJECTED, Box, Line, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.prior import PriorSettings, expected_prior, weigh_readings
 from edgedigits.runtime import read_model
-from edgedigits.sheet import SheetSettings, find_sheet
+from edgedigits.sheet import SheetSettings, find_sheets
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
@@ -194,14 +194,13 @@ class Reader:
         height, width = image.shape[:2]
         size = (width, height) if size is None else size
         expected = Expected(count, check)
-        sheet = find_sheet(image, self._sheet)
-        if sheet is None:
-            lines = self._read_level(image, size, expected, upright)
-        else:
-            across = size[0] / width, size[1] / height
+        sheets = find_sheets(image, self._sheet)
+        lines = () if sheets else self._read_level(image, size, expected, upright)
+        across = size[0] / width, size[1] / height
+        for sheet in sheets:
             own = sheet.picture.shape[1], sheet.picture.shape[0]
-            lines = tuple(
-                _placed(line, lambda box: sheet.to_picture(box, across, size))
+            lines += tuple(
+                _placed(line, functools.partial(sheet.to_picture, across=across, size=size))
                 for line in self._read_level(sheet.picture, own, expected, upright)
             )
         return Page(lines, size, (time.perf_counter() - started) * 1000)

@@ -1,8 +1,8 @@
-"""A sheet of paper on a darker desk: found, and flattened where it is seen at an angle.
+"""Sheets of paper on a darker desk: found, and flattened where they are seen at an angle or in a shadow.
 
-Lines of writing are looked for level and digits upright; a camera held at an angle makes neither. The
-sheet's edges tell how it was held. Only a sheet that is beyond doubt is believed in; any other picture is
-read as it is.
+Lines of writing are looked for level and digits upright; a camera held at an angle makes neither. A sheet's
+edges tell how it was held. Only a sheet that is beyond doubt is believed in; any other picture is read as it
+is.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.geometry import homography, project
+from edgedigits.geometry import homography, project, within
 from edgedigits.ink import InkSettings, evenly_lit, to_grey
-from edgedigits.quads import QuadSettings, each_sheet_quad
+from edgedigits.quads import QuadSettings, each_quad_in, sheet_outlines
 from edgedigits.shadows import ANY_SHADOW
 
 Box = tuple[int, int, int, int]
@@ -31,7 +31,9 @@ class SheetSettings:
     working_side: int = 400
     """It is looked for in a copy of at most so many pixels a side. ≥ 100."""
     least_share: float = 0.15
-    """It covers at least this part of the picture. 0…1."""
+    """One at least covers this part of the picture, or more. 0…1."""
+    least_other: float = 0.03
+    """Other sheets beside it do. 0…1."""
     least_contrast: float = 1.3
     """It is so many times as bright as the desk, along each of its sides."""
     least_angle: float = 4.0
@@ -67,35 +69,64 @@ class Sheet:
         return int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top))
 
 
-def find_sheet(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings()) -> Sheet | None:
-    """Return the sheet of a picture (uint8, H×W grey or H×W×3 BGR), flattened and without shadows.
+def find_sheets(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings()) -> list[Sheet]:
+    """Return the sheets of a picture (uint8, H×W grey or H×W×3 BGR), flattened and without shadows.
 
-    None where it lies level and in no shadow, and where there is no sheet that lies whole on a darker desk.
+    They are in reading order. There are none where there is but one that lies level and in no shadow, and
+    where there is no sheet that lies whole on a darker desk.
     """
     height, width = image.shape[:2]
     if not settings.search or min(height, width) < 100 or not _may_lie_on_a_desk(image, settings):
-        return None
+        return []
     scale = min(1.0, settings.working_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Grey first: to average three channels costs three times as much, and it is what this costs most.
     whole = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # it is smoothed in any case
     grey = np.asarray(cv2.resize(whole, size, interpolation=way), np.uint8)
-    quads = QuadSettings(sheet_side=settings.working_side, least_area=settings.least_share)
+    quads = _quads_of_sheets(grey, settings)
+    across = np.array((width / size[0], height / size[1]))
+    shaded = [_is_shaded(grey, quad, settings) for quad in quads]
+    if len(quads) == 1 and not shaded[0] and _off(quads[0] * across) <= settings.least_angle:
+        return []
+    # The corners are right to a pixel or so of this copy: what lies closer to an edge may be desk.
+    sheets = [_flattened(image, quad * across, settings, margin=1.5 * across[0]) for quad in quads]
+    return [_in_even_light(s) if dark else s for s, dark in zip(sheets, shaded, strict=True)]
+
+
+def _quads_of_sheets(grey: NDArray[np.uint8], settings: SheetSettings) -> list[Floats]:
+    """Return the corners of sheets (4×2, pixels of the picture) in reading order."""
+    found: list[Floats] = []
 
     def likely(quad: Floats) -> bool:
-        return _is_sheet(grey, quad, settings, _LENIENCY)
+        return _is_sheet(grey, quad, settings, _LENIENCY) and not any(_overlap(quad, f) for f in found)
 
-    for quad in each_sheet_quad(grey, quads, likely):
-        if _is_sheet(grey, quad, settings):
-            corners = quad * (width / size[0], height / size[1])
-            shaded = _is_shaded(grey, quad, settings)
-            if _off(corners) <= settings.least_angle and not shaded:
-                return None
-            # The corners are right to a pixel or so of this copy: what lies closer to an edge may be desk.
-            sheet = _flattened(image, corners, settings, margin=1.5 * width / size[0])
-            return _in_even_light(sheet) if shaded else sheet
-    return None
+    quads = QuadSettings(sheet_side=settings.working_side, least_area=settings.least_other)
+    *masks, scale = sheet_outlines(grey, quads)
+    for mask in masks:
+        for quad in each_quad_in(mask, scale, quads, likely):
+            if _is_sheet(grey, quad, settings) and not any(_overlap(quad, f) for f in found):
+                found.append(quad)
+        if found:
+            break
+    if not any(_area(quad) >= settings.least_share * grey.size for quad in found):
+        return []
+    rows: list[list[Floats]] = []
+    for quad in sorted(found, key=lambda quad: float(quad[:, 1].mean())):
+        # What lies beside another is as high up by and large.
+        if rows and quad[:, 1].mean() < rows[-1][0][:, 1].max():
+            rows[-1].append(quad)
+        else:
+            rows.append([quad])
+    return [quad for row in rows for quad in sorted(row, key=lambda quad: float(quad[:, 0].mean()))]
+
+
+def _area(quad: Floats) -> float:
+    return float(cv2.contourArea(quad.astype(np.float32)))
+
+
+def _overlap(one: Floats, other: Floats) -> bool:
+    return within(one.mean(axis=0), other) or within(other.mean(axis=0), one)
 
 
 def _may_lie_on_a_desk(image: NDArray[np.uint8], settings: SheetSettings) -> bool:
