@@ -115,7 +115,8 @@ def _level_stages(
     grey = dark_on_light(level, ink)
     shown = [
         Stage(
-            f"{ink.contrast.shape[1]} x {ink.contrast.shape[0]}: contrast with the paper; {ink.polarity} ink",
+            f"flattened, {ink.contrast.shape[1]} x {ink.contrast.shape[0]}: contrast with the paper; "
+            f"{ink.polarity} ink",
             _bgr(255 - ink.contrast),
         ),
         *([] if ink.shaded is None else [Stage("shadows taken off: the paper, evenly lit", _bgr(grey))]),
