@@ -208,13 +208,8 @@ class FormReader:
         if cv2.contourArea(corners) < _ROOM * image.shape[0] * image.shape[1]:
             # There is room for another page, that a shadow may hide.
             lit = self._lit(image)
-            try:
-                if lit is not None:
-                    self._registrar.find(lit)
-            except SeveralPagesError:
-                raise
-            except RegistrationError:
-                pass
+            if lit is not None:
+                self._registrar.find(lit, known=where)
         return where, image
 
     def _lit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

@@ -114,8 +114,10 @@ class Registrar:
         self.symmetry = _symmetry(self.segments)
         """How many quarter turns of the page its printed lines tell apart: 1, 2 or 4."""
 
-    def find(self, image: NDArray[np.uint8]) -> Registration:
+    def find(self, image: NDArray[np.uint8], known: Registration | None = None) -> Registration:
         """Find the page in a picture (uint8, H×W or H×W×3 BGR, upright).
+
+        Where a page is `known`, as from the same picture in another light, others are looked for beside it.
 
         Raises `RegistrationError`, one line without the picture's name, where the page is not found, is cut
         off, or where what was found is not this form, and `SeveralPagesError` where it is there twice.
@@ -125,7 +127,7 @@ class Registrar:
             raise RegistrationError(
                 f"the picture is only {grey.shape[1]}×{grey.shape[0]} pixels; take a larger one"
             )
-        return _Search(self, grey).find()
+        return _Search(self, grey, known).find()
 
     @cached_property
     def reference(self) -> Features:
@@ -141,9 +143,9 @@ class Registrar:
 class _Search:
     """The search for a form's page in one picture."""
 
-    def __init__(self, registrar: Registrar, grey: Grey) -> None:
+    def __init__(self, registrar: Registrar, grey: Grey, known: Registration | None) -> None:
         self.form, self.settings = registrar.form, registrar.settings
-        self.registrar, self.grey = registrar, grey
+        self.registrar, self.grey, self.known = registrar, grey, known
         self.height, self.width = grey.shape
         size = self.form.size
         self.ratio = self.width / self.height if size is None else size[0] / size[1]
@@ -156,6 +158,8 @@ class _Search:
             return self._by_sheet()
         if isinstance(finder, CornerMarks):
             return self._by_corner_marks(finder)
+        if self.known is not None:
+            return self.known  # these ways see more than one in any light
         if isinstance(finder, ArucoMarks):
             return self._by_aruco(finder)
         if isinstance(finder, Reference):
@@ -200,7 +204,7 @@ class _Search:
         no quadrilateral at all.
         """
         reasons: list[str] = []
-        proven: list[Registration] = []
+        proven = [] if self.known is None else [self.known]
         for quad in quads:
             if any(within(quad.mean(axis=0), p.corners) for p in proven):
                 continue  # the same page once more, or a part of it
