@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,17 +42,35 @@ def frame_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
     return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
 
 
-def sheet_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
-    """Return quadrilaterals of paper on a desk in pixels of the picture, the largest first."""
-    *masks, scale = sheet_outlines(grey, settings)
-    quads = (rough for mask in masks for rough in _quads_in(mask, settings))
-    return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
+def sheet_quads(grey: Grey, settings: QuadSettings) -> tuple[list[Floats], list[Floats]]:
+    """Return quadrilaterals of paper on a desk in pixels of the picture, the largest first.
+
+    The first ones are those that have an outline, the second those that are brighter than most of the
+    picture: where the desk has a pattern, an outline joins its lines.
+    """
+    smooth, scale = _without_writing(grey, settings)
+
+    def sharp(masks: Iterable[Grey]) -> list[Floats]:
+        quads = (rough for mask in masks for rough in _quads_in(mask, settings))
+        return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
+
+    return sharp(_outlines(smooth)), sharp(_bright_parts(smooth))
+
+
+def sheet_masks(grey: Grey, settings: QuadSettings) -> tuple[Iterator[Grey], float]:
+    """Return masks (uint8, 0 or 255) of what could be sheets of paper, and their pixels per picture's pixel.
+
+    The first has sheets as a whole, the second their outlines and those of what is on them, the others what
+    is bright. Each is made when it is asked for.
+    """
+    smooth, scale = _without_writing(grey, settings)
+    return itertools.chain(_outlines(smooth), _bright_parts(smooth)), scale
 
 
 def each_quad_in(
     mask: Grey, scale: float, settings: QuadSettings, likely: Callable[[Floats], bool]
 ) -> Iterator[Floats]:
-    """Yield the quadrilaterals in a mask of `sheet_outlines` in pixels of the picture, the largest first.
+    """Yield the quadrilaterals in a mask of `sheet_masks` in pixels of the picture, the largest first.
 
     Only those are given that are `likely` by their rough corners, some of them twice: nearly all of the work
     is in making the corners sharp.
@@ -74,12 +93,7 @@ _LOGARITHM = (1000 * np.log(np.arange(256) + 4)).astype(np.int16)
 """Of each brightness: a shadow leaves the step from the desk to the paper as high as it is in the light."""
 
 
-def sheet_outlines(grey: Grey, settings: QuadSettings) -> tuple[Grey, Grey, float]:
-    """Return two masks (uint8, 0 or 255) of sheets of paper in a picture, and their pixels per one of its.
-
-    The first one has sheets as a whole, the second their outlines, and those of what is on them.
-    """
-    smooth, scale = _without_writing(grey, settings)
+def _outlines(smooth: Grey) -> Iterator[Grey]:
     log = _LOGARITHM[smooth]
     dx, dy = (cv2.Sobel(log, cv2.CV_16S, *order) for order in ((1, 0), (0, 1)))
     edges = cv2.Canny(dx, dy, 50, 150, L2gradient=True)
@@ -89,7 +103,14 @@ def sheet_outlines(grey: Grey, settings: QuadSettings) -> tuple[Grey, Grey, floa
     whole = cv2.drawContours(np.zeros_like(edges), around, -1, 255, cv2.FILLED)
     # In logarithms a blurred edge is steepest on its dark side, a pixel out.
     whole = cv2.dilate(cv2.erode(whole, np.ones((9, 9), np.uint8)), np.ones((7, 7), np.uint8))
-    return np.asarray(whole, np.uint8), np.asarray(edges, np.uint8), scale
+    yield np.asarray(whole, np.uint8)
+    yield np.asarray(edges, np.uint8)
+
+
+def _bright_parts(smooth: Grey) -> Iterator[Grey]:
+    level, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    for shift in (0, -0.15, 0.15):
+        yield (smooth > level + shift * level).astype(np.uint8) * 255
 
 
 _Rough = tuple[float, Floats, Floats]

@@ -203,6 +203,13 @@ class Reader:
                 _placed(line, functools.partial(sheet.to_picture, across=across, size=size))
                 for line in self._read_level(sheet.picture, own, expected, upright)
             )
+        if sheets and all(sheet.level for sheet in sheets):
+            # What is written beside them lies as level, and isn't lost.
+            lines += tuple(
+                line if size == (width, height) else _placed(line, lambda box: _scaled(box, across, size))
+                for line in self._read_level(image, (width, height), expected, upright)
+                if not any(sheet.holds(line.box) for sheet in sheets)
+            )
         return Page(lines, size, (time.perf_counter() - started) * 1000)
 
     def _read_level(

@@ -179,7 +179,8 @@ class _Search:
         return self._the_one(quads, UNIT_SQUARE * [w, h] + [x, y], "frame", nothing)
 
     def _by_sheet(self) -> Registration:
-        quads = sheet_quads(self.grey, self.settings.quads)[: self.settings.most_candidates]
+        kinds = sheet_quads(self.grey, self.settings.quads)
+        quads = [quad for kind in kinds for quad in kind[: self.settings.most_candidates]]
         nothing = (
             f"no sheet of paper found; photograph the whole page of form '{self.form.name}', in focus, on a "
             "darker background"

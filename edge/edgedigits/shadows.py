@@ -61,14 +61,17 @@ class ShadowSettings:
     """… they are as plain by this factor, …"""
     as_high: float = 2.0
     """… and as high by this one."""
+    from_border: bool = False
+    """Whether a shadow has to reach the picture's border. A bold stroke doesn't."""
     narrower: float = 0.45
     """Where much that is thicker than this part of the thickest stroke passes for ink, …"""
     narrow: float = 0.03
     """… shadows that are so wide are looked for, too, such as a finger's."""
 
 
-ANY_SHADOW = ShadowSettings(least_ink=0, strokes=0, around=2)
-"""For where nothing but a sheet of paper is to be seen: what lies beyond an edge on it needs no proof."""
+ANY_SHADOW = ShadowSettings(least_ink=0, strokes=0, around=2, from_border=True)
+"""For where little but a sheet of paper is to be seen: what lies beyond an edge on it needs no proof, if it
+reaches the picture's border, as no stroke does."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,8 @@ def _find(
     found: set[int] = set()
     for band in sorted(long, key=lambda k: -longest[k])[: settings.most]:
         here = _beyond(own == band, edges, level, settings)
+        if settings.from_border and not _reaches_border(here):
+            continue
         part = _judged(here, away, contrast, strong, settings)
         if part.width < (least if part.is_written_on else settings.width):
             continue
@@ -261,6 +266,16 @@ def _beyond(band: Mask, edges: Grey, level: Grey, settings: ShadowSettings) -> M
     touching[0] = 0
     beside = touching >= max(1.0, settings.beside * touching.sum())
     return np.asarray(labels == beside.argmax() if np.count_nonzero(beside) == 1 else beside[labels])
+
+
+def _reaches_border(here: Mask) -> bool:
+    """Return whether a part of the picture reaches its border, or nearly so, for an edge may run along it."""
+    near = max(1, round(_NEAR * min(here.shape)))
+    return bool(here[:near].any() or here[-near:].any() or here[:, :near].any() or here[:, -near:].any())
+
+
+_NEAR = 0.02
+"""What is no farther from the border reaches it, beside the picture's shorter side."""
 
 
 @dataclass(frozen=True)

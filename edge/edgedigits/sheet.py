@@ -7,15 +7,17 @@ is.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.geometry import homography, project, within
+from edgedigits.geometry import UNIT_SQUARE, homography, project, within
 from edgedigits.ink import InkSettings, evenly_lit, to_grey
-from edgedigits.quads import QuadSettings, each_quad_in, sheet_outlines
+from edgedigits.quads import QuadSettings, each_quad_in, sheet_masks
 from edgedigits.shadows import ANY_SHADOW
 
 Box = tuple[int, int, int, int]
@@ -31,9 +33,9 @@ class SheetSettings:
     working_side: int = 400
     """It is looked for in a copy of at most so many pixels a side. ≥ 100."""
     least_share: float = 0.15
-    """One at least covers this part of the picture, or more. 0…1."""
+    """It covers at least this part of the picture, or all do that lie beside one another, …"""
     least_other: float = 0.03
-    """Other sheets beside it do. 0…1."""
+    """… of which each covers at least this part. 0…1."""
     least_contrast: float = 1.3
     """It is so many times as bright as the desk, along each of its sides."""
     least_angle: float = 4.0
@@ -55,6 +57,15 @@ class Sheet:
 
     picture: NDArray[np.uint8]
     matrix: Floats
+    level: bool
+    """Whether it is seen as it lies here: beside it, too, lines of writing are level then."""
+
+    def holds(self, box: Box) -> bool:
+        """Return whether the middle of a box, in pixels of the picture it was found in, lies on it."""
+        height, width = self.picture.shape[:2]
+        own = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+        x, y, w, h = box
+        return within(np.array([x + w / 2, y + h / 2]), project(self.matrix, own))
 
     def to_picture(self, box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
         """Return the box, in pixels of a page of `size` (width, height), that holds a box of the sheet.
@@ -97,19 +108,35 @@ def find_sheets(image: NDArray[np.uint8], settings: SheetSettings = SheetSetting
 def _quads_of_sheets(grey: NDArray[np.uint8], settings: SheetSettings) -> list[Floats]:
     """Return the corners of sheets (4×2, pixels of the picture) in reading order."""
     found: list[Floats] = []
+    # Paper is looked at without what is written or printed there.
+    paper = np.asarray(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.uint8)
+
+    def is_sheet(quad: Floats, leniency: float = 0.0) -> bool:
+        return _is_sheet(grey, paper, quad, settings, leniency) and not any(_overlap(quad, f) for f in found)
 
     def likely(quad: Floats) -> bool:
-        return _is_sheet(grey, quad, settings, _LENIENCY) and not any(_overlap(quad, f) for f in found)
+        return is_sheet(quad, _LENIENCY)
 
     quads = QuadSettings(sheet_side=settings.working_side, least_area=settings.least_other)
-    *masks, scale = sheet_outlines(grey, quads)
-    for mask in masks:
+    masks, scale = sheet_masks(grey, quads)
+    whole, outlines = next(masks), next(masks)
+    for mask in itertools.chain((whole, outlines), masks):
         for quad in each_quad_in(mask, scale, quads, likely):
-            if _is_sheet(grey, quad, settings) and not any(_overlap(quad, f) for f in found):
+            if is_sheet(quad):
                 found.append(quad)
         if found:
             break
-    if not any(_area(quad) >= settings.least_share * grey.size for quad in found):
+    for k, outer in enumerate(found):
+        # A sheet that lies askew on another, as on a clipboard, is what is written on.
+        found[k] = next(
+            (
+                inner
+                for inner in each_quad_in(outlines, scale, quads, partial(_lies_askew, outer, settings))
+                if _is_sheet(grey, paper, inner, settings)
+            ),
+            outer,
+        )
+    if sum(map(_area, found)) < settings.least_share * grey.size:
         return []
     rows: list[list[Floats]] = []
     for quad in sorted(found, key=lambda quad: float(quad[:, 1].mean())):
@@ -119,6 +146,21 @@ def _quads_of_sheets(grey: NDArray[np.uint8], settings: SheetSettings) -> list[F
         else:
             rows.append([quad])
     return [quad for row in rows for quad in sorted(row, key=lambda quad: float(quad[:, 0].mean()))]
+
+
+def _lies_askew(outer: Floats, settings: SheetSettings, quad: Floats) -> bool:
+    """Return whether a quadrilateral takes up much of another one and lies at an angle in it."""
+    if not _INNER[0] <= _area(quad) / _area(outer) <= _INNER[1]:
+        return False
+    if not all(within(corner, outer) for corner in quad):
+        return False
+    sides = np.linalg.norm(np.roll(outer, -1, axis=0) - outer, axis=1)
+    flat = project(homography(outer, UNIT_SQUARE * sides[[0, 1]]), quad)
+    return _off(flat) > settings.least_angle
+
+
+_INNER = (0.4, 0.85)
+"""What lies on another sheet takes up at least, and at most, this part of it."""
 
 
 def _area(quad: Floats) -> float:
@@ -148,7 +190,13 @@ _LENIENCY = 0.15
 """How much less is asked of a sheet whose corners are known by and large only."""
 
 
-def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings, leniency: float = 0.0) -> bool:
+def _is_sheet(
+    grey: NDArray[np.uint8],
+    paper: NDArray[np.uint8],
+    quad: Floats,
+    settings: SheetSettings,
+    leniency: float = 0.0,
+) -> bool:
     """Return whether four corners are a sheet: whole, as a camera may see one, and brighter on every side."""
     height, width = grey.shape
     x, y = quad.T
@@ -162,7 +210,7 @@ def _is_sheet(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings, le
     opposite = lengths[[0, 1]] / lengths[[2, 3]]
     if not ((sines > 0.7 - leniency).all() and (np.abs(np.log2(opposite)) < 1 + leniency).all()):
         return False
-    light, dark = _beside_sides(grey, quad)
+    light, dark = _beside_sides(paper, quad)[0], _beside_sides(grey, quad)[1]
     contrast = settings.least_contrast - leniency
     enough = _medians(light) >= contrast * _medians(dark)
     return bool(enough.all() and (np.mean(light > 1.1 * dark, axis=1) >= 0.9 - leniency).all())
@@ -173,8 +221,17 @@ def _is_shaded(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings) -
     inside, outside = (np.log(np.maximum(values, 1)) for values in _beside_sides(grey, quad))
     # Not the least and the most: writing may reach there, and things may lie there.
     light = float(np.subtract(*np.percentile(inside, (95, 5))))
-    unlike = float(np.subtract(*np.percentile(inside - outside, (90, 10))))
+    # Its edge may cross the sheet's at a slant: what is outside is looked at a little farther along, too.
+    aside = np.pad(outside, ((0, 0), (_ASIDE, _ASIDE)), constant_values=np.inf)
+    ratio = float(np.median(inside - outside))
+    count = inside.shape[1]
+    off = [np.abs(inside - aside[:, k : k + count] - ratio) for k in range(2 * _ASIDE + 1)]
+    unlike = 2 * float(np.percentile(np.min(off, axis=0), 80))
     return light > np.log(settings.shadow) and unlike <= settings.as_alike * light
+
+
+_ASIDE = 3
+"""So many of a side's points along what is outside is looked at."""
 
 
 def _in_even_light(sheet: Sheet) -> Sheet:
@@ -230,4 +287,5 @@ def _flattened(image: NDArray[np.uint8], corners: Floats, settings: SheetSetting
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return Sheet(np.asarray(picture, np.uint8), np.diag([1 / scale, 1 / scale, 1.0]) @ matrix)
+    level = _off(corners) <= settings.least_angle
+    return Sheet(np.asarray(picture, np.uint8), np.diag([1 / scale, 1 / scale, 1.0]) @ matrix, level)

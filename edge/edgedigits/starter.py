@@ -59,7 +59,7 @@ def propose_form(image: NDArray[np.uint8], name: str) -> tuple[str, Form]:
     found_any = False
     # The frame has the say over the sheet and the sheet over the picture, if they prove right.
     ways = [("frame", q) for q in frame_quads(grey, settings.quads)[:3]]
-    ways += [("sheet", q) for q in sheet_quads(grey, settings.quads)[:2]]
+    ways += [("sheet", q) for kind in sheet_quads(grey, settings.quads) for q in kind[:2]]
     for find, quad in [*ways, ("none", whole)]:
         if find != "none" and cv2.contourArea(quad.astype(np.float32)) < least:
             continue

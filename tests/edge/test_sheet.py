@@ -138,6 +138,58 @@ def test_several_sheets_are_read_one_after_the_other(
     assert [line.box[0] > 640 for line in lines] == [False, False, True, True]
 
 
+def _laid(desk: np.ndarray, page: np.ndarray, middle: tuple[int, int], turn: float = 0) -> None:
+    """Lay a page onto a desk, turned by degrees."""
+    height, width = page.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1.0)
+    matrix[:, 2] += (middle[0] - width / 2, middle[1] - height / 2)
+    cv2.warpAffine(page, matrix, desk.shape[1::-1], desk, borderMode=cv2.BORDER_TRANSPARENT)
+
+
+def _desk(light: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(light, 6, (960, 1280, 3)).clip(0, 255).astype(np.uint8)
+
+
+def _card(text: str, width: int = 360, height: int = 220) -> np.ndarray:
+    page = paper(height, width)
+    write(page, text, (40, height // 2 + 40), size=2.2, thickness=5, spacing=30)
+    return page
+
+
+def test_sheets_that_are_small_each_are_found_together(reading: Reader) -> None:
+    desk = _desk(60)
+    texts = ["247", "903", "614", "558", "571", "382"]
+    for k, text in enumerate(texts):
+        _laid(desk, _card(text), (215 + k % 3 * 420, 280 + k // 3 * 380), turn=4 * (k % 3) - 6)
+    assert [line.text for line in reading.read(desk).lines if line.accepted] == texts
+
+
+def test_a_sheet_askew_on_another_is_flattened_by_its_own_edges(reading: Reader) -> None:
+    desk, board = _desk(40), np.full((800, 900, 3), (100, 125, 140), np.uint8)
+    _laid(board, cv2.resize(sheet(), (680, 480), interpolation=cv2.INTER_AREA), (450, 400), turn=8)
+    _laid(desk, board, (640, 480))
+    (found,) = find_sheets(desk)
+    assert 660 < found.picture.shape[1] < 690
+    assert tuple(line.text for line in reading.read(desk).lines) == LINES
+
+
+def test_what_is_written_beside_level_sheets_is_read_too(reading: Reader) -> None:
+    page = np.full((960, 1280, 3), 120, np.uint8)
+    write(page, "71946", (420, 150), size=2.2, thickness=5, spacing=30)
+    _laid(page, _card("247", 480, 300), (330, 560))
+    _laid(page, _card("903", 480, 300), (930, 560))
+    assert [line.text for line in reading.read(page).lines if line.accepted] == ["247", "903", "71946"]
+
+
+def test_bold_strokes_in_a_shadow_are_no_shadows(reading: Reader) -> None:
+    page = paper(600, 850)
+    write(page, "352", (150, 400), size=7, thickness=60, spacing=70)
+    image, _ = on_desk(page, (0, 0), 0)
+    shade = np.arange(1280) > 700
+    lines = reading.read((image * (1 - 0.5 * shade)[None, :, None]).astype(np.uint8)).lines
+    assert all(line.text == "352" for line in lines if line.accepted)
+
+
 def test_boxes_are_in_pixels_of_the_full_picture(reading: Reader) -> None:
     image, _ = on_desk(sheet(), (25, 20), 10)
     whole = reading.read(image)
