@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.glyphs import box_around
 from edgedigits.page import REJECTED, Box, Digit, Line
 
 
@@ -79,20 +80,18 @@ def decode_line(
     readings: Sequence[tuple[str, float]] = (),
     complete: float = 1.0,
 ) -> Line:
-    """Put the digits of a line together, from left to right, with the separators where they stand.
+    """Put the digits of a line together, in their order, with the separators where they stand.
 
-    The line's confidence is the product of its digits', the probability that all are right, were they
-    independent, or the share of the best of `readings` (texts with their probabilities, best first) in all of
-    them, where that is lower: the line could be cut otherwise. What they sum to, where that is less than 1,
-    says how much all of them are believed, and `complete` (0…1), how much a reading is that leaves ink
-    unexplained: the confidence is multiplied by both.
+    `digits` are in the order in which they are read. The line's confidence is the product of its digits', the
+    probability that all are right, were they independent, or the share of the best of `readings` (texts with
+    their probabilities, best first) in all of them, where that is lower: the line could be cut otherwise.
+    What they sum to, where that is less than 1, says how much all of them are believed, and `complete` (0…1),
+    how much a reading is that leaves ink unexplained: the confidence is multiplied by both.
 
     Raises `ValueError` for a line without digits.
     """
     if not digits:
         raise ValueError("a line has at least one digit")
-    pieces = [(digit.box, digit.label) for digit in digits] + [(mark.box, mark.text) for mark in separators]
-    pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
     text = "".join(digit.label for digit in digits)
     confidence = math.prod(digit.confidence for digit in digits)
     if readings:
@@ -102,13 +101,31 @@ def decode_line(
     told = [(text, probability * complete) for text, probability in readings]
     return Line(
         text=text,
-        raw="".join(text for _, text in pieces),
+        raw=_with_separators(digits, separators),
         confidence=confidence,
         accepted=confidence >= rule.min_line_confidence and not any(digit.rejected for digit in digits),
-        box=_around([digit.box for digit in digits]),
+        box=box_around([digit.box for digit in digits]),
         digits=tuple(digits),
         readings=tuple(told) or ((text, confidence),),
     )
+
+
+def _with_separators(digits: Sequence[Digit], separators: Sequence[Separator]) -> str:
+    """Return the labels of digits, which stay in their order, each behind the separators to its left."""
+    # Where digits overlap, the middles of their boxes need not be in the order in which they are read.
+    marks = sorted(separators, key=lambda mark: _middle(mark.box))
+    signs: list[str] = []
+    told = 0
+    for digit in digits:
+        while told < len(marks) and _middle(marks[told].box) < _middle(digit.box):
+            signs.append(marks[told].text)
+            told += 1
+        signs.append(digit.label)
+    return "".join([*signs, *(mark.text for mark in marks[told:])])
+
+
+def _middle(box: Box) -> float:
+    return box[0] + box[2] / 2
 
 
 _UNHEARD = 0.001
@@ -335,9 +352,3 @@ def _weighed(line: Line, rejected: Sequence[Box], rule: RejectRule) -> Line:
     refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
     count = len(line.digits)
     return _with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule)
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
-    return left, top, right - left, bottom - top

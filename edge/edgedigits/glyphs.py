@@ -130,8 +130,11 @@ def cluster_of(glyphs: Sequence[Glyph]) -> Cluster:
 
 def box_around(boxes: Sequence[Box]) -> Box:
     """Return the box around boxes (one or more)."""
-    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    left, top, width, height = boxes[0]
+    right, bottom = left + width, top + height
+    for x, y, w, h in boxes[1:]:
+        left, top = min(left, x), min(top, y)
+        right, bottom = max(right, x + w), max(bottom, y + h)
     return left, top, right - left, bottom - top
 
 
@@ -344,7 +347,7 @@ class _Components:
                 a, b = root(i), root(places[position + 1 + k])
                 if a != b and self._belong_together(merged[a], merged[b], tall):
                     parent[b] = a
-                    merged[a] = _union(merged[a], merged[b])
+                    merged[a] = box_around((merged[a], merged[b]))
         gathered: dict[int, list[int]] = {}
         for i in range(len(self.members)):
             gathered.setdefault(root(i), []).append(i)
@@ -357,7 +360,7 @@ class _Components:
     def _belong_together(self, a: Box, b: Box, tall: float) -> bool:
         overlap = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
         gap = max(a[1], b[1]) - min(a[1] + a[3], b[1] + b[3])
-        union = _union(a, b)
+        union = box_around((a, b))
         if union[3] > 1.35 * tall or union[2] > 1.5 * tall:
             return False
         small, large = (a, b) if a[3] * a[2] < b[3] * b[2] else (b, a)
@@ -561,8 +564,3 @@ def _typical_height(heights: NDArray[np.int64]) -> float:
 
 def _median(values: NDArray[np.int64]) -> float:
     return float(statistics.median(values.tolist()))
-
-
-def _union(a: Box, b: Box) -> Box:
-    x, y = min(a[0], b[0]), min(a[1], b[1])
-    return x, y, max(a[0] + a[2], b[0] + b[2]) - x, max(a[1] + a[3], b[1] + b[3]) - y

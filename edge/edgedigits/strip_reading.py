@@ -20,6 +20,7 @@ from edgedigits.characters import INK, cells_of, ink_of
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, probabilities_of, spans
 from edgedigits.decode import RejectRule, digit_at
+from edgedigits.glyphs import box_around
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Digit, Line
 from edgedigits.prior import PriorSettings, expected_prior, grouping_weight, prior_weight
@@ -201,15 +202,13 @@ class StripReader:
                 continue
             digits.append(digit_at(len(digits), box, readings, self.rule))
             raw.append(digits[-1].label)
-        left, top = min(d.box[0] for d in digits), min(d.box[1] for d in digits)
-        right = max(d.box[0] + d.box[2] for d in digits)
-        bottom = max(d.box[1] + d.box[3] for d in digits)
+        doubtful = [k for k, d in enumerate(digits) if digit_at(k, d.box, readings, self.rule).rejected]
         return Line(
             text="".join(digit.label for digit in digits),
             raw="".join(raw),
             confidence=probability,
             accepted=probability >= self.rule.min_line_confidence and not any(d.rejected for d in digits),
-            box=(left, top, right - left, bottom - top),
+            box=box_around([digit.box for digit in digits]),
             digits=tuple(digits),
             readings=tuple(told),
         )

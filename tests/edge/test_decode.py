@@ -88,6 +88,20 @@ def test_a_line_is_as_sure_as_all_its_digits_together() -> None:
 
 def test_one_rejected_digit_refuses_the_line() -> None:
     digits = [Digit("4", 0.99, BOX), Digit("?", 0.7, BOX, (("1", 0.7),))]
+def test_overlapping_digits_stay_in_the_order_in_which_they_are_read() -> None:
+    """A 7 whose bar reaches over the 1 behind it: the middle of its box lies to the right of the 1's."""
+    digits = [
+        Digit("7", 0.9, (0, 0, 60, 80)),
+        Digit("1", 0.9, (5, 30, 8, 50)),
+        Digit(REJECTED, 0.4, (80, 30, 20, 50)),
+    ]
+    line = decode_line(digits, [Separator("-", (110, 40, 10, 3)), Separator(".", (66, 74, 5, 5))], RULE)
+    assert (line.text, line.raw) == ("71?", "71.?-")
+    assert line.box == (0, 0, 100, 80)
+    before = decode_line(digits, [Separator(",", (-10, 70, 4, 8))], RULE)
+    assert before.raw == ",71?"
+
+
     assert not decode_line(digits, [], RejectRule(0.8, 0.1)).accepted
 
 
