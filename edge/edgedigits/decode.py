@@ -158,7 +158,8 @@ def combine_readings(
 def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRule) -> Line | None:
     """Return a line that was read in two ways as one; None where neither found anything.
 
-    Digits and boxes are those of the way whose best reading is the best of both together.
+    Digits and boxes are those of the way whose best reading is the best of both together. Where that way by
+    itself doubts a digit, the other's word is not enough for the line to be accepted.
     """
     if of_glyphs is None or of_strip is None:
         return of_glyphs or of_strip
@@ -172,8 +173,8 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
     if not saying:
         alike = next(line for line in lines if len(line.digits) == len(text))
         saying = [_saying(alike, readings, rule)]
-    best = min(saying, key=lambda line: sum(digit.rejected for digit in line.digits))
-    accepted = confidence >= rule.min_line_confidence and not any(digit.rejected for digit in best.digits)
+    best = min(saying, key=lambda line: len(line.unsure))
+    accepted = confidence >= rule.min_line_confidence and not best.unsure
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
 
 
@@ -185,15 +186,17 @@ def _can_say(lines: Sequence[Line], text: str) -> bool:
 def _saying(line: Line, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Line:
     """Return a line with the digits of the best of `readings`, which has as many; those that agree stay."""
     text = readings[0][0]
+    agreed = [_best_guess(digit) == label for digit, label in zip(line.digits, text, strict=True)]
     digits = [
-        digit if _best_guess(digit) == label else digit_at(place, digit.box, readings, rule)
-        for place, (digit, label) in enumerate(zip(line.digits, text, strict=True))
+        digit if agreed[place] else digit_at(place, digit.box, readings, rule)
+        for place, digit in enumerate(line.digits)
     ]
+    doubtful = tuple(place for place in line.doubtful if agreed[place])
     told = iter(digit.label for digit in digits)
     # What stands in `raw` and not in `text` is a separator.
     raw = "".join(next(told) if sign in line.text else sign for sign in line.raw)
     new = "".join(digit.label for digit in digits)
-    return dataclasses.replace(line, text=new, raw=raw, digits=tuple(digits))
+    return dataclasses.replace(line, text=new, raw=raw, digits=tuple(digits), doubtful=doubtful)
 
 
 def _best_guess(digit: Digit) -> str:

@@ -194,13 +194,14 @@ class StripReader:
         strip, back = look.strip, look.back
         places = spans(look.answers, best.text)
         boxes = back.boxes(_boxes(strip, places), grey.shape)
+        of_digits = _of_digits(readings)
         digits: list[Digit] = []
         raw: list[str] = []
         for label, box in zip(best.text, boxes, strict=True):
             if not self._is_digit[label]:
                 raw.append(self.model.card.labels[label])
                 continue
-            digits.append(digit_at(len(digits), box, readings, self.rule))
+            digits.append(digit_at(len(digits), box, of_digits, self.rule))
             raw.append(digits[-1].label)
         doubtful = [k for k, d in enumerate(digits) if digit_at(k, d.box, readings, self.rule).rejected]
         return Line(
@@ -211,6 +212,7 @@ class StripReader:
             box=box_around([digit.box for digit in digits]),
             digits=tuple(digits),
             readings=tuple(told),
+            doubtful=tuple(doubtful),
         )
 
     def best(self, grey: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[str, float]:
@@ -461,6 +463,22 @@ def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[st
     rests = [max(1 - sum(p for _, p in readings), _UNLISTED) for readings in looks]
     whole = sum(mean for _, mean in means) + math.prod(rests) ** (1 / len(rests))
     return [(text, mean / whole) for text, mean in means], whole
+
+
+def _of_digits(readings: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Return readings, best first, with probabilities that tell of a digit alone when they are added up.
+
+    Among the many texts that a long line may be, those that are listed need not hold much between them though
+    every digit is sure. What texts of other digits than the best one's, and those that are not listed, take
+    from these is doubt about the line: each of its n digits bears as much of it as makes all of it together,
+    the n-th root. A lone digit is as sure as its line.
+    """
+    length = len(readings[0][0])
+    told = [(text, probability) for text, probability in readings if len(text) == length]
+    believed = min(1.0, math.fsum(probability for _, probability in told))
+    if not believed:
+        return told
+    return [(text, probability * believed ** (1 / length - 1)) for text, probability in told]
 
 
 Weighing = Callable[[Sequence[tuple[str, float]]], dict[str, float]]
