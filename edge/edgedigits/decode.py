@@ -282,33 +282,42 @@ def weigh_surroundings(
     """Return lines with their confidences lowered where they stand among what is no digit, or are bars.
 
     What surrounds a line tells how likely a digit is there before the network is asked: with n digits of its
-    own and r rejected glyphs within 6 heights of it, the odds of the line are multiplied by (n / (n + r))⁴.
-    (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the power is for what stands
-    around a digit being of one kind.) A glyph smaller than the line's counts by the share of its area, and r
-    is never more than 12: a long number, surely read, is accepted in the midst of print.
+    own and r rejected or doubtful ones of other lines within 6 heights of it, the odds of the line are
+    multiplied by (n / (n + r))⁴. (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the
+    power is for what stands around a digit being of one kind.) A glyph smaller than the line's counts by the
+    share of its area, and r is never more than 12: a long number, surely read, is accepted in the midst of
+    print. All lines are weighed, accepted or not: which of two is the surer one does not depend on the
+    threshold.
 
     `refused` are glyphs that were rejected where another way of reading then found text; they count for the
     lines around, and not for the one they stand in.
     """
-    lines = tuple(
-        _with_odds(line, _BARS, rule) if line.accepted and _are_bars(line) else line for line in lines
-    )
-    rejected = [d.box for line in lines for d in line.digits if d.rejected]
-    others = [box for box in refused if box not in rejected]
+    lines = tuple(_with_odds(line, _BARS, rule) if _are_bars(line) else line for line in lines)
+    rejected = [(line.digits[place].box, k) for k, line in enumerate(lines) for place in line.unsure]
+    known = {box for box, _ in rejected}
+    rejected += [(box, _NOBODYS) for box in refused if box not in known]
+    if not rejected:
+        return lines
+    boxes = np.array([box for box, _ in rejected], np.float64)
+    owners = np.array([owner for _, owner in rejected])
     return tuple(
-        _weighed(line, [*rejected, *_outside(line, others)], rule) if line.accepted else line
-        for line in lines
+        _weighed(line, boxes[_of_others(k, line, boxes, owners)], rule) for k, line in enumerate(lines)
     )
 
 
-def _outside(line: Line, boxes: Sequence[Box]) -> list[Box]:
-    """Return the boxes whose middle lies outside a line."""
+_NOBODYS = -1
+
+
+def _of_others(
+    number: int, line: Line, boxes: NDArray[np.float64], owners: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Return which boxes are those of other lines, or nobody's with their middle outside the line."""
     left, top, width, height = line.box
-    return [
-        (x, y, w, h)
-        for x, y, w, h in boxes
-        if not (left <= x + w / 2 <= left + width and top <= y + h / 2 <= top + height)
-    ]
+    x, y, w, h = boxes.T
+    inside = (np.abs(x + w / 2 - left - width / 2) <= width / 2) & (
+        np.abs(y + h / 2 - top - height / 2) <= height / 2
+    )
+    return np.where(owners == _NOBODYS, ~inside, owners != number)
 
 
 _BARS = 1e-4
@@ -341,12 +350,11 @@ def refuse_turned(lines: Sequence[Line], degrees: int, rule: RejectRule) -> tupl
     )
 
 
-def _weighed(line: Line, rejected: Sequence[Box], rule: RejectRule) -> Line:
-    if not rejected:
-        return line
+def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Line:
+    """Return a line with its odds lowered for rejected glyphs: their boxes, N×4."""
     left, top, width, height = line.box
     tall = float(np.median([digit.box[3] for digit in line.digits]))
-    x, y, w, h = np.array(rejected, np.float64).T
+    x, y, w, h = rejected.T
     apart_x = np.maximum(x - (left + width), left - (x + w))
     apart_y = np.maximum(y - (top + height), top - (y + h))
     near = np.maximum(apart_x, apart_y) <= _REACH * tall

@@ -179,8 +179,9 @@ class Reader:
         `check` tells of a text, digits and separators, whether it can be what was written: where the best
         reading of a strip fails it, its `readings` have the best that pass.
 
-        Whether the writing is upright is looked into, and lines that read as well the other way up are not
-        accepted (see `turned.turned_by`), unless `upright` says that it is known.
+        Where a line would be accepted, it is looked into whether the writing is upright, and lines that read
+        as well the other way up are not accepted (see `turned.turned_by`), unless `upright` says that it is
+        known.
 
         Raises `PictureError` for an array of another kind.
 
@@ -218,10 +219,13 @@ class Reader:
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = self._asked_glyphs(text_lines)
         found, refused = self._lines(hypotheses, image, ink, across, size, expected)
-        lines = weigh_surroundings(list(found.values()), self.rule, refused)
+        read = list(found.values())
+        lines = weigh_surroundings(read, self.rule, refused)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
-        turned = self._turned_by(lines, [hypotheses[k] for k in found], image, ink, expected)
+        # What stands around a doubtful line says nothing of which way up it is.
+        asked = [line if own.accepted else own for own, line in zip(read, lines, strict=True)]
+        turned = self._turned_by(asked, [hypotheses[k] for k in found], image, ink, expected)
         return refuse_turned(lines, turned, self.rule) if turned else lines
 
     def _turned_by(

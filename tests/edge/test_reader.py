@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 import edgedigits
+from tests.edge.junk import printed
 from edgedigits import PictureError, Reader, reader
 from edgedigits.demo import digits
 
@@ -170,6 +171,18 @@ def test_one_digit_that_fills_the_picture_is_read(
     """Of the 100 sample digits so many, in chalk as in ink: large, and bold, as one paints them on a pad."""
     right = 0
     for label, tiles in enumerate(digits()[:, :10]):
+def test_how_sure_lines_are_does_not_depend_on_what_is_accepted() -> None:
+    """Digits in the midst of print: those that are not accepted are no surer for it."""
+    image = printed(1).copy()
+    write(image, "47", (200, 200), size=2, thickness=4, spacing=20)
+    told = [
+        [line.confidence for line in Reader(min_line_confidence=least).read(image, upright=True).lines]
+        for least in (0.0, 0.5, 1.0)
+    ]
+    assert len(told[0]) > 3
+    assert told[0] == told[1] == told[2]
+
+
         for tile in tiles:
             drawn = cv2.dilate(tile, np.ones((bolder, bolder), np.uint8))
             drawn = cv2.resize(drawn, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
