@@ -33,7 +33,8 @@ class InkSettings:
     """How ink is told from paper."""
 
     longest_side: int = 2000
-    """Pictures are shrunk to this many pixels at most: a page's digits stay far above 20 px. ≥ 64."""
+    """Pictures are shrunk to this many pixels along their longer side: a page's digits stay far above 20 px.
+    One longer than 2:1 may have more (see `longest_side`). 64…32,000."""
     stroke_fraction: float = 1 / 12
     """Strokes are thinner than this part of the picture's short side. 0…1."""
     thickest_stroke: int = 15
@@ -98,6 +99,27 @@ class Ink:
     these are no ink, nor `edges`."""
 
 
+    strip_height: int = InkSettings.strip_height
+    """That of the settings it was found with."""
+
+
+def longest_side(width: int, height: int, ordinary: int = InkSettings.longest_side) -> float:
+    """Return how many pixels the longer side of a picture of this shape may have to be looked at as it is.
+
+    Up to 2:1 it is `ordinary`. A till roll or a long strip has small digits for its length: its longer side
+    may have more, as long as the shorter one has no more than half of `ordinary`, the whole no more pixels
+    than a square of that side, and OpenCV can map it.
+    """
+    slender = max(width, height) / min(width, height)
+    if slender > _LONGEST / _LOWEST:
+        return ordinary  # no digit would be left of it
+    return min(ordinary * max(1.0, min(slender / 2, math.sqrt(slender))), max(ordinary, _LONGEST))
+
+
+_LONGEST = 32_000
+"""OpenCV maps sides of less than 32,767 pixels."""
+_LOWEST = 8
+"""In fewer pixels no digit is read."""
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the luminance of a picture: uint8, H×W from H×W or H×W×3 BGR."""
     if image.ndim == 2:
@@ -162,7 +184,7 @@ _BLACK = 235
 def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> Ink:
     """Tell ink from paper in a picture (uint8, H×W grey or H×W×3 BGR, any size ≥ 1×1)."""
     height, width = image.shape[:2]
-    scale = min(1.0, settings.longest_side / max(height, width))
+    scale = min(1.0, longest_side(width, height, settings.longest_side) / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -516,13 +516,23 @@ def cut_out(
     size = max(1, round(width)), max(1, round(height))
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
     matrix[:, 2] = np.array([x, y]) - matrix[:, :2] @ (np.array(size) / 2)
+    seen, within = grey, matrix
+    if max(grey.shape) > _MAPPED:
+        around = math.hypot(width, height) / 2 + 2
+        left, top = max(0, math.floor(x - around)), max(0, math.floor(y - around))
+        seen = grey[top : math.ceil(y + around), left : math.ceil(x + around)]
+        within = matrix - [[0, 0, left], [0, 0, top]]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     piece = np.asarray(
-        cv2.warpAffine(grey, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(seen, within, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
     strip = prepare(piece)
     scale = np.diag([piece.shape[1] / strip.shape[1], piece.shape[0] / HEIGHT])
     return strip, Back(np.hstack([matrix[:, :2] @ scale, matrix[:, 2:]]))
+
+
+_MAPPED = 32_000
+"""What OpenCV maps has sides of less than 32,767 pixels, or is mapped less exactly."""
 
 
 def _boxes(

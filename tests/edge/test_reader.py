@@ -7,17 +7,24 @@ import doctest
 from collections.abc import Callable
 from pathlib import Path
 
+from typing import Any
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
-import edgedigits
 from tests.edge.junk import printed
+import edgedigits
 from edgedigits import PictureError, Reader, reader
 from edgedigits.demo import digits
 
+from edgedigits.frames import Frame, read_pictures
+from edgedigits.glyphs import GlyphSettings
+from edgedigits.ink import InkSettings
+from edgedigits.prior import PriorSettings
+from edgedigits.shadows import ShadowSettings
+from edgedigits.sheet import SheetSettings
 DESK = (38, 34, 30)
 """Colour around the photographed sheets, BGR."""
 
@@ -116,6 +123,43 @@ def test_boxes_are_in_pixels_of_the_full_picture(reading: Reader) -> None:
 
 
 def test_thresholds_decide_what_is_accepted() -> None:
+def till_roll(lines: int, height: int) -> NDArray[np.uint8]:
+    """Return a paper 630 pixels wide with lines of 6 of MNIST's digits, 24 pixels high, one below another."""
+    roll = np.full((height, 630), 245, np.uint8)
+    for k in range(lines):
+        y = 60 + k * (height - 120) // lines
+        for place in range(6):
+            tile = np.asarray(cv2.resize(digits()[(k + place) % 10, k % 10], (34, 34)), np.uint8)
+            seen = roll[y : y + 34, 120 + 34 * place : 154 + 34 * place]
+            np.minimum(seen, 255 - tile, out=seen)
+    return roll
+
+
+@pytest.mark.parametrize("level", [False, True])
+def test_a_long_picture_is_read(level: bool, reading: Reader, tmp_path: Path) -> None:
+    """Digits of a till roll, or of a long strip, are small for its length, but no smaller than a page's."""
+    image = till_roll(20, 7900)
+    if level:
+        image = np.hstack([image[y - 20 : y + 60] for y in range(60, 7840, 389)])
+    cv2.imwrite(str(tmp_path / "long.png"), image)
+    (frame,) = read_pictures(tmp_path / "long.png")
+    assert isinstance(frame, Frame)
+    expected = ["".join(str((k + place) % 10) for place in range(6)) for k in range(20)]
+    for page in (reading.read(image), reading.read(frame.image, frame.size)):
+        assert page.size == image.shape[::-1]
+        assert [line.text for line in page.lines] == expected
+        assert all(line.accepted for line in page.lines)
+
+
+def test_a_line_that_slopes_is_read_far_along_a_long_picture() -> None:
+    image = np.full((700, 40_000), 230, np.uint8)
+    for k, digit in enumerate("2468135"):
+        cv2.putText(image, digit, (36_000 + 90 * k, 300 + 20 * k), cv2.FONT_HERSHEY_SIMPLEX, 3, 20, 7)
+    (line,) = Reader(way="strip").read(image).lines
+    assert line.text == "2468135"
+    assert line.box == pytest.approx((36_000, 235, 600, 190), abs=15)
+
+
     image = write(paper(), "1", (40, 120))
     assert Reader(min_digit_confidence=0, min_line_confidence=0).read(image).lines[0].accepted
     strict = Reader(min_digit_confidence=1.0, min_line_confidence=1.0).read(image).lines[0]
@@ -127,6 +171,18 @@ def test_thresholds_decide_what_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
+def test_how_sure_lines_are_does_not_depend_on_what_is_accepted() -> None:
+    """Digits in the midst of print: those that are not accepted are no surer for it."""
+    image = printed(1).copy()
+    write(image, "47", (200, 200), size=2, thickness=4, spacing=20)
+    told = [
+        [line.confidence for line in Reader(min_line_confidence=least).read(image, upright=True).lines]
+        for least in (0.0, 0.5, 1.0)
+    ]
+    assert len(told[0]) > 3
+    assert told[0] == told[1] == told[2]
+
+
     "image",
     [
         np.zeros((0, 10), np.uint8),
@@ -171,18 +227,6 @@ def test_one_digit_that_fills_the_picture_is_read(
     """Of the 100 sample digits so many, in chalk as in ink: large, and bold, as one paints them on a pad."""
     right = 0
     for label, tiles in enumerate(digits()[:, :10]):
-def test_how_sure_lines_are_does_not_depend_on_what_is_accepted() -> None:
-    """Digits in the midst of print: those that are not accepted are no surer for it."""
-    image = printed(1).copy()
-    write(image, "47", (200, 200), size=2, thickness=4, spacing=20)
-    told = [
-        [line.confidence for line in Reader(min_line_confidence=least).read(image, upright=True).lines]
-        for least in (0.0, 0.5, 1.0)
-    ]
-    assert len(told[0]) > 3
-    assert told[0] == told[1] == told[2]
-
-
         for tile in tiles:
             drawn = cv2.dilate(tile, np.ones((bolder, bolder), np.uint8))
             drawn = cv2.resize(drawn, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
