@@ -119,6 +119,11 @@ class Reader:
         self._strips: StripReader | None = None
         self._verifier: GlyphVerifier | None = None
         if way == "glyph" and character_model is not None and self._reads_digits:
+        if way == "auto" and max_error is not None and not _is_default(self.model.card):
+            raise ModelError(
+                f"{self.model.source}: no share of errors is promised of it on the way auto, only of "
+                f"{DEFAULT_MODEL}; leave out one of the two, or read on the way glyph or strip"
+            )
             read = [label for _, label in self._characters]
             self._verifier = _open_verifier(character_model, [*read, REJECTED], threads, delegate)
         self._open_strips = functools.partial(
@@ -487,7 +492,8 @@ class _Thresholds:
 
         Raises as `Reader` does.
         """
-        line = card.min_line_confidence
+        own = _in_range(self.min_line_confidence, 0.0)
+        line = card.min_line_confidence if self.min_line_confidence is None else own
         if self.max_error is not None and way is not None:
             if not 0 < self.max_error < 1:
                 raise ValueError(f"a share of errors lies between 0 and 1, not at {self.max_error}")
@@ -500,25 +506,19 @@ class _Thresholds:
                     f"{source}: promises no share of errors as low as {self.max_error:g} "
                     f"({promised or 'none at all'}); allow more, or find one with edgedigits-export accept"
                 )
-            line = max(points, key=lambda point: point.max_error).min_line_confidence
-        return RejectRule(
-            min_digit_confidence=_in_range(self.min_digit_confidence, card.min_digit_confidence),
-            min_line_confidence=_in_range(self.min_line_confidence, line),
-        )
+            line = max(own, max(points, key=lambda point: point.max_error).min_line_confidence)
+        return RejectRule(_in_range(self.min_digit_confidence, card.min_digit_confidence), line)
 
 
 def _card_of(model: str | os.PathLike[str]) -> Card:
     return split_bytes(read_model(model), os.fspath(model))[0]
 
 
-def _open_verifier(
-    model: str | os.PathLike[str],
-    labels: Sequence[str],
-    threads: int,
-    delegate: str | os.PathLike[str] | None,
-) -> GlyphVerifier:
-    opened = Model(model, threads=threads, delegate=delegate, way="character")
-    return GlyphVerifier(Verifier(opened, labels, VerifierSettings(weight=1.0)), labels)
+def _is_default(card: Card) -> bool:
+    """Return whether a card is that of the default model for glyphs, in whatever format."""
+    default = _card_of(DEFAULT_MODEL)
+    own, known = ((c.recipe, c.seed, c.labels, c.temperature) for c in (card, default))
+    return own == known
 
 
 def _open_strips(

@@ -499,6 +499,29 @@ def test_a_promise_is_kept_by_the_models_threshold(tmp_path: Path) -> None:
         Reader(path, way="glyph", max_error=0.001)
 
 
+@pytest.mark.parametrize("way", READING_WAYS)
+def test_of_a_promise_and_a_threshold_the_stricter_holds(way: str) -> None:
+    promised = Reader(way=way, max_error=0.01).rule.min_line_confidence
+    lenient = Reader(way=way, max_error=0.01, min_line_confidence=0.1)
+    strict = Reader(way=way, max_error=0.01, min_line_confidence=0.999)
+    for reader, expected in ((lenient, promised), (strict, 0.999)):
+        assert reader.rule.min_line_confidence == expected
+        if way != "glyph":
+            assert reader.strips.rule.min_line_confidence == expected
+    assert Reader(way=way, min_line_confidence=0.1).rule.min_line_confidence == 0.1
+
+
+def test_what_is_promised_of_both_ways_is_promised_of_the_default_model() -> None:
+    """The lines that the thresholds come from were read with it."""
+    for model in ("paper-int8", "paper-robust-int8"):
+        with pytest.raises(
+            ModelError, match=f"{model}: no share of errors is promised of it on the way auto"
+        ):
+            Reader(model, max_error=0.01)
+    assert Reader("compact-float32", max_error=0.01).rule == Reader(max_error=0.01).rule
+    assert Reader("paper-int8", way="strip", max_error=0.01).rule.min_line_confidence > 0.5
+
+
 def test_the_shipped_model_promises_what_its_card_says() -> None:
     card = split_bytes(read_model("strip-int8"), "strip-int8")[0]
     point = next(p for p in card.operating_points if p.way == "auto" and p.max_error == 0.01)
