@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.boxes import lift_boxes
-from edgedigits.ink import SLENDER, Ink, InkSettings
-from edgedigits.rules import lift_frame, lift_rules, may_be_ruled
+from edgedigits.boxes import BoxSettings, lift_boxes
+from edgedigits.ink import SLENDER, Ink
+from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
 
 Box = tuple[int, int, int, int]
 
@@ -159,15 +159,17 @@ class _Components:
         self.settings = settings
         mask = lift_frame(ink.mask)
         count, self.labels, stats = _pieces(mask)
-        lifted = lift_boxes(mask, ink.contrast, self.labels, stats)
+        boxes = BoxSettings(strip_height=ink.strip_height)
+        rules = RuleSettings(strip_height=ink.strip_height)
+        lifted = lift_boxes(mask, ink.contrast, self.labels, stats, boxes)
         printed = mask - lifted
         if lifted is not mask:
             count, self.labels, stats = _pieces(lifted)
-        if may_be_ruled(self.labels, stats, ink.edges):
-            before, lifted = lifted, lift_rules(lifted, ink.contrast)
+        if may_be_ruled(self.labels, stats, ink.edges, rules):
+            before, lifted = lifted, lift_rules(lifted, ink.contrast, rules)
             if lifted is not before:
                 count, self.labels, stats = _pieces(lifted)
-                if min(mask.shape) > InkSettings.strip_height:
+                if min(mask.shape) > ink.strip_height:
                     # The strip network has learnt to read on a rule; but not on a sheet full of them.
                     printed = mask - lifted
         if printed.any():
@@ -240,7 +242,7 @@ class _Components:
         for i in np.flatnonzero(~drop & ~large & (across > 0.4)):
             within = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
             large[i] = np.count_nonzero(within & high) >= 3
-        if height <= InkSettings.strip_height and width >= SLENDER * height:
+        if height <= self.ink.strip_height and width >= SLENDER * height:
             # On a picture cut to one line what is slender and slants is a 1 that is as high, and no frame.
             large &= (2.5 * w >= h) | (fill > 0.5)
         if len(self.members) == 1:

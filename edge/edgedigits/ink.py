@@ -64,7 +64,7 @@ class InkSettings:
     texture_share: float = 0.05
     """There is a texture if what is thin and lies apart is this part of the strong ink or more."""
     strip_height: int = 200
-    """A picture no higher (or wider) than this may be cut to one line of writing. Pixels."""
+    """A picture no higher (or wider) than this may be cut to one line of writing. Pixels, 0…32,000."""
     shadows: ShadowSettings = field(default_factory=ShadowSettings)
     """What is taken for a shadow."""
 
@@ -220,6 +220,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         shaded=shaded,
     )
     if strong >= 255:
+        strip_height=settings.strip_height,
         return found
     weak = max(1, round(settings.weak_part * strong))
     mask = contrast >= weak

@@ -125,7 +125,10 @@ class Reader:
                 f"{DEFAULT_MODEL}; leave out one of the two, or read on the way glyph or strip"
             )
             read = [label for _, label in self._characters]
-            self._verifier = _open_verifier(character_model, [*read, REJECTED], threads, delegate)
+        self._strip_settings = StripSettings()
+            opened = Model(character_model, threads=threads, delegate=delegate, way="character")
+            verifier = Verifier(opened, [*read, REJECTED], VerifierSettings(weight=1.0))
+            self._verifier = GlyphVerifier(verifier, [*read, REJECTED], strips=self._strip_settings)
         self._open_strips = functools.partial(
             _open_strips,
             strip_model or DEFAULT_STRIP_MODEL,
@@ -142,6 +145,7 @@ class Reader:
         if way == "glyph" or self._strips is None:
             self.rule = thresholds.of(self.model.card, self.model.source, "glyph")
         else:
+            self._strip_settings,
             # One promise for all lines, however each of them is read: the strip model's card makes it.
             own = thresholds.of(self.model.card, self.model.source, None)
             line = self._strips.rule.min_line_confidence if max_error is not None else own.min_line_confidence
@@ -156,9 +160,13 @@ class Reader:
             if hypotheses.lone:
                 # A glyph that stands alone is the glyph network's business, which has learnt what is no
                 # digit; but not the only glyph that was found in a whole strip of writing.
-                region = region_of([glyph.box for glyph in hypotheses.line.glyphs], size)
+                region = region_of(
+                    [glyph.box for glyph in hypotheses.line.glyphs], size, self._strip_settings
+                )
                 return region.width > _STRIP * region.height
-            return self._thorough or hypotheses.in_doubt or hypotheses.box[3] >= _FILLS * size[1]
+            # As high as this, it is all there is in the picture, and worth reading in both ways.
+            fills = hypotheses.box[3] >= self._strip_settings.fills * size[1]
+            return self._thorough or fills or hypotheses.in_doubt
         return self.way == "strip"
 
     @property
@@ -323,7 +331,7 @@ class Reader:
             if k in within or (self.way == "auto" and asked == self._max_strips):
                 continue
             asked += 1
-            region = region_of(boxes[k], (width, height))
+            region = region_of(boxes[k], (width, height), self._strip_settings)
             line = self.strips.read(grey, region, expected)
             if line is None:
                 continue
@@ -416,8 +424,6 @@ class Reader:
 
 _STRIP = 2.0
 """A region so many times as wide as high has room for a second digit beside a lone one."""
-_FILLS = StripSettings.fills
-"""A line as high as this part of the picture is all there is in it, and worth reading in both ways."""
 
 
 def _consistent(
@@ -535,4 +541,6 @@ def _open_strips(
     if character_model is not None:
         characters = Model(character_model, threads=threads, delegate=delegate, way="character")
         verifier = Verifier(characters, opened.card.labels)
-    return StripReader(opened, thresholds.of(opened.card, opened.source, way), verifier, prior=prior)
+    rule = thresholds.of(opened.card, opened.source, way)
+    return StripReader(opened, rule, verifier, settings, prior)
+    settings: StripSettings,

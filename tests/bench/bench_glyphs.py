@@ -45,7 +45,7 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
     "rules as thick as strokes stay": (
         {},
         {
-            "edgedigits.glyphs.lift_rules": lambda mask, contrast: lift_rules(
+            "edgedigits.glyphs.lift_rules": lambda mask, contrast, _: lift_rules(
                 mask, contrast, RuleSettings(long=9)
             )
         },
