@@ -33,27 +33,27 @@ class GlyphSettings:
     """What is taken for a digit; lengths in heights of a digit unless said otherwise."""
 
     least_height: int = 8
-    """A digit is at least this many working pixels high (or wide)."""
+    """A digit is at least this many working pixels high (or wide). 1…32,000."""
     speck_area: int = 6
-    """Fewer pixels of ink than this are dirt, in working pixels²."""
+    """Fewer pixels of ink than this are dirt. Working pixels², 0…1,000,000."""
     sure_share: float = 0.25
     """At least this part of a piece's pixels is surely ink: of a stroke 0.35 or more, of a texture's patch,
     which rises above the threshold here and there, nearly always less than 0.2. 0…1."""
     line_gap: float = 2.5
-    """Digits of one text line stand no farther apart than this."""
+    """Digits of one text line stand no farther apart than this. 0…1,000."""
     mark_height: float = 0.42
-    """What is lower than this beside digits is a mark or a fragment."""
+    """What is lower than this beside digits is a mark or a fragment. 0…1."""
     speck_height: float = 0.22
-    """What is lower than this, measured by the picture's largest digits, is no digit anywhere in it."""
+    """What is lower than this, measured by the picture's largest digits, is no digit anywhere in it. 0…1."""
     widest: float = 6.0
-    """A component wider than this many times its height is a rule, not writing."""
+    """A component wider than this many times its height is a rule, not writing. 1…1,000."""
     tallest: float = 12.0
-    """A component taller than this many times its width is a rule (an upright 1 is about 8)."""
+    """A component taller than this many times its width is a rule (an upright 1 is about 8). 1…1,000."""
     least_share: float = 0.25
     """Digits hold at least this part of all ink and texture that is no frame, rule or edge: where people
     write, half of it or more. 0…1."""
     most_components: int = 4000
-    """More pieces of ink than this are texture; only the largest are looked at."""
+    """More pieces of ink than this are texture; only the largest are looked at. 1…1,000,000."""
 
 
 @dataclass(frozen=True)

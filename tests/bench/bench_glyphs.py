@@ -41,7 +41,7 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
     "separators anywhere": ({"prior": PriorSettings(ungrouped=1, by_chance=1)}, {}),
     "style consistency not weighed": ({}, {"edgedigits.reader._consistent": lambda _, readings: readings}),
     "digits of any size equally likely": ({}, {"edgedigits.lattice._unusual": lambda *_: 0.0}),
-    "writing not told from a pattern": ({"ink": InkSettings(pattern_share=2)}, {}),
+    "writing not told from a pattern": ({"ink": InkSettings(pattern_share=1)}, {}),
     "rules as thick as strokes stay": (
         {},
         {
