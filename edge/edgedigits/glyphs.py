@@ -478,6 +478,7 @@ class _Components:
                 text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
                 if text is not None:
                     marks.append(Mark(text, (x1, y1, w1, h1)))
+        marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
         return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
 
@@ -549,6 +550,23 @@ def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",
     if height > 1.4 * width or level > 1.05:
         return ","
     return "."
+
+
+def _with_equals_signs(marks: list[Mark]) -> list[Mark]:
+    """Return marks, two dashes one above the other being one equals sign."""
+    left = [mark for mark in marks if mark.text == "-"]
+    found = [mark for mark in marks if mark.text != "-"]
+    while left:
+        mark = left.pop()
+        x, _, w, _ = mark.box
+        for other in left:
+            ox, _, ow, _ = other.box
+            if 2 * (min(x + w, ox + ow) - max(x, ox)) > max(w, ow):
+                left.remove(other)
+                mark = Mark("=", box_around((mark.box, other.box)))
+                break
+        found.append(mark)
+    return found
 
 
 # Of a handful of numbers, as most pictures have, Python's own functions need a tenth of NumPy's time.
