@@ -47,6 +47,8 @@ class BoxSettings:
     """What takes more than this part of a page, both ways, is no box but ruled."""
     fewest_of_strip: int = 2
     """In a picture cut to one line, or to one box, that is so many boxes in one frame, or more."""
+    strip_height: int = InkSettings.strip_height
+    """A picture no higher (or wider) than this may be such a one. Pixels."""
 
 
 def lift_boxes(
@@ -65,7 +67,7 @@ def lift_boxes(
     _, _, w, h, area = stats.T
     inked = np.where(w >= settings.row * h, settings.inked_in_a_row, settings.inked)
     frames = (np.minimum(w, h) >= settings.least_side) & (area <= inked * w * h)
-    page = min(height, width) > InkSettings.strip_height
+    page = min(height, width) > settings.strip_height
     if page:
         frames &= (w <= settings.largest * width) | (h <= settings.largest * height)
     frames[0] = False
@@ -188,13 +190,14 @@ def _without_lines(
     settings: BoxSettings,
 ) -> NDArray[np.uint8]:
     """Return what is left of frames (uint8, H×W, 0 or 1) without the lines of their boxes, of such a size."""
-    thickest = max(RulingSettings.thickness * max(frame.shape), settings.thickness * min(size))
+    rulings = RulingSettings()
+    thickest = max(rulings.thickness * max(frame.shape), settings.thickness * min(size))
     margin = 3 * max(6, round(thickest))  # along a picture's border there are no rulings
     rest, greys = np.pad(frame, margin), np.pad(contrast, margin)
     for side in size:
         least = settings.side * side
         lines = dataclasses.replace(
-            RulingSettings(),
+            rulings,
             many=1,
             ticks=_NO_TICKS,
             further=least / rest.shape[1],

@@ -243,13 +243,5 @@ def associated_file(data: bytes, name: str, source: str) -> bytes | None:
         if "not a zip file" in str(error):
             return None
         raise ModelError(f"{source}: its {name} is damaged; copy the file again") from error
-    except (
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-        OSError,
-        zlib.error,
-        struct.error,
-    ) as error:
+    except _UNREADABLE as error:
         raise ModelError(f"{source}: its {name} can't be read ({error}); copy the file again") from error

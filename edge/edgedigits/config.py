@@ -83,7 +83,8 @@ class GeneralSettings:
     """Lines are accepted as the models promise at most this share of them to be wrong; 0: by confidence
     alone. 0…0.5."""
     min_confidence: float = -1.0
-    """Lines are accepted from this confidence on; negative: what the model says. -1…1."""
+    """Lines are accepted from this confidence on, or as `max_error` says where that is stricter; negative:
+    what the model says. -1…1."""
     every: float = 0.0
     """A frame is looked at at most so often; 0: each one. Seconds, 0…86,400."""
 

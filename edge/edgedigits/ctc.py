@@ -49,9 +49,11 @@ _LEAST = 1e-3
 """A label less probable than this at a step is not tried there: no reading that matters needs it."""
 _RARE = 5e-4
 """The same in a search wider than `BEAM`, for what is not among the first readings."""
-_NOTHING = 1e-30
 _HOPELESS = 1e-6
 """A beginning less probable than the best one by this factor is given up."""
+_SMALL = 1e-100
+"""Where the best beginning is less probable, all are multiplied by a power of two, which is exact: the
+probability of hundreds of characters, none of them sure, is smaller than any floating-point number."""
 _TOTAL = operator.itemgetter(0)
 _Beam = tuple[float, int, int, float, float]
 """A beginning that is kept: its probability; a number whose digits, in a base of one more than there are
@@ -68,7 +70,8 @@ def best_texts(
     """Return the `count` best texts, best first; none where the constraint allows none that was found.
 
     `log_probabilities` has one row for each step and one column for each label, the blank last; every row's
-    exponentials sum to 1. The empty text is a text. Steps that are blank for sure cost next to nothing.
+    exponentials sum to 1. The empty text is a text. Steps that are blank for sure cost next to nothing. A
+    probability below the least floating-point number is 0.
     """
     probabilities = np.exp(np.asarray(log_probabilities, np.float64))
     blank = probabilities.shape[1] - 1
@@ -81,12 +84,16 @@ def best_texts(
     for step, chosen in grow.items():
         chosen.sort(key=rows[step].__getitem__, reverse=True)
     beams: list[_Beam] = [(1.0, 0, blank, 1.0, 0.0)]
+    exponent = 0  # the probabilities are those of the beams times 2 to the power of it
     step = 0
     for growing in (*grow, len(rows)):
         if step < growing:
             beams = _without_growth(beams, rows[step:growing], blank)
         if growing == len(rows):
             break
+        if beams[0][0] < _SMALL:
+            beams, lowered = _raised(beams)
+            exponent += lowered
         step = growing + 1
         row = rows[growing]
         labels = [(label, row[label]) for label in grow[growing]]
@@ -104,7 +111,7 @@ def best_texts(
             ranked.append((ended + open_, prefix, last, ended, open_))
         # What is less probable than all that are kept, where they are enough, has no place among them.
         totals = [each[0] for each in ranked]
-        floor = max(_NOTHING, _HOPELESS * max(totals), min(totals) if len(totals) >= beam else 0.0)
+        floor = max(_HOPELESS * max(totals), min(totals) if len(totals) >= beam else 0.0)
         for total, prefix, last, ended, _ in beams:
             so_far = () if constraint is None else _labels(prefix, base)
             for label, chance in labels:
@@ -122,7 +129,7 @@ def best_texts(
     texts = [(_labels(prefix, base), total) for total, prefix, _, _, _ in beams]
     texts = [(p, v) for p, v in texts if constraint is None or constraint.may_end(p)]
     texts.sort(key=lambda item: -item[1])
-    return [Hypothesis(prefix, probability) for prefix, probability in texts[:count]]
+    return [Hypothesis(prefix, math.ldexp(total, exponent)) for prefix, total in texts[:count]]
 
 
 def _without_growth(beams: list[_Beam], rows: list[list[float]], blank: int) -> list[_Beam]:
@@ -142,6 +149,15 @@ def _without_growth(beams: list[_Beam], rows: list[list[float]], blank: int) -> 
         ended, open_ = ended * through + open_ * ways[0], open_ * ways[1]
         found.append((ended + open_, prefix, last, ended, open_))
     return found
+
+
+def _raised(beams: list[_Beam]) -> tuple[list[_Beam], int]:
+    """Return beams multiplied by a power of two so that the first is about 1, and what to divide them by."""
+    _, exponent = math.frexp(beams[0][0])
+    up = math.ldexp(1.0, -exponent)
+    return [
+        (total * up, prefix, last, ended * up, open_ * up) for total, prefix, last, ended, open_ in beams
+    ], exponent
 
 
 def _labels(number: int, base: int) -> Prefix:

@@ -12,6 +12,7 @@ the cuts are real is decided by what can be read between them.
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 import cv2
@@ -80,11 +81,19 @@ def find_cuts(ink: NDArray[np.uint8], settings: CutSettings = CutSettings()) -> 
     if width < settings.narrowest_joined * height:
         return cuts
     near = settings.alike * height
+    means = [float(cut.path.mean()) for cut in cuts]
     for joint in _joints(ink, settings):
-        alike = [k for k, cut in enumerate(cuts) if np.abs(cut.path - joint.path).mean() < near]
+        # Paths are no nearer to each other than their means, which are compared at once.
+        mean = float(joint.path.mean())
+        alike = [
+            k
+            for k, (cut, other) in enumerate(zip(cuts, means, strict=True))
+            if abs(other - mean) < near + 1 and np.abs(cut.path - joint.path).mean() < near
+        ]
         # A free way, or one that is cheap as it is, needs no second one beside it.
         if not any(cuts[k].cost <= max(joint.cost, 0.5) for k in alike):
             cuts = [cut for k, cut in enumerate(cuts) if k not in alike] + [joint]
+            means = [own for k, own in enumerate(means) if k not in alike] + [mean]
     cuts = sorted(cuts, key=lambda cut: cut.cost)[: settings.most]
     cuts.sort(key=lambda cut: int(cut.path[height // 2]))
     return cuts
@@ -98,14 +107,18 @@ def _joints(ink: NDArray[np.uint8], settings: CutSettings) -> list[Cut]:
     from_above = np.where(some, inked.argmax(axis=0), height)
     from_below = np.where(some, inked[::-1].argmax(axis=0), height)
     below = _notches(from_below.tolist(), settings, height)
+    lean = settings.notch_lean * height
+    places = [x for x, _ in below]
     rows = np.arange(height)
     joints = []
     for x, depth in _notches(from_above.tolist(), settings, height) if below else []:
         top = min(depth, height - 1)
         ways = [
             np.rint(np.interp(rows, [top, bottom], [x, other])).astype(np.intp)
-            for other, bottom in [(other, max(height - 1 - deep, 0)) for other, deep in below]
-            if bottom > top and abs(other - x) <= settings.notch_lean * height
+            for other, deep in below[
+                bisect.bisect_left(places, x - lean) : bisect.bisect_right(places, x + lean)
+            ]
+            if (bottom := max(height - 1 - deep, 0)) > top
         ]
         crossed = [float(ink[rows, way].sum()) / 255 for way in ways]
         if crossed and min(crossed) <= settings.longest_joint * height:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.glyphs import box_around
 from edgedigits.page import REJECTED, Box, Digit, Line
 
 
@@ -79,20 +80,18 @@ def decode_line(
     readings: Sequence[tuple[str, float]] = (),
     complete: float = 1.0,
 ) -> Line:
-    """Put the digits of a line together, from left to right, with the separators where they stand.
+    """Put the digits of a line together, in their order, with the separators where they stand.
 
-    The line's confidence is the product of its digits', the probability that all are right, were they
-    independent, or the share of the best of `readings` (texts with their probabilities, best first) in all of
-    them, where that is lower: the line could be cut otherwise. What they sum to, where that is less than 1,
-    says how much all of them are believed, and `complete` (0…1), how much a reading is that leaves ink
-    unexplained: the confidence is multiplied by both.
+    `digits` are in the order in which they are read. The line's confidence is the product of its digits', the
+    probability that all are right, were they independent, or the share of the best of `readings` (texts with
+    their probabilities, best first) in all of them, where that is lower: the line could be cut otherwise.
+    What they sum to, where that is less than 1, says how much all of them are believed, and `complete` (0…1),
+    how much a reading is that leaves ink unexplained: the confidence is multiplied by both.
 
     Raises `ValueError` for a line without digits.
     """
     if not digits:
         raise ValueError("a line has at least one digit")
-    pieces = [(digit.box, digit.label) for digit in digits] + [(mark.box, mark.text) for mark in separators]
-    pieces.sort(key=lambda piece: piece[0][0] + piece[0][2] / 2)
     text = "".join(digit.label for digit in digits)
     confidence = math.prod(digit.confidence for digit in digits)
     if readings:
@@ -102,13 +101,31 @@ def decode_line(
     told = [(text, probability * complete) for text, probability in readings]
     return Line(
         text=text,
-        raw="".join(text for _, text in pieces),
+        raw=_with_separators(digits, separators),
         confidence=confidence,
         accepted=confidence >= rule.min_line_confidence and not any(digit.rejected for digit in digits),
-        box=_around([digit.box for digit in digits]),
+        box=box_around([digit.box for digit in digits]),
         digits=tuple(digits),
         readings=tuple(told) or ((text, confidence),),
     )
+
+
+def _with_separators(digits: Sequence[Digit], separators: Sequence[Separator]) -> str:
+    """Return the labels of digits, which stay in their order, each behind the separators to its left."""
+    # Where digits overlap, the middles of their boxes need not be in the order in which they are read.
+    marks = sorted(separators, key=lambda mark: _middle(mark.box))
+    signs: list[str] = []
+    told = 0
+    for digit in digits:
+        while told < len(marks) and _middle(marks[told].box) < _middle(digit.box):
+            signs.append(marks[told].text)
+            told += 1
+        signs.append(digit.label)
+    return "".join([*signs, *(mark.text for mark in marks[told:])])
+
+
+def _middle(box: Box) -> float:
+    return box[0] + box[2] / 2
 
 
 _UNHEARD = 0.001
@@ -141,7 +158,8 @@ def combine_readings(
 def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRule) -> Line | None:
     """Return a line that was read in two ways as one; None where neither found anything.
 
-    Digits and boxes are those of the way whose best reading is the best of both together.
+    Digits and boxes are those of the way whose best reading is the best of both together. Where that way by
+    itself doubts a digit, the other's word is not enough for the line to be accepted.
     """
     if of_glyphs is None or of_strip is None:
         return of_glyphs or of_strip
@@ -155,8 +173,8 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
     if not saying:
         alike = next(line for line in lines if len(line.digits) == len(text))
         saying = [_saying(alike, readings, rule)]
-    best = min(saying, key=lambda line: sum(digit.rejected for digit in line.digits))
-    accepted = confidence >= rule.min_line_confidence and not any(digit.rejected for digit in best.digits)
+    best = min(saying, key=lambda line: len(line.unsure))
+    accepted = confidence >= rule.min_line_confidence and not best.unsure
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
 
 
@@ -168,15 +186,17 @@ def _can_say(lines: Sequence[Line], text: str) -> bool:
 def _saying(line: Line, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Line:
     """Return a line with the digits of the best of `readings`, which has as many; those that agree stay."""
     text = readings[0][0]
+    agreed = [_best_guess(digit) == label for digit, label in zip(line.digits, text, strict=True)]
     digits = [
-        digit if _best_guess(digit) == label else digit_at(place, digit.box, readings, rule)
-        for place, (digit, label) in enumerate(zip(line.digits, text, strict=True))
+        digit if agreed[place] else digit_at(place, digit.box, readings, rule)
+        for place, digit in enumerate(line.digits)
     ]
+    doubtful = tuple(place for place in line.doubtful if agreed[place])
     told = iter(digit.label for digit in digits)
     # What stands in `raw` and not in `text` is a separator.
     raw = "".join(next(told) if sign in line.text else sign for sign in line.raw)
     new = "".join(digit.label for digit in digits)
-    return dataclasses.replace(line, text=new, raw=raw, digits=tuple(digits))
+    return dataclasses.replace(line, text=new, raw=raw, digits=tuple(digits), doubtful=doubtful)
 
 
 def _best_guess(digit: Digit) -> str:
@@ -262,33 +282,42 @@ def weigh_surroundings(
     """Return lines with their confidences lowered where they stand among what is no digit, or are bars.
 
     What surrounds a line tells how likely a digit is there before the network is asked: with n digits of its
-    own and r rejected glyphs within 6 heights of it, the odds of the line are multiplied by (n / (n + r))⁴.
-    (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the power is for what stands
-    around a digit being of one kind.) A glyph smaller than the line's counts by the share of its area, and r
-    is never more than 12: a long number, surely read, is accepted in the midst of print.
+    own and r rejected or doubtful ones of other lines within 6 heights of it, the odds of the line are
+    multiplied by (n / (n + r))⁴. (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the
+    power is for what stands around a digit being of one kind.) A glyph smaller than the line's counts by the
+    share of its area, and r is never more than 12: a long number, surely read, is accepted in the midst of
+    print. All lines are weighed, accepted or not: which of two is the surer one does not depend on the
+    threshold.
 
     `refused` are glyphs that were rejected where another way of reading then found text; they count for the
     lines around, and not for the one they stand in.
     """
-    lines = tuple(
-        _with_odds(line, _BARS, rule) if line.accepted and _are_bars(line) else line for line in lines
-    )
-    rejected = [d.box for line in lines for d in line.digits if d.rejected]
-    others = [box for box in refused if box not in rejected]
+    lines = tuple(_with_odds(line, _BARS, rule) if _are_bars(line) else line for line in lines)
+    rejected = [(line.digits[place].box, k) for k, line in enumerate(lines) for place in line.unsure]
+    known = {box for box, _ in rejected}
+    rejected += [(box, _NOBODYS) for box in refused if box not in known]
+    if not rejected:
+        return lines
+    boxes = np.array([box for box, _ in rejected], np.float64)
+    owners = np.array([owner for _, owner in rejected])
     return tuple(
-        _weighed(line, [*rejected, *_outside(line, others)], rule) if line.accepted else line
-        for line in lines
+        _weighed(line, boxes[_of_others(k, line, boxes, owners)], rule) for k, line in enumerate(lines)
     )
 
 
-def _outside(line: Line, boxes: Sequence[Box]) -> list[Box]:
-    """Return the boxes whose middle lies outside a line."""
+_NOBODYS = -1
+
+
+def _of_others(
+    number: int, line: Line, boxes: NDArray[np.float64], owners: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Return which boxes are those of other lines, or nobody's with their middle outside the line."""
     left, top, width, height = line.box
-    return [
-        (x, y, w, h)
-        for x, y, w, h in boxes
-        if not (left <= x + w / 2 <= left + width and top <= y + h / 2 <= top + height)
-    ]
+    x, y, w, h = boxes.T
+    inside = (np.abs(x + w / 2 - left - width / 2) <= width / 2) & (
+        np.abs(y + h / 2 - top - height / 2) <= height / 2
+    )
+    return np.where(owners == _NOBODYS, ~inside, owners != number)
 
 
 _BARS = 1e-4
@@ -321,12 +350,11 @@ def refuse_turned(lines: Sequence[Line], degrees: int, rule: RejectRule) -> tupl
     )
 
 
-def _weighed(line: Line, rejected: Sequence[Box], rule: RejectRule) -> Line:
-    if not rejected:
-        return line
+def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Line:
+    """Return a line with its odds lowered for rejected glyphs: their boxes, N×4."""
     left, top, width, height = line.box
     tall = float(np.median([digit.box[3] for digit in line.digits]))
-    x, y, w, h = np.array(rejected, np.float64).T
+    x, y, w, h = rejected.T
     apart_x = np.maximum(x - (left + width), left - (x + w))
     apart_y = np.maximum(y - (top + height), top - (y + h))
     near = np.maximum(apart_x, apart_y) <= _REACH * tall
@@ -335,9 +363,3 @@ def _weighed(line: Line, rejected: Sequence[Box], rule: RejectRule) -> Line:
     refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
     count = len(line.digits)
     return _with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule)
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
-    return left, top, right - left, bottom - top

@@ -276,7 +276,8 @@ _ENLARGED = 4
 def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) -> list[Stage]:
     """Show a line as the strip network takes it, what that says at every step, and its characters again."""
     height, width = grey.shape
-    cut = cut_out(grey, region_of(boxes, (width, height)))
+    settings = reader.strips.settings
+    cut = cut_out(grey, region_of(boxes, (width, height), settings), settings)
     if cut is None:
         return []
     strip, _ = cut

@@ -23,14 +23,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgedigits.errors import PictureError
-from edgedigits.ink import InkSettings
+from edgedigits.ink import InkSettings, longest_side
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".bmp", ".pdf"})
 """What counts as a picture when a folder is read. A file named outright is judged by its content alone."""
 
 LONGEST_SIDE = InkSettings.longest_side
-"""Pixels of the longer side to which larger pictures are shrunk as they are decoded. The reader works with no
-more in any case, and so a 50-megapixel photo fits into the memory of a small board."""
+"""Pixels of the longer side to which larger pictures are shrunk as they are decoded; what is longer than 2:1
+keeps more, as `ink.longest_side` says. A `Reader` looks at no more unless its settings say so, and a photo of
+50 megapixels fits into the memory of a small board."""
 
 MAX_PIXELS = 100_000_000
 """More than this is refused before anything is decoded."""
@@ -39,7 +40,7 @@ MAX_BASELINE_JPEG_PIXELS = 250_000_000
 """A baseline JPEG is reduced while it is decoded, so that a larger one costs time but no memory."""
 
 PDF_DPI = 200
-"""Pixels per inch that the pages of a PDF are rendered at, unless they would exceed `LONGEST_SIDE`."""
+"""Pixels per inch that the pages of a PDF are rendered at, or fewer where no more is kept of pictures."""
 
 MAX_PAGES = 10_000
 """Pages read of one TIFF or PDF; a longer one is a damaged or a hostile one."""
@@ -225,7 +226,7 @@ def _decode(file: IO[bytes], kind: str, path: Path, source: str) -> Iterator[Fra
 
 
 def _render(file: IO[bytes], source: str) -> Iterator[Frame | Unread]:
-    """Render the pages of a PDF: at `PDF_DPI`, or so that the longer side has `LONGEST_SIDE` pixels."""
+    """Render the pages of a PDF: at `PDF_DPI`, or in as many pixels as are kept of pictures."""
     try:
         import pypdfium2 as pdfium
     except ImportError as error:
@@ -257,7 +258,7 @@ def _rendered(document: Any, number: int) -> NDArray[np.uint8]:
         width, height = page.get_size()  # in points, 1/72 inch, as the page is to be seen
         if not (width > 0 and height > 0):
             raise PictureError("a page without size; export it again")
-        scale = min(PDF_DPI / 72, LONGEST_SIDE / max(width, height))
+        scale = min(PDF_DPI / 72, longest_side(width, height) / max(width, height))
         bitmap = page.render(scale=scale, draw_annots=True)
         try:
             image = bitmap.to_numpy()
@@ -307,8 +308,8 @@ def _upright(
     if pixels > limit:
         million = limit // 1_000_000
         raise PictureError(f"{width}×{height} pixels, more than the {million} million allowed; scale it down")
-    if kind == "JPEG" and max(width, height) > LONGEST_SIDE:
-        least = LONGEST_SIDE / max(width, height)
+    least = longest_side(width, height) / max(width, height)
+    if kind == "JPEG" and least < 1:
         picture.draft(None, (round(width * least), round(height * least)))
     picture.load()
     if kind != "JPEG":
@@ -376,18 +377,19 @@ def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _as_array(picture: Image.Image, turn: int) -> NDArray[np.uint8]:
-    """Convert a loaded picture to grey or BGR, upright, its longer side at most `LONGEST_SIDE`."""
+    """Convert a loaded picture to grey or BGR, upright, its longer side at most what `longest_side` says."""
     transparent = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
     mode = "L" if picture.mode in ("1", "L") and not transparent else "RGB"
     background = _background(picture) if transparent else 0
-    shrink = min(1.0, LONGEST_SIDE / max(picture.size))
+    most, longest = longest_side(*picture.size), max(picture.size)
+    shrink = min(1.0, most / longest)
     exact = (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink)))
     if shrink < 1 and picture.mode in ("L", "RGB", "CMYK") and not transparent:
         factor, (width, height) = 1, exact
         strips = _shrunk_strips(picture, exact)
     else:
         # What can't be averaged as it is, such as a palette, is converted first, strip by strip.
-        factor = max(picture.size) // LONGEST_SIDE or 1
+        factor = int(longest / most) or 1
         width, height = -(-picture.width // factor), -(-picture.height // factor)
         strips = _strips(picture, _STRIP * factor)
     shape = (width, height) if turn >= 5 else (height, width)

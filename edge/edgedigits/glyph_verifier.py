@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgedigits.characters import cells_around
 from edgedigits.glyphs import Box, Mark
 from edgedigits.lattice import Reading, spelt, weighed
-from edgedigits.strip_reading import cut_out, region_of
+from edgedigits.strip_reading import StripSettings, cut_out, region_of
 from edgedigits.verifier import PlacedText, Verifier
 
 
@@ -38,7 +38,8 @@ class GlyphVerifierSettings:
 class GlyphVerifier:
     """Looks at the digits of a line's readings with another network.
 
-    `verifier` gives each text the product of its digits' probabilities; `labels` are what it was opened with.
+    `verifier` gives each text the product of its digits' probabilities; `labels` are what it was opened with;
+    `strips` says how a line is cut out.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class GlyphVerifier:
         verifier: Verifier,
         labels: Sequence[str],
         settings: GlyphVerifierSettings = GlyphVerifierSettings(),
+        strips: StripSettings = StripSettings(),
     ) -> None:
-        self.verifier, self.settings = verifier, settings
+        self.verifier, self.settings, self.strips = verifier, settings, strips
         self._places = {label: place for place, label in enumerate(labels)}
 
     def weigh(
@@ -67,7 +69,8 @@ class GlyphVerifier:
         settings = self.settings
         likely = settings.likely * readings[0].probability if readings else 0.0
         asked = [each for each in readings if each.text and each.probability >= likely]
-        cut = cut_out(grey, region_of(boxes, (grey.shape[1], grey.shape[0]))) if asked else None
+        region = region_of(boxes, (grey.shape[1], grey.shape[0]), self.strips)
+        cut = cut_out(grey, region, self.strips) if asked else None
         if cut is None:
             return list(readings)
         strip, back = cut

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.boxes import lift_boxes
-from edgedigits.ink import SLENDER, Ink, InkSettings
-from edgedigits.rules import lift_frame, lift_rules, may_be_ruled
+from edgedigits.boxes import BoxSettings, lift_boxes
+from edgedigits.ink import SLENDER, Ink
+from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
 
 Box = tuple[int, int, int, int]
 
@@ -33,27 +33,27 @@ class GlyphSettings:
     """What is taken for a digit; lengths in heights of a digit unless said otherwise."""
 
     least_height: int = 8
-    """A digit is at least this many working pixels high (or wide)."""
+    """A digit is at least this many working pixels high (or wide). 1…32,000."""
     speck_area: int = 6
-    """Fewer pixels of ink than this are dirt, in working pixels²."""
+    """Fewer pixels of ink than this are dirt. Working pixels², 0…1,000,000."""
     sure_share: float = 0.25
     """At least this part of a piece's pixels is surely ink: of a stroke 0.35 or more, of a texture's patch,
     which rises above the threshold here and there, nearly always less than 0.2. 0…1."""
     line_gap: float = 2.5
-    """Digits of one text line stand no farther apart than this."""
+    """Digits of one text line stand no farther apart than this. 0…1,000."""
     mark_height: float = 0.42
-    """What is lower than this beside digits is a mark or a fragment."""
+    """What is lower than this beside digits is a mark or a fragment. 0…1."""
     speck_height: float = 0.22
-    """What is lower than this, measured by the picture's largest digits, is no digit anywhere in it."""
+    """What is lower than this, measured by the picture's largest digits, is no digit anywhere in it. 0…1."""
     widest: float = 6.0
-    """A component wider than this many times its height is a rule, not writing."""
+    """A component wider than this many times its height is a rule, not writing. 1…1,000."""
     tallest: float = 12.0
-    """A component taller than this many times its width is a rule (an upright 1 is about 8)."""
+    """A component taller than this many times its width is a rule (an upright 1 is about 8). 1…1,000."""
     least_share: float = 0.25
     """Digits hold at least this part of all ink and texture that is no frame, rule or edge: where people
     write, half of it or more. 0…1."""
     most_components: int = 4000
-    """More pieces of ink than this are texture; only the largest are looked at."""
+    """More pieces of ink than this are texture; only the largest are looked at. 1…1,000,000."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,11 @@ def cluster_of(glyphs: Sequence[Glyph]) -> Cluster:
 
 def box_around(boxes: Sequence[Box]) -> Box:
     """Return the box around boxes (one or more)."""
-    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    left, top, width, height = boxes[0]
+    right, bottom = left + width, top + height
+    for x, y, w, h in boxes[1:]:
+        left, top = min(left, x), min(top, y)
+        right, bottom = max(right, x + w), max(bottom, y + h)
     return left, top, right - left, bottom - top
 
 
@@ -156,15 +159,17 @@ class _Components:
         self.settings = settings
         mask = lift_frame(ink.mask)
         count, self.labels, stats = _pieces(mask)
-        lifted = lift_boxes(mask, ink.contrast, self.labels, stats)
+        boxes = BoxSettings(strip_height=ink.strip_height)
+        rules = RuleSettings(strip_height=ink.strip_height)
+        lifted = lift_boxes(mask, ink.contrast, self.labels, stats, boxes)
         printed = mask - lifted
         if lifted is not mask:
             count, self.labels, stats = _pieces(lifted)
-        if may_be_ruled(self.labels, stats, ink.edges):
-            before, lifted = lifted, lift_rules(lifted, ink.contrast)
+        if may_be_ruled(self.labels, stats, ink.edges, rules):
+            before, lifted = lifted, lift_rules(lifted, ink.contrast, rules)
             if lifted is not before:
                 count, self.labels, stats = _pieces(lifted)
-                if min(mask.shape) > InkSettings.strip_height:
+                if min(mask.shape) > ink.strip_height:
                     # The strip network has learnt to read on a rule; but not on a sheet full of them.
                     printed = mask - lifted
         if printed.any():
@@ -237,7 +242,7 @@ class _Components:
         for i in np.flatnonzero(~drop & ~large & (across > 0.4)):
             within = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
             large[i] = np.count_nonzero(within & high) >= 3
-        if height <= InkSettings.strip_height and width >= SLENDER * height:
+        if height <= self.ink.strip_height and width >= SLENDER * height:
             # On a picture cut to one line what is slender and slants is a 1 that is as high, and no frame.
             large &= (2.5 * w >= h) | (fill > 0.5)
         if len(self.members) == 1:
@@ -344,7 +349,7 @@ class _Components:
                 a, b = root(i), root(places[position + 1 + k])
                 if a != b and self._belong_together(merged[a], merged[b], tall):
                     parent[b] = a
-                    merged[a] = _union(merged[a], merged[b])
+                    merged[a] = box_around((merged[a], merged[b]))
         gathered: dict[int, list[int]] = {}
         for i in range(len(self.members)):
             gathered.setdefault(root(i), []).append(i)
@@ -357,7 +362,7 @@ class _Components:
     def _belong_together(self, a: Box, b: Box, tall: float) -> bool:
         overlap = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
         gap = max(a[1], b[1]) - min(a[1] + a[3], b[1] + b[3])
-        union = _union(a, b)
+        union = box_around((a, b))
         if union[3] > 1.35 * tall or union[2] > 1.5 * tall:
             return False
         small, large = (a, b) if a[3] * a[2] < b[3] * b[2] else (b, a)
@@ -473,6 +478,7 @@ class _Components:
                 text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
                 if text is not None:
                     marks.append(Mark(text, (x1, y1, w1, h1)))
+        marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
         return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
 
@@ -546,6 +552,23 @@ def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",
     return "."
 
 
+def _with_equals_signs(marks: list[Mark]) -> list[Mark]:
+    """Return marks, two dashes one above the other being one equals sign."""
+    left = [mark for mark in marks if mark.text == "-"]
+    found = [mark for mark in marks if mark.text != "-"]
+    while left:
+        mark = left.pop()
+        x, _, w, _ = mark.box
+        for other in left:
+            ox, _, ow, _ = other.box
+            if 2 * (min(x + w, ox + ow) - max(x, ox)) > max(w, ow):
+                left.remove(other)
+                mark = Mark("=", box_around((mark.box, other.box)))
+                break
+        found.append(mark)
+    return found
+
+
 # Of a handful of numbers, as most pictures have, Python's own functions need a tenth of NumPy's time.
 
 
@@ -561,8 +584,3 @@ def _typical_height(heights: NDArray[np.int64]) -> float:
 
 def _median(values: NDArray[np.int64]) -> float:
     return float(statistics.median(values.tolist()))
-
-
-def _union(a: Box, b: Box) -> Box:
-    x, y = min(a[0], b[0]), min(a[1], b[1])
-    return x, y, max(a[0] + a[2], b[0] + b[2]) - x, max(a[1] + a[3], b[1] + b[3]) - y

@@ -35,37 +35,40 @@ class InkSettings:
     """How ink is told from paper."""
 
     longest_side: int = 2000
-    """Pictures are shrunk to this many pixels at most: a page's digits stay far above 20 px. ≥ 64."""
+    """Pictures are shrunk to this many pixels along their longer side: a page's digits stay far above 20 px.
+    One longer than 2:1 may have more (see `longest_side`). 64…32,000."""
     stroke_fraction: float = 1 / 12
     """Strokes are thinner than this part of the picture's short side. 0…1."""
     thickest_stroke: int = 15
-    """… or than this many pixels, whichever is more. Odd, ≥ 3."""
+    """… or than this many pixels, whichever is more. 3…999."""
     thick_strokes: float = 1 / 4
-    """Where outlines of thicker strokes are found: thinner than this part of the short side. 0…1."""
+    """Where outlines of thicker strokes are found: thinner than this part of the short side. 0.01…1."""
     hollow_share: float = 0.1
     """Outlines enclose at least this part of their own area that is as dark as they are. 0…1."""
     thick_up_to: int = 800
-    """One digit may fill a picture whose short side is no longer than this. Pixels."""
+    """One digit may fill a picture whose short side is no longer than this. Pixels, 0…32,000."""
     least_contrast: float = 0.10
-    """Fainter than this against the paper is never ink (0…1, the part of the light that is missing)."""
+    """What lacks less than this part of the paper's light is never ink. 0…1."""
     noise_factor: float = 5.0
-    """Ink stands this many standard deviations of the paper's own noise above the paper."""
+    """Ink stands this many standard deviations of the paper's own noise above the paper. 0…100."""
     weak_part: float = 0.55
     """A stroke is followed down to this part of the threshold from where it exceeds it (hysteresis). 0…1."""
     weak_part_on_texture: float = 0.8
     """The same where thin texture (a cheque's guilloche, the weave of paper) has been lifted off. 0…1."""
     weak_part_on_pattern: float = 0.65
-    """The same where a pattern passed for ink at first."""
+    """The same where a pattern passed for ink at first. 0…1."""
     pattern_share: float = 0.15
     """A pattern of lines covers this part of the paper, or more, everywhere. 0…1."""
     above_pattern: float = 1.8
-    """Writing on such a pattern is so many times as plain: on strips of the tuning part 1.9 to 2.5 times."""
+    """Writing on such a pattern is so many times as plain: on strips of the tuning part 1.9 to 2.5 times.
+    0…1,000."""
     thick_share: float = 0.75
-    """Strokes are thick, and what is thin is texture, if this part of the strong ink is 3 pixels thick."""
+    """Strokes are thick, and what is thin is texture, if this part of the strong ink is 3 pixels thick.
+    0…1."""
     texture_share: float = 0.05
-    """There is a texture if what is thin and lies apart is this part of the strong ink or more."""
+    """There is a texture if what is thin and lies apart is this part of the strong ink or more. 0…1."""
     strip_height: int = 200
-    """A picture no higher (or wider) than this may be cut to one line of writing. Pixels."""
+    """A picture no higher (or wider) than this may be cut to one line of writing. Pixels, 0…32,000."""
     shadows: ShadowSettings = field(default_factory=ShadowSettings)
     """What is taken for a shadow."""
 
@@ -98,6 +101,27 @@ class Ink:
     shaded: NDArray[np.uint8] | None = None
     """Where there are shadows with edges, the brightness of the paper (uint8, the same view in fewer pixels):
     these are no ink, nor `edges`."""
+    strip_height: int = InkSettings.strip_height
+    """That of the settings it was found with."""
+
+
+def longest_side(width: int, height: int, ordinary: int = InkSettings.longest_side) -> float:
+    """Return how many pixels the longer side of a picture of this shape may have to be looked at as it is.
+
+    Up to 2:1 it is `ordinary`. A till roll or a long strip has small digits for its length: its longer side
+    may have more, as long as the shorter one has no more than half of `ordinary`, the whole no more pixels
+    than a square of that side, and OpenCV can map it.
+    """
+    slender = max(width, height) / min(width, height)
+    if slender > _LONGEST / _LOWEST:
+        return ordinary  # no digit would be left of it
+    return min(ordinary * max(1.0, min(slender / 2, math.sqrt(slender))), max(ordinary, _LONGEST))
+
+
+_LONGEST = 32_000
+"""OpenCV maps sides of less than 32,767 pixels."""
+_LOWEST = 8
+"""In fewer pixels no digit is read."""
 
 
 def check_image(image: Any) -> None:
@@ -177,7 +201,7 @@ _BLACK = 235
 def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) -> Ink:
     """Tell ink from paper in a picture (uint8, H×W grey or H×W×3 BGR, any size ≥ 1×1)."""
     height, width = image.shape[:2]
-    scale = min(1.0, settings.longest_side / max(height, width))
+    scale = min(1.0, longest_side(width, height, settings.longest_side) / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -211,6 +235,7 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         inverse,
         tints,
         shaded=shaded,
+        strip_height=settings.strip_height,
     )
     if strong >= 255:
         return found
@@ -269,7 +294,9 @@ def _above_pattern(contrast: NDArray[np.uint8], mask: NDArray[np.bool_], setting
     histogram = _histogram(found[None])
     level = _otsu(histogram, histogram.cumsum())
     above = found > level
-    if not above.any() or float(found[above].mean()) < settings.above_pattern * float(found[~above].mean()):
+    if not above.any() or above.all():
+        return None
+    if float(found[above].mean()) < settings.above_pattern * float(found[~above].mean()):
         return None
     writing = (contrast > level).view(np.uint8)
     thick = cv2.morphologyEx(writing, cv2.MORPH_OPEN, _CROSS)
@@ -325,7 +352,7 @@ def _ground(grey: NDArray[np.uint8], stroke_fraction: float, settings: InkSettin
     kernel = max(settings.thickest_stroke, round(stroke_fraction * min(grey.shape)))
     # Paper varies slowly: closing at a reduced size costs next to nothing and averages the noise, of which
     # a closing (a maximum) would otherwise take the brightest.
-    reduction = max(1, kernel // 12)
+    reduction = max(1, min(kernel // 12, *grey.shape))
     averaged = shrunk(grey, reduction) if reduction > 1 else cv2.GaussianBlur(grey, (3, 3), 0)
     side = kernel // reduction
     return ground_of(np.asarray(averaged, np.uint8), side, settings.least_contrast), side

@@ -8,15 +8,12 @@ notices when the board is slowed down.
 from __future__ import annotations
 
 import collections
-import contextlib
 import logging
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from edgedigits.board import Thermal, thermal
 from edgedigits.capture import Source
@@ -292,18 +289,3 @@ def body_of(sighting: Sighting) -> dict[str, object]:
         "size": page["size"],
         "lines": page["lines"],
     }
-
-
-@contextlib.contextmanager
-def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM set `stop`, so that the work at hand is finished and nothing torn."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

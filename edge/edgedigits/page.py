@@ -17,8 +17,10 @@ class Digit:
     """One glyph as it was read.
 
     `label` is a digit, or `?` for a rejected one, whose guess then stands first among the `alternatives`.
-    `confidence` is the calibrated probability (0…1) of the best guess. `alternatives` are the next
-    guesses with their probabilities, best first.
+    `confidence` is the probability (0…1) of the best guess, whatever the line's other digits are. Of a glyph
+    read by itself it is the network's, calibrated. Of a line of n digits read as a strip it is the share that
+    has it there of the readings of n digits, times the n-th root of what is believed of all these.
+    `alternatives` are the next guesses with their probabilities, best first.
     """
 
     label: str
@@ -36,8 +38,10 @@ class Digit:
 class Line:
     """A line of text: `text` has digits and `?` only, `raw` also the separators.
 
-    `confidence` is the probability (0…1) that the whole line is right; `accepted` says whether it reaches
-    the threshold in force and no digit of the line was rejected.
+    `confidence` is the probability (0…1) that the whole line is right, considering what stands around it, and
+    the same at any threshold for lines unless `turned` is not 0; `accepted` says whether it reaches the
+    threshold in force, no digit of the line was rejected and, where it was read in two ways, none is
+    `doubtful`.
     """
 
     text: str
@@ -54,7 +58,18 @@ class Line:
     """
     turned: int = 0
     """By how many degrees clockwise the paper seems to lie turned, 0, 90, 180 or 270. Where it is not 0, the
-    line reads as well or better the other way up, and is not accepted."""
+    line reads as well or better the other way up, and is not accepted. It is looked into only where a line of
+    the picture would be accepted: of one that holds none it is 0."""
+    doubtful: tuple[int, ...] = ()
+    """Places, from 0, of digits that may be likely by themselves, but for which the readings of the line as a
+    strip that have them there sum to less than the threshold for digits: it says some other line as well, or
+    none. What only another way of reading confirms then is not accepted."""
+
+    @property
+    def unsure(self) -> frozenset[int]:
+        """Places, from 0, of the digits that are rejected or doubtful."""
+        rejected = (place for place, digit in enumerate(self.digits) if digit.rejected)
+        return frozenset([*self.doubtful, *rejected])
 
 
 @dataclass(frozen=True)

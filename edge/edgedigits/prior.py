@@ -26,20 +26,21 @@ class PriorSettings:
 
     weight: float = 0.6
     """How much it counts where a line is read as a strip, as an exponent: 0 not at all. Chosen on the tuning
-    part of the cheque amounts, as what follows; this on ten views of each (`tests/bench/bench_views.py`)."""
+    part of the cheque amounts, as what follows; this on ten views of each (`tests/bench/bench_views.py`).
+    0…3."""
     of_glyphs: float = 2.0
     """So many times as much it counts where a line is read glyph by glyph, each without a look at the others:
-    two zeros written in one are as good as a 6 and a 0."""
+    two zeros written in one are as good as a 6 and a 0. 0…3."""
     leading_zero: float = 0.03
-    """Share of numbers that begin with a 0."""
+    """Share of numbers that begin with a 0. 0…1."""
     round: float = 0.3
-    """Share of numbers that end in a 0 …"""
+    """Share of numbers that end in a 0. 0…1."""
     rounder: float = 0.5
-    """… and of these, those with another 0 before it, and so on."""
+    """Share of these with another 0 before it, and so on. 0…1."""
     ungrouped: float = 0.03
-    """Share of numbers with separators whose digits these do not part into threes …"""
+    """Share of numbers with separators whose digits these do not part into threes. 0…1."""
     by_chance: float = 0.5
-    """… and of those where they would, stood they anywhere."""
+    """Share of those, and of those where they do, stood they anywhere. 0.001…1."""
 
 
 def prior_weight(digits: str, settings: PriorSettings = PriorSettings()) -> float:
@@ -64,7 +65,12 @@ def prior_weight(digits: str, settings: PriorSettings = PriorSettings()) -> floa
         share = settings.rounder
     if zeros < len(behind):
         ratio *= (1 - share) / 0.9
-    return float(ratio**settings.weight)
+    return float(min(ratio, _MOST) ** settings.weight)
+
+
+_MOST = 1e30
+"""However many zeros there are, no number is thought likelier than others by more than this: powers of it are
+numbers still."""
 
 
 _GROUPING = re.compile("[.,]+")

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ from edgedigits.page import REJECTED, Box, Line, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.prior import PriorSettings, expected_prior, weigh_readings
 from edgedigits.runtime import read_model
+from edgedigits.settings import check_all
 from edgedigits.sheet import SheetSettings, find_sheets
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
@@ -71,17 +72,19 @@ class Reader:
     read on the way "glyph": it looks at them one by one, in their places; None is none.
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
-    agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips.
+    agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips (≥ 0).
 
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
-    `max_error` (0…1) takes those that keep the promise that at most this share of the accepted lines is
-    wrong, as it was on the lines named in the cards, and makes the reader thorough. `threads` is the number
-    of CPU threads a call of a network may use, `delegate` what `Model` takes. `ink`, `glyphs`, `sheet` and
-    `prior` are the stages' settings: `PriorSettings(weight=0)` where all numbers are equally likely (as those
-    are whose number of digits is known). A `Reader` serves one thread at a time; open one for each.
+    `max_error` (between 0 and 1) takes those that keep the promise that at most this share of the accepted
+    lines is wrong, as it was on the lines named in the cards, and makes the reader thorough; on the way
+    "auto" that is promised of the default `model` only. Where `min_line_confidence` is given, too, the
+    stricter threshold holds. `threads` is the number of CPU threads a call of a network may use (≥ 1),
+    `delegate` what `Model` takes. `ink`, `glyphs`, `sheet` and `prior` are the stages' settings:
+    `PriorSettings(weight=0)` where all numbers are equally likely (as those are whose number of digits is
+    known). A `Reader` serves one thread at a time; open one for each.
 
-    Raises `ModelError` for a model that can't be used, or that promises nothing as strict as `max_error`, and
-    `ValueError` for a threshold outside 0…1 or an unknown way.
+    Raises `ModelError` for a model that can't be used, or of which nothing as strict as `max_error` is
+    promised, and `ValueError` for an unknown way, and a number or a setting that is out of its range.
     """
 
     def __init__(
@@ -105,6 +108,10 @@ class Reader:
     ) -> None:
         if way not in READING_WAYS:
             raise ValueError(f"unknown way {way!r}; choose one of {', '.join(READING_WAYS)}")
+        for name, settings in (("ink", ink), ("glyphs", glyphs), ("sheet", sheet), ("prior", prior)):
+            check_all(settings, name)
+        if not _is_whole(max_strips, 0):
+            raise ValueError(f"max_strips is a whole number from 0 on, not {max_strips!r}")
         if strip_model is None and _card_of(model).way == "strip":
             model, strip_model, way = DEFAULT_MODEL, model, "strip"
         self.way = way
@@ -112,7 +119,13 @@ class Reader:
         self._max_strips = max_strips
         self.model = Model(model, threads=threads, delegate=delegate)
         thresholds = _Thresholds(min_digit_confidence, min_line_confidence, max_error)
+        if way == "auto" and max_error is not None and not _is_default(self.model.card):
+            raise ModelError(
+                f"{self.model.source}: no share of errors is promised of it on the way auto, only of "
+                f"{DEFAULT_MODEL}; leave out one of the two, or read on the way glyph or strip"
+            )
         self._ink, self._glyphs, self._sheet, self._prior = ink, glyphs, sheet, prior
+        self._strip_settings = StripSettings()
         labels = self.model.card.labels
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
         self._can_doubt = len(self._characters) < len(labels)
@@ -120,7 +133,9 @@ class Reader:
         self._verifier: GlyphVerifier | None = None
         if way == "glyph" and character_model is not None and self._reads_digits:
             read = [label for _, label in self._characters]
-            self._verifier = _open_verifier(character_model, [*read, REJECTED], threads, delegate)
+            opened = Model(character_model, threads=threads, delegate=delegate, way="character")
+            verifier = Verifier(opened, [*read, REJECTED], VerifierSettings(weight=1.0))
+            self._verifier = GlyphVerifier(verifier, [*read, REJECTED], strips=self._strip_settings)
         self._open_strips = functools.partial(
             _open_strips,
             strip_model or DEFAULT_STRIP_MODEL,
@@ -130,6 +145,7 @@ class Reader:
             thresholds,
             way,
             prior,
+            self._strip_settings,
         )
         # What is asked for is opened now, and errors come at once; what may never be needed is not.
         if strip_model is not None or way == "strip" or (way == "auto" and max_error is not None):
@@ -151,9 +167,13 @@ class Reader:
             if hypotheses.lone:
                 # A glyph that stands alone is the glyph network's business, which has learnt what is no
                 # digit; but not the only glyph that was found in a whole strip of writing.
-                region = region_of([glyph.box for glyph in hypotheses.line.glyphs], size)
+                region = region_of(
+                    [glyph.box for glyph in hypotheses.line.glyphs], size, self._strip_settings
+                )
                 return region.width > _STRIP * region.height
-            return self._thorough or hypotheses.in_doubt or hypotheses.box[3] >= _FILLS * size[1]
+            # As high as this, it is all there is in the picture, and worth reading in both ways.
+            fills = hypotheses.box[3] >= self._strip_settings.fills * size[1]
+            return self._thorough or fills or hypotheses.in_doubt
         return self.way == "strip"
 
     @property
@@ -174,15 +194,16 @@ class Reader:
         """Read a picture.
 
         `image` is uint8, H×W grey or H×W×3 BGR, upright. Where it is a reduced copy of a larger picture,
-        `size` is that picture's width and height in pixels, and the boxes are in its pixels. `count` tells
-        the fewest and the most digits of a line, where they are known: strips are searched for no others.
-        `check` tells of a text, digits and separators, whether it can be what was written: where the best
-        reading of a strip fails it, its `readings` have the best that pass.
+        `size` is that picture's width and height in pixels (≥ 1), and the boxes are in its pixels. `count`
+        tells the fewest (≥ 0) and the most digits (≥ 1) of a line, where they are known: strips are searched
+        for no others. `check` tells of a text, digits and separators, whether it can be what was written:
+        where the best reading of a strip fails it, its `readings` have the best that pass.
 
-        Whether the writing is upright is looked into, and lines that read as well the other way up are not
-        accepted (see `turned.turned_by`), unless `upright` says that it is known.
+        Where a line would be accepted, it is looked into whether the writing is upright, and lines that read
+        as well the other way up are not accepted (see `turned.turned_by`), unless `upright` says that it is
+        known.
 
-        Raises `PictureError` for an array of another kind.
+        Raises `PictureError` for an array of another kind, `ValueError` for a `size` or `count` out of range.
 
         >>> import numpy as np
         >>> blank = np.full((120, 200), 255, np.uint8)
@@ -191,6 +212,7 @@ class Reader:
         """
         started = time.perf_counter()
         check_image(image)
+        _check_told(size, count)
         height, width = image.shape[:2]
         size = (width, height) if size is None else size
         expected = Expected(count, check)
@@ -224,10 +246,13 @@ class Reader:
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = self._asked_glyphs(text_lines)
         found, refused = self._lines(hypotheses, image, ink, across, size, expected)
-        lines = weigh_surroundings(list(found.values()), self.rule, refused)
+        read = list(found.values())
+        lines = weigh_surroundings(read, self.rule, refused)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
-        turned = self._turned_by(lines, [hypotheses[k] for k in found], image, ink, expected)
+        # What stands around a doubtful line says nothing of which way up it is.
+        asked = [line if own.accepted else own for own, line in zip(read, lines, strict=True)]
+        turned = self._turned_by(asked, [hypotheses[k] for k in found], image, ink, expected)
         return refuse_turned(lines, turned, self.rule) if turned else lines
 
     def _turned_by(
@@ -317,10 +342,10 @@ class Reader:
         within: set[int] = set()
         asked = 0
         for k in sorted(chosen, key=lambda k: -sum(box[2] * box[3] for box in boxes[k])):
-            if k in within or (self.way == "auto" and asked == self._max_strips):
+            if k in within or (self.way == "auto" and asked >= self._max_strips):
                 continue
             asked += 1
-            region = region_of(boxes[k], (width, height))
+            region = region_of(boxes[k], (width, height), self._strip_settings)
             line = self.strips.read(grey, region, expected)
             if line is None:
                 continue
@@ -413,8 +438,6 @@ class Reader:
 
 _STRIP = 2.0
 """A region so many times as wide as high has room for a second digit beside a lone one."""
-_FILLS = StripSettings.fills
-"""A line as high as this part of the picture is all there is in it, and worth reading in both ways."""
 
 
 def _consistent(
@@ -449,6 +472,22 @@ def _in_range(value: float | None, otherwise: float) -> float:
     return value
 
 
+def _check_told(size: Any, count: Any) -> None:
+    """Raise `ValueError` for a picture's size, or a number of digits, that can't be (see `Reader.read`)."""
+    if size is not None and not _are_whole(size, 1):
+        raise ValueError(f"size is width and height in pixels, whole numbers from 1 on, not {size!r}")
+    if count is not None and not (_are_whole(count, 0) and count[0] <= count[1] and count[1] > 0):
+        raise ValueError(f"count is the fewest and the most digits, as in (3, 6), not {count!r}")
+
+
+def _are_whole(values: Any, least: int) -> bool:
+    return isinstance(values, tuple | list) and len(values) == 2 and all(_is_whole(v, least) for v in values)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= least
+
+
 def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
     """Return a box of working pixels in pixels of the picture, at least 1×1 and inside it."""
     x, y, w, h = box
@@ -477,7 +516,8 @@ class _Thresholds:
 
         Raises as `Reader` does.
         """
-        line = card.min_line_confidence
+        own = _in_range(self.min_line_confidence, 0.0)
+        line = card.min_line_confidence if self.min_line_confidence is None else own
         if self.max_error is not None and way is not None:
             if not 0 < self.max_error < 1:
                 raise ValueError(f"a share of errors lies between 0 and 1, not at {self.max_error}")
@@ -490,25 +530,19 @@ class _Thresholds:
                     f"{source}: promises no share of errors as low as {self.max_error:g} "
                     f"({promised or 'none at all'}); allow more, or find one with edgedigits-export accept"
                 )
-            line = max(points, key=lambda point: point.max_error).min_line_confidence
-        return RejectRule(
-            min_digit_confidence=_in_range(self.min_digit_confidence, card.min_digit_confidence),
-            min_line_confidence=_in_range(self.min_line_confidence, line),
-        )
+            line = max(own, max(points, key=lambda point: point.max_error).min_line_confidence)
+        return RejectRule(_in_range(self.min_digit_confidence, card.min_digit_confidence), line)
 
 
 def _card_of(model: str | os.PathLike[str]) -> Card:
     return split_bytes(read_model(model), os.fspath(model))[0]
 
 
-def _open_verifier(
-    model: str | os.PathLike[str],
-    labels: Sequence[str],
-    threads: int,
-    delegate: str | os.PathLike[str] | None,
-) -> GlyphVerifier:
-    opened = Model(model, threads=threads, delegate=delegate, way="character")
-    return GlyphVerifier(Verifier(opened, labels, VerifierSettings(weight=1.0)), labels)
+def _is_default(card: Card) -> bool:
+    """Return whether a card is that of the default model for glyphs, in whatever format."""
+    default = _card_of(DEFAULT_MODEL)
+    own, known = ((c.recipe, c.seed, c.labels, c.temperature) for c in (card, default))
+    return own == known
 
 
 def _open_strips(
@@ -519,10 +553,12 @@ def _open_strips(
     thresholds: _Thresholds,
     way: str,
     prior: PriorSettings,
+    settings: StripSettings,
 ) -> StripReader:
     opened = StripModel(model, threads=threads, delegate=delegate)
     verifier = None
     if character_model is not None:
         characters = Model(character_model, threads=threads, delegate=delegate, way="character")
         verifier = Verifier(characters, opened.card.labels)
-    return StripReader(opened, thresholds.of(opened.card, opened.source, way), verifier, prior=prior)
+    rule = thresholds.of(opened.card, opened.source, way)
+    return StripReader(opened, rule, verifier, settings, prior)

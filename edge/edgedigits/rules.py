@@ -35,7 +35,12 @@ class RuleSettings:
     """… no thicker than this part of the height."""
 
 
-def may_be_ruled(labels: NDArray[np.int32], stats: NDArray[np.int32], edges: NDArray[np.uint8]) -> bool:
+def may_be_ruled(
+    labels: NDArray[np.int32],
+    stats: NDArray[np.int32],
+    edges: NDArray[np.uint8],
+    settings: RuleSettings = RuleSettings(),
+) -> bool:
     """Return whether there are pieces of ink as long as rules: looking at these costs next to nothing.
 
     `labels` (int32, H×W) and `stats` are OpenCV's of the connected pieces of a mask, the paper's first;
@@ -43,13 +48,13 @@ def may_be_ruled(labels: NDArray[np.int32], stats: NDArray[np.int32], edges: NDA
     """
     height, width = labels.shape
     _, y, w, h, area = stats.T
-    if min(height, width) <= InkSettings.strip_height:
+    if min(height, width) <= settings.strip_height:
         return bool((w[1:] >= 0.5 * width).any())
     # The desk beside a sheet runs along the border.
     inside = labels[height // 10 : height - height // 10, width // 10 : width - width // 10]
     long = (w >= 0.5 * width) | (h >= 0.5 * height)
     # A rule in a poor light is broken, but no thicker.
-    thickest = max(4, RuleSettings.thickness * max(height, width))
+    thickest = max(4, settings.thickness * max(height, width))
     broken = (w >= 6 * h) & (w >= 0.04 * width) & (area <= thickest * w)
     broken &= (y >= 0.05 * height) & (y + h <= 0.95 * height)
     long[0] = broken[0] = False

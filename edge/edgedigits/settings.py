@@ -11,6 +11,7 @@ import ast
 import dataclasses
 import inspect
 import json
+import math
 import re
 import textwrap
 import types
@@ -112,6 +113,31 @@ def check(setting: Setting, value: Any, where: str) -> Any:
                     f"{setting.words}"
                 )
     return result
+
+
+def check_all(settings: Any, name: str) -> None:
+    """Check the fields of settings that a program made, and of settings in them; `name` is what messages say.
+
+    Raises `ValueError` for a value of another type, one outside the range that its words give, and a number
+    that is not finite. Where the package is installed without its source there are no words, and no check.
+    """
+    if settings == type(settings)():
+        return
+    try:
+        known = settings_of(type(settings))
+    except OSError:
+        return
+    for setting in known.values():
+        value = getattr(settings, setting.name)
+        if dataclasses.is_dataclass(value):
+            check_all(value, f"{name}.{setting.name}")
+            continue
+        try:
+            check(setting, value.item() if hasattr(value, "item") else value, name)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name}: {setting.name} is a finite number, not {value}; {setting.words}")
 
 
 def _converted(kind: Any, value: Any) -> Any:

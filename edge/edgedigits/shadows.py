@@ -25,7 +25,8 @@ class ShadowSettings:
     """What is taken for a shadow; lengths beside the picture's shorter side, parts 0…1."""
 
     least_side: int = 120
-    """A picture with a shorter side is cut to its writing: no shadow's edge is looked for. Pixels."""
+    """A picture with a shorter side is cut to its writing: no shadow's edge is looked for. Pixels,
+    1…32,000."""
     least_length: float = 0.08
     """An edge that is asked about is so long; …"""
     most: int = 12
@@ -53,20 +54,21 @@ class ShadowSettings:
     as_bright: float = 1.3
     """The sheet is brighter by this factor. No shadows are looked for there."""
     as_deep: float = 1.5
-    """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke."""
+    """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke.
+    1…100."""
     strokes: int = 2
-    """So many strokes at least stand in shadows, plain and away from edges (0: none needs to). In comparison
-    to those elsewhere …"""
+    """So many strokes at least stand in shadows, plain and away from edges (0: none needs to). 0…1,000."""
     as_plain: float = 1.3
-    """… they are as plain by this factor, …"""
+    """In comparison to those elsewhere they are as plain by this factor, …"""
     as_high: float = 2.0
     """… and as high by this one."""
     from_border: bool = False
     """Whether a shadow has to reach the picture's border. A bold stroke doesn't."""
     narrower: float = 0.45
-    """Where much that is thicker than this part of the thickest stroke passes for ink, …"""
+    """Where much that is thicker than this part of the thickest stroke passes for ink, narrow shadows are
+    looked for, too, such as a finger's. 0…1."""
     narrow: float = 0.03
-    """… shadows that are so wide are looked for, too, such as a finger's."""
+    """So wide are narrow ones."""
 
 
 ANY_SHADOW = ShadowSettings(least_ink=0, strokes=0, around=2, from_border=True)

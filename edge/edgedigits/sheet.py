@@ -29,23 +29,23 @@ class SheetSettings:
     """When a sheet is believed in and flattened."""
 
     search: bool = True
-    """Whether a sheet is looked for at all."""
+    """Whether sheets are looked for at all."""
     working_side: int = 400
-    """It is looked for in a copy of at most so many pixels a side. ≥ 100."""
+    """They are looked for in a copy of at most so many pixels a side. 100…10,000."""
     least_share: float = 0.15
-    """It covers at least this part of the picture, or all do that lie beside one another, …"""
+    """A sheet, or several beside one another, cover at least this part of the picture. 0…1."""
     least_other: float = 0.03
-    """… of which each covers at least this part. 0…1."""
+    """Each of several covers at least this part. 0…1."""
     least_contrast: float = 1.3
-    """It is so many times as bright as the desk, along each of its sides."""
+    """It is so many times as bright as the desk, along each of its sides. 1…255."""
     least_angle: float = 4.0
-    """It is flattened if one of its sides or corners is off the level or the square by so many degrees."""
+    """It is flattened if a side is off the level, or a corner off the square, by so many degrees. 0…180."""
     shadow: float = 1.3
-    """A shadow falls on it if the light differs by so many times along its edges, …"""
+    """A shadow falls on it if the light along its edges differs by so many times. 1…255."""
     as_alike: float = 0.5
-    """… and on the desk beside them alike, but for this part of that (in logarithms). 0…1."""
+    """Then it falls on the desk beside them alike, but for this part of that (in logarithms). 0…1."""
     longest_side: int = 2000
-    """Pixels of the flattened sheet's longer side at most."""
+    """Pixels of the flattened sheet's longer side at most. 64…32,000."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from edgedigits.characters import INK, cells_of, ink_of
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, probabilities_of, spans
 from edgedigits.decode import RejectRule, digit_at
+from edgedigits.glyphs import box_around
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Digit, Line
 from edgedigits.prior import PriorSettings, expected_prior, grouping_weight, prior_weight
@@ -193,25 +194,25 @@ class StripReader:
         strip, back = look.strip, look.back
         places = spans(look.answers, best.text)
         boxes = back.boxes(_boxes(strip, places), grey.shape)
+        of_digits = _of_digits(readings)
         digits: list[Digit] = []
         raw: list[str] = []
         for label, box in zip(best.text, boxes, strict=True):
             if not self._is_digit[label]:
                 raw.append(self.model.card.labels[label])
                 continue
-            digits.append(digit_at(len(digits), box, readings, self.rule))
+            digits.append(digit_at(len(digits), box, of_digits, self.rule))
             raw.append(digits[-1].label)
-        left, top = min(d.box[0] for d in digits), min(d.box[1] for d in digits)
-        right = max(d.box[0] + d.box[2] for d in digits)
-        bottom = max(d.box[1] + d.box[3] for d in digits)
+        doubtful = [k for k, d in enumerate(digits) if digit_at(k, d.box, readings, self.rule).rejected]
         return Line(
             text="".join(digit.label for digit in digits),
             raw="".join(raw),
             confidence=probability,
             accepted=probability >= self.rule.min_line_confidence and not any(d.rejected for d in digits),
-            box=(left, top, right - left, bottom - top),
+            box=box_around([digit.box for digit in digits]),
             digits=tuple(digits),
             readings=tuple(told),
+            doubtful=tuple(doubtful),
         )
 
     def best(self, grey: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[str, float]:
@@ -464,6 +465,22 @@ def _agreed(looks: Sequence[Sequence[tuple[str, float]]]) -> tuple[list[tuple[st
     return [(text, mean / whole) for text, mean in means], whole
 
 
+def _of_digits(readings: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Return readings, best first, with probabilities that tell of a digit alone when they are added up.
+
+    Among the many texts that a long line may be, those that are listed need not hold much between them though
+    every digit is sure. What texts of other digits than the best one's, and those that are not listed, take
+    from these is doubt about the line: each of its n digits bears as much of it as makes all of it together,
+    the n-th root. A lone digit is as sure as its line.
+    """
+    length = len(readings[0][0])
+    told = [(text, probability) for text, probability in readings if len(text) == length]
+    believed = min(1.0, math.fsum(probability for _, probability in told))
+    if not believed:
+        return told
+    return [(text, probability * believed ** (1 / length - 1)) for text, probability in told]
+
+
 Weighing = Callable[[Sequence[tuple[str, float]]], dict[str, float]]
 """Tells of readings, best first, by what the probability of each text is to be multiplied."""
 
@@ -499,13 +516,23 @@ def cut_out(
     size = max(1, round(width)), max(1, round(height))
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
     matrix[:, 2] = np.array([x, y]) - matrix[:, :2] @ (np.array(size) / 2)
+    seen, within = grey, matrix
+    if max(grey.shape) > _MAPPED:
+        around = math.hypot(width, height) / 2 + 2
+        left, top = max(0, math.floor(x - around)), max(0, math.floor(y - around))
+        seen = grey[top : math.ceil(y + around), left : math.ceil(x + around)]
+        within = matrix - [[0, 0, left], [0, 0, top]]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     piece = np.asarray(
-        cv2.warpAffine(grey, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(seen, within, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
     strip = prepare(piece)
     scale = np.diag([piece.shape[1] / strip.shape[1], piece.shape[0] / HEIGHT])
     return strip, Back(np.hstack([matrix[:, :2] @ scale, matrix[:, 2:]]))
+
+
+_MAPPED = 32_000
+"""What OpenCV maps has sides of less than 32,767 pixels, or is mapped less exactly."""
 
 
 def _boxes(

@@ -142,7 +142,7 @@ class Tracker:
             line
             for line in page.lines
             if sum(digit.confidence for digit in line.digits) >= least * len(line.digits)
-            and 2 * sum(digit.rejected for digit in line.digits) <= len(line.digits)
+            and 2 * len(line.unsure) <= len(line.digits)
         )
 
     def _judge(self, seconds: float, number: int) -> Sighting | None:
@@ -189,17 +189,22 @@ class Tracker:
         # What the frames think of the line as a whole may be less than the product of its digits says.
         doubt = _mean([line.confidence / max(1e-9, _product(line)) for line in voters])
         confidence = min(1.0, confidence * min(1.0, doubt))
-        rejected = any(digit.rejected for digit in digits)
+        # What most frames doubt, as a part of the line, the others do not make sure.
+        doubtful = tuple(
+            k for k in range(length) if 2 * sum(k in each.doubtful for each in voters) > len(voters)
+        )
+        unsure = doubtful or any(digit.rejected for digit in digits)
         last = voters[-1]
         turned = collections.Counter(line.turned for line in voters).most_common(1)[0][0]
         line = Line(
             "".join(digit.label for digit in digits),
             _with_labels(last, digits),
             confidence,
-            not rejected and not turned and confidence >= self._rule.min_line_confidence,
+            not unsure and not turned and confidence >= self._rule.min_line_confidence,
             last.box,
             digits,
             turned=turned,
+            doubtful=doubtful,
         )
         return line, count / frames
 

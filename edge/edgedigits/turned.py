@@ -169,7 +169,7 @@ def _upside_down(
     if not accepted:
         return False
     for k, line in [each for each in long if not each[1].accepted][: settings.most_lines]:
-        refused = 2 * sum(digit.rejected for digit in line.digits) > len(line.digits)
+        refused = 2 * len(line.unsure) > len(line.digits)
         gain += max(0.0 if refused else surely / 2, min(-surely / 2, _gain(read, k, line, settings)))
     return gain >= math.log(settings.better)
 

@@ -41,11 +41,11 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
     "separators anywhere": ({"prior": PriorSettings(ungrouped=1, by_chance=1)}, {}),
     "style consistency not weighed": ({}, {"edgedigits.reader._consistent": lambda _, readings: readings}),
     "digits of any size equally likely": ({}, {"edgedigits.lattice._unusual": lambda *_: 0.0}),
-    "writing not told from a pattern": ({"ink": InkSettings(pattern_share=2)}, {}),
+    "writing not told from a pattern": ({"ink": InkSettings(pattern_share=1)}, {}),
     "rules as thick as strokes stay": (
         {},
         {
-            "edgedigits.glyphs.lift_rules": lambda mask, contrast: lift_rules(
+            "edgedigits.glyphs.lift_rules": lambda mask, contrast, _: lift_rules(
                 mask, contrast, RuleSettings(long=9)
             )
         },

@@ -142,6 +142,23 @@ def test_a_constraint_is_part_of_the_search() -> None:
     assert best_texts(rows, 5, nothing) == []
 
 
+@pytest.mark.parametrize("count", [30, 150, 300, 1300])
+def test_a_long_text_is_found_though_none_of_its_characters_is_sure(count: int) -> None:
+    """However small its probability is: of 1,300 characters it is no floating-point number any more."""
+    text = tuple(k % 10 for k in range(count))
+    rows = np.full((4 * count, 11), 1e-5)
+    rows[:, -1] = 1 - 10e-5
+    for k, label in enumerate(text):
+        rows[4 * k + 1] = 1e-5
+        rows[4 * k + 1, [label, (label + 3) % 10, -1]] = 0.55, 0.3, 0.15 - 8e-5
+    found = best_texts(np.log(rows), 3)
+    assert found[0].text == text
+    assert [len(hypothesis.text) for hypothesis in found] == [count] * 3
+    (expected,) = probabilities_of(np.log(rows), [text])
+    assert found[0].probability == pytest.approx(expected, rel=0.02)
+    assert found[0].probability == pytest.approx(0.55**count, rel=0.5)
+
+
 @pytest.mark.parametrize("place", [0, -1])
 @pytest.mark.parametrize("seed", range(8))
 def test_spans_are_those_of_the_likeliest_way(seed: int, place: int) -> None:

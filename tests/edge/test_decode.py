@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +88,20 @@ def test_a_line_is_as_sure_as_all_its_digits_together() -> None:
     assert line.box == (0, 0, 30, 22)
 
 
+def test_overlapping_digits_stay_in_the_order_in_which_they_are_read() -> None:
+    """A 7 whose bar reaches over the 1 behind it: the middle of its box lies to the right of the 1's."""
+    digits = [
+        Digit("7", 0.9, (0, 0, 60, 80)),
+        Digit("1", 0.9, (5, 30, 8, 50)),
+        Digit(REJECTED, 0.4, (80, 30, 20, 50)),
+    ]
+    line = decode_line(digits, [Separator("-", (110, 40, 10, 3)), Separator(".", (66, 74, 5, 5))], RULE)
+    assert (line.text, line.raw) == ("71?", "71.?-")
+    assert line.box == (0, 0, 100, 80)
+    before = decode_line(digits, [Separator(",", (-10, 70, 4, 8))], RULE)
+    assert before.raw == ",71?"
+
+
 def test_one_rejected_digit_refuses_the_line() -> None:
     digits = [Digit("4", 0.99, BOX), Digit("?", 0.7, BOX, (("1", 0.7),))]
     assert not decode_line(digits, [], RejectRule(0.8, 0.1)).accepted
@@ -124,6 +140,35 @@ def test_a_lone_digit_among_what_is_no_digit_is_doubted_and_far_away_it_is_not()
         assert digit.accepted != doubted
         assert (digit.confidence < 0.97) == doubted
         assert junk == line_at("???", 100, 0.1)
+
+
+def test_which_line_is_surer_does_not_depend_on_the_threshold() -> None:
+    """A doubtful line beside the same junk is not told to be surer for not being accepted."""
+    sure, doubtful, junk = line_at("4", 60, 0.97), line_at("7", 60, 0.5), line_at("?" * 4, 100, 0.1)
+    bars, further = line_at("1" * 20, 100, 0.99), line_at("1" * 20, 100, 0.3)
+    told = []
+    for least in (0.0, 0.4, 0.6, 0.98, 1.0):
+        rule = RejectRule(RULE.min_digit_confidence, least)
+        lines = [
+            dataclasses.replace(line, accepted=line.confidence >= least and "?" not in line.text)
+            for line in (sure, doubtful, bars, further)
+        ]
+        weighed = [weigh_surroundings([line, junk], rule)[0] for line in lines[:2]]
+        weighed += [weigh_surroundings([line], rule)[0] for line in lines[2:]]
+        assert [line.accepted for line in weighed] == [line.confidence >= least for line in weighed]
+        told.append([line.confidence for line in weighed])
+    assert all(each == told[0] for each in told)
+    first, second, third, fourth = told[0]
+    assert second < first < 0.9
+    assert fourth < third < 0.1
+
+
+def test_its_own_rejected_digits_do_not_count_as_a_lines_surroundings() -> None:
+    """They have made it less sure already."""
+    line = line_at("12?4", 100, 0.9)
+    assert weigh_surroundings([line], RULE, [line.digits[0].box]) == (line,)
+    beside = weigh_surroundings([line, line_at("?", 230, 0.1)], RULE)[0]
+    assert beside.confidence < line.confidence
 
 
 def test_a_long_number_surely_read_stands_up_to_print_around_it() -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 from edgedigits.capture import without_password
 from edgedigits.errors import SourceError
 from edgedigits.frames import (
+    LONGEST_SIDE,
     Frame,
     Unread,
     find_pictures,
@@ -281,8 +282,17 @@ def test_a_large_jpeg_is_shrunk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "I;16"])
-@pytest.mark.parametrize("size", [(2001, 900), (3999, 2000), (900, 4500)])
-def test_a_large_png_is_shrunk(tmp_path: Path, mode: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "longest"),
+    [
+        ((2001, 1100), 2000),
+        ((3999, 2000), 2000),
+        ((900, 4600), 4522),
+        ((6000, 1500), 4000),
+        ((40, 9040), 9040),
+    ],
+)
+def test_a_large_png_is_shrunk(tmp_path: Path, mode: str, size: tuple[int, int], longest: int) -> None:
     path = tmp_path / "a.png"
     large = Image.new("L", size, 255)
     x, y = size[0] // 4, size[1] // 2
@@ -293,11 +303,28 @@ def test_a_large_png_is_shrunk(tmp_path: Path, mode: str, size: tuple[int, int])
         large.convert("RGB").convert(mode).save(path)
     frame = only(path)
     assert frame.size == size
-    scale = 2000 / max(size)
-    assert max(frame.image.shape[:2]) == 2000
+    scale = longest / max(size)
+    assert max(frame.image.shape[:2]) == longest
     assert frame.image.shape[1::-1] == pytest.approx((size[0] * scale, size[1] * scale), abs=0.51)
     dark = cv2.boundingRect((grey(frame) < 128).astype(np.uint8))
-    assert dark == pytest.approx((x * scale, y * scale, x * scale, 100 * scale), abs=2)
+    assert dark == pytest.approx((x * scale, y * scale, x * scale, min(100, size[1] - y) * scale), abs=2)
+
+
+@pytest.mark.parametrize("size", [(30_000_000, 1), (1, 9_000_000), (200_000, 250)])
+def test_a_picture_of_any_shape_keeps_few_pixels(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "a.png"
+    Image.new("1", size, 1).save(path)
+    frame = only(path)
+    assert frame.size == size
+    assert frame.image.size <= LONGEST_SIDE**2
+    assert max(frame.image.shape) <= 32_000
+
+
+def test_a_long_jpeg_is_shrunk_less(tmp_path: Path) -> None:
+    """A till roll: its digits are small for its length."""
+    path = tmp_path / "a.jpg"
+    Image.new("L", (900, 16_000), 255).save(path)
+    assert only(path).image.shape == (8433, 474)
 
 
 def test_a_progressive_jpeg_of_many_pixels_is_refused(tmp_path: Path) -> None:

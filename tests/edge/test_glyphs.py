@@ -12,6 +12,7 @@ from tests.edge.junk import wood
 from edgedigits.demo import digits
 from edgedigits.glyphs import TextLine, find_lines
 from edgedigits.ink import find_ink
+from edgedigits.reader import Reader
 
 
 def lines_of(image: NDArray[np.uint8]) -> list[TextLine]:
@@ -92,6 +93,20 @@ def test_separators_are_marks() -> None:
     (line,) = lines_of(image)
     assert len(line.glyphs) == 5
     assert [mark.text for mark in sorted(line.marks, key=lambda m: m.box[0])] == [".", "-"]
+
+
+@pytest.mark.parametrize("gap", [12, 30])
+def test_two_dashes_one_above_the_other_are_an_equals_sign(gap: int) -> None:
+    image = write(paper(240, 600), "24", (60, 130), size=3, thickness=6, spacing=30)
+    write(image, "37", (340, 130), size=3, thickness=6, spacing=30)
+    for x, y in ((230, 100 - gap // 2), (230, 100 + gap // 2), (285, 100)):
+        cv2.line(image, (x, y), (x + 36, y), (40, 40, 40), 5)
+    (line,) = lines_of(image)
+    assert len(line.glyphs) == 4
+    equals, dash = sorted(line.marks, key=lambda mark: mark.box[0])
+    assert (equals.text, dash.text) == ("=", "-")
+    assert equals.box == pytest.approx((228, 97 - gap // 2, 42, gap + 6), abs=3)
+    assert [each.raw for each in Reader(way="glyph").read(image).lines] == ["24=-37"]
 
 
 def test_a_row_of_small_digits_beside_a_swung_first_one_is_no_row_of_dots() -> None:

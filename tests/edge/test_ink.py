@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +12,8 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 from edgedigits.demo import digits
-from edgedigits.ink import find_ink
+from edgedigits.glyphs import find_lines_in
+from edgedigits.ink import InkSettings, find_ink, longest_side
 
 
 def mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -67,11 +71,65 @@ def test_an_even_picture_has_no_ink(level: int, shape: tuple[int, int]) -> None:
     assert find_ink(np.full(shape, level, np.uint8)).strong == 255
 
 
-def test_a_large_picture_is_shrunk_and_says_so() -> None:
-    image = np.full((300, 5000), 200, np.uint8)
-    ink = find_ink(image)
-    assert ink.contrast.shape == (120, 2000)
-    assert ink.scale == pytest.approx(0.4)
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((3000, 4000), (1500, 2000)),
+        ((5000, 2500), (2000, 1000)),
+        # What is longer than 2:1 keeps as many pixels as a square, and half its side across, at most.
+        ((2000, 6000), (1000, 3000)),
+        ((300, 25000), (219, 18257)),
+        ((300, 5000), (300, 5000)),
+        ((100, 40000), (80, 32000)),
+    ],
+)
+def test_a_large_picture_is_shrunk_and_says_so(shape: tuple[int, int], expected: tuple[int, int]) -> None:
+    for image in (np.full(shape, 200, np.uint8), np.full(shape[::-1], 200, np.uint8)):
+        ink = find_ink(image)
+        assert ink.contrast.shape == (expected if image.shape == shape else expected[::-1])
+        assert ink.scale == pytest.approx(max(expected) / max(shape), rel=1e-3)
+
+
+def test_what_no_digit_would_be_left_of_is_shrunk_to_next_to_nothing() -> None:
+    assert find_ink(np.full((1, 3_000_000), 200, np.uint8)).contrast.shape == (1, 2000)
+
+
+def test_the_longer_side_grows_steadily_with_the_picture_s() -> None:
+    """No small change of a picture's shape makes its digits much smaller."""
+    widths = range(1000, 300_000, 10)
+    sides = [longest_side(width, 1000) for width in widths]
+    assert sides[0] == 2000
+    assert all(0 <= after - before <= 20 for before, after in itertools.pairwise(sides))
+    pixels = [side * side * 1000 / width for side, width in zip(sides, widths, strict=True)]
+    assert max(pixels) == pytest.approx(2000**2)
+
+
+@pytest.mark.parametrize("height", [30, 120])
+def test_a_grid_in_black_and_white_is_no_pattern_with_writing_on_it(height: int) -> None:
+    """As plain as it is everywhere, there is nothing plainer to be told from it."""
+    image = np.full((height, 300), 240, np.uint8)
+    image[::5], image[:, ::5] = 80, 80
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ink = find_ink(image)
+    assert ink.strong > ink.weak > 1
+
+
+@pytest.mark.parametrize("shape", [(1, 50), (50, 1), (2, 300)])
+def test_strokes_may_be_thicker_than_the_picture_is_high(shape: tuple[int, int]) -> None:
+    for level in (0, 128, 255):
+        image = np.full(shape, level, np.uint8)
+        assert find_ink(image, InkSettings(thickest_stroke=31)).contrast.shape == shape
+
+
+def test_how_high_a_picture_of_one_line_is_can_be_set() -> None:
+    """Of a page a rule is told as print, of a line not: it is read with it."""
+    image = write(paper(240, 900), "2468", (100, 150), size=3, thickness=6, spacing=30)
+    cv2.line(image, (0, 200), (899, 200), 90, 2)
+    for height, is_page in ((150, True), (200, True), (250, False)):
+        ink, lines = find_lines_in(find_ink(image, InkSettings(strip_height=height)))
+        assert (ink.printed is not None) == is_page
+        assert [len(line.glyphs) for line in lines] == [4]
 
 
 def test_thin_texture_is_lifted_off(stroke: NDArray[np.bool_]) -> None:

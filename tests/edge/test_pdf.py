@@ -99,12 +99,16 @@ def test_a_page_is_upright_and_in_its_own_colours(tmp_path: Path) -> None:
 
 def test_large_pages_are_rendered_at_a_bounded_size(tmp_path: Path) -> None:
     document = pdfium.PdfDocument.new()
-    for size in ((14400, 14400), (14400, 3), (3, 3)):
+    for size in ((14400, 14400), (14400, 3), (3, 3), (200, 14400)):
         document.new_page(*size)
     document.save(tmp_path / "large.pdf")
     frames = list(read_pictures(tmp_path / "large.pdf"))
-    assert [isinstance(frame, Frame) for frame in frames] == [True] * 3
-    assert max(max(frame.image.shape) for frame in frames if isinstance(frame, Frame)) <= LONGEST_SIDE
+    shapes = [frame.image.shape[:2] for frame in frames if isinstance(frame, Frame)]
+    assert len(shapes) == 4
+    # What is much longer than wide keeps more of its length, and no more pixels.
+    assert max(max(shape) for shape in shapes[:3]) <= LONGEST_SIDE
+    assert max(shapes[3]) == pytest.approx(LONGEST_SIDE * 72**0.5, abs=1)
+    assert shapes[3][0] * shapes[3][1] == pytest.approx(LONGEST_SIDE**2, rel=0.01)
 
 
 def test_pdfs_in_a_folder_are_found(tmp_path: Path) -> None:

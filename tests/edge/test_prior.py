@@ -58,6 +58,14 @@ def test_separators_part_thousands() -> None:
     assert grouping_weight("58.2433", PriorSettings(weight=1, ungrouped=0)) == 0
 
 
+def test_hundreds_of_zeros_are_a_number_like_any_other() -> None:
+    strongest = PriorSettings(weight=9, round=1, rounder=1)
+    for settings in (PriorSettings(), FULL, strongest):
+        assert (
+            1 < prior_weight("1" + "0" * 30, settings) <= prior_weight("1" + "0" * 1000, settings) < math.inf
+        )
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import csv
 import doctest
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
+from tests.edge.junk import printed
 
 import edgedigits
 from edgedigits import PictureError, Reader, reader
 from edgedigits.demo import digits
+from edgedigits.frames import Frame, read_pictures
+from edgedigits.glyphs import GlyphSettings
+from edgedigits.ink import InkSettings
+from edgedigits.prior import PriorSettings
+from edgedigits.shadows import ShadowSettings
+from edgedigits.sheet import SheetSettings
 
 DESK = (38, 34, 30)
 """Colour around the photographed sheets, BGR."""
@@ -114,6 +123,43 @@ def test_boxes_are_in_pixels_of_the_full_picture(reading: Reader) -> None:
         np.testing.assert_allclose(a.box, b.box, atol=4)
 
 
+def till_roll(lines: int, height: int) -> NDArray[np.uint8]:
+    """Return a paper 630 pixels wide with lines of 6 of MNIST's digits, 24 pixels high, one below another."""
+    roll = np.full((height, 630), 245, np.uint8)
+    for k in range(lines):
+        y = 60 + k * (height - 120) // lines
+        for place in range(6):
+            tile = np.asarray(cv2.resize(digits()[(k + place) % 10, k % 10], (34, 34)), np.uint8)
+            seen = roll[y : y + 34, 120 + 34 * place : 154 + 34 * place]
+            np.minimum(seen, 255 - tile, out=seen)
+    return roll
+
+
+@pytest.mark.parametrize("level", [False, True])
+def test_a_long_picture_is_read(level: bool, reading: Reader, tmp_path: Path) -> None:
+    """Digits of a till roll, or of a long strip, are small for its length, but no smaller than a page's."""
+    image = till_roll(20, 7900)
+    if level:
+        image = np.hstack([image[y - 20 : y + 60] for y in range(60, 7840, 389)])
+    cv2.imwrite(str(tmp_path / "long.png"), image)
+    (frame,) = read_pictures(tmp_path / "long.png")
+    assert isinstance(frame, Frame)
+    expected = ["".join(str((k + place) % 10) for place in range(6)) for k in range(20)]
+    for page in (reading.read(image), reading.read(frame.image, frame.size)):
+        assert page.size == image.shape[::-1]
+        assert [line.text for line in page.lines] == expected
+        assert all(line.accepted for line in page.lines)
+
+
+def test_a_line_that_slopes_is_read_far_along_a_long_picture() -> None:
+    image = np.full((700, 40_000), 230, np.uint8)
+    for k, digit in enumerate("2468135"):
+        cv2.putText(image, digit, (36_000 + 90 * k, 300 + 20 * k), cv2.FONT_HERSHEY_SIMPLEX, 3, 20, 7)
+    (line,) = Reader(way="strip").read(image).lines
+    assert line.text == "2468135"
+    assert line.box == pytest.approx((36_000, 235, 600, 190), abs=15)
+
+
 def test_thresholds_decide_what_is_accepted() -> None:
     image = write(paper(), "1", (40, 120))
     assert Reader(min_digit_confidence=0, min_line_confidence=0).read(image).lines[0].accepted
@@ -123,6 +169,18 @@ def test_thresholds_decide_what_is_accepted() -> None:
     assert strict.digits[0].alternatives
     with pytest.raises(ValueError, match="0…1"):
         Reader(min_digit_confidence=1.5)
+
+
+def test_how_sure_lines_are_does_not_depend_on_what_is_accepted() -> None:
+    """Digits in the midst of print: those that are not accepted are no surer for it."""
+    image = printed(1).copy()
+    write(image, "47", (200, 200), size=2, thickness=4, spacing=20)
+    told = [
+        [line.confidence for line in Reader(min_line_confidence=least).read(image, upright=True).lines]
+        for least in (0.0, 0.5, 1.0)
+    ]
+    assert len(told[0]) > 3
+    assert told[0] == told[1] == told[2]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +196,77 @@ def test_what_is_no_picture_is_refused_in_one_line(reading: Reader, image: objec
     with pytest.raises(PictureError) as caught:
         reading.read(image)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(-5, 3), (0, 0), (float("nan"), 1), (640,), (64.5, 48), "ab", 640])
+def test_a_size_that_no_picture_has_is_refused(reading: Reader, size: Any) -> None:
+    with pytest.raises(ValueError, match=r"^size is width and height in pixels, .*, not "):
+        reading.read(write(paper(), "27", (40, 120)), size=size)
+
+
+@pytest.mark.parametrize("count", [(2, None), (5, 3), (0, 0), (-1, 4), (1.5, 2), (3,), 3])
+def test_a_number_of_digits_that_cannot_be_is_refused(reading: Reader, count: Any) -> None:
+    with pytest.raises(ValueError, match=r"^count is the fewest and the most digits, .*, not "):
+        reading.read(write(paper(), "27", (40, 120)), count=count)
+
+
+def test_sizes_and_counts_of_any_kind_of_whole_numbers_are_taken(reading: Reader) -> None:
+    image = write(paper(), "27", (40, 120))
+    plain = reading.read(image)
+    told = reading.read(image, size=(np.int64(640), np.uint16(240)), count=(np.int64(0), 2))
+    assert told.lines == plain.lines
+
+
+@pytest.mark.parametrize("most", [-1, 2.5, None, True])
+def test_a_number_of_strips_that_cannot_be_is_refused(most: Any) -> None:
+    with pytest.raises(ValueError, match=r"^max_strips is a whole number from 0 on, not "):
+        Reader(max_strips=most)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_no_more_lines_than_asked_for_are_read_as_strips(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = write(write(paper(), "2468", (40, 80)), "1357", (40, 200))
+    reader = Reader(max_strips=most, thorough=True)
+    read, asked = reader.strips.read, []
+    monkeypatch.setattr(reader.strips, "read", lambda *given: asked.append(given) or read(*given))
+    assert len(reader.read(image, upright=True).lines) == 2
+    assert len(asked) == most
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ink": InkSettings(least_contrast=math.nan)},
+        {"ink": InkSettings(longest_side=0)},
+        {"ink": InkSettings(thickest_stroke=-3)},
+        {"ink": InkSettings(strip_height=200.5)},  # type: ignore[arg-type]
+        {"ink": InkSettings(shadows=ShadowSettings(plain=math.inf))},
+        {"ink": InkSettings(shadows=ShadowSettings(as_deep=0.01))},
+        {"glyphs": GlyphSettings(least_height=0)},
+        {"glyphs": GlyphSettings(line_gap="wide")},  # type: ignore[arg-type]
+        {"sheet": SheetSettings(least_share=2)},
+        {"prior": PriorSettings(weight=math.nan)},
+        {"prior": PriorSettings(weight=1000)},
+        {"prior": PriorSettings(by_chance=0)},
+    ],
+    ids=str,
+)
+def test_settings_out_of_their_range_are_refused_in_one_line(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(settings))}.* (lies in|is a) .*, not .*; ") as caught:
+        Reader(**settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_within_their_range_are_taken() -> None:
+    image = write(paper(), "27", (40, 120))
+    ink = InkSettings(longest_side=np.int64(640), least_contrast=np.float64(0.1))  # type: ignore[arg-type]
+    reader = Reader(ink=ink, glyphs=GlyphSettings(widest=7), prior=PriorSettings(weight=3, of_glyphs=3))
+    assert [line.text for line in reader.read(image).lines] == ["27"]
+
+
+def test_a_network_needs_a_thread() -> None:
+    with pytest.raises(ValueError, match="threads must be at least 1"):
+        Reader(threads=0)
 
 
 def test_the_page_is_the_output_contract(reading: Reader) -> None:

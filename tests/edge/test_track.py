@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterable
 
@@ -101,6 +102,23 @@ def test_votes_settle_what_a_frame_gets_wrong() -> None:
     rng = random.Random(1)
     wrong = [page("12345" if rng.random() < 0.8 else "17345", confidence=0.9) for _ in range(60)]
     assert Scene().show(wrong).texts == ["12345"]
+
+
+@pytest.mark.parametrize(("share", "accepted"), [(0.7, False), (0.2, True)])
+def test_what_most_frames_doubt_as_a_part_of_the_line_is_not_accepted(share: float, accepted: bool) -> None:
+    rng = random.Random(2)
+    sure = page("12345", confidence=0.95)
+    doubted = dataclasses.replace(sure, lines=(dataclasses.replace(sure.lines[0], doubtful=(1,)),))
+    frames = [doubted if rng.random() < share else sure for _ in range(300)]
+    (sighting,) = Scene().show(frames).seen
+    assert sighting.text == "12345"
+    assert sighting.accepted == accepted
+
+
+def test_lines_of_which_most_digits_are_doubtful_are_no_writing() -> None:
+    one = page("12345")
+    doubted = dataclasses.replace(one, lines=(dataclasses.replace(one.lines[0], doubtful=(0, 2, 4)),))
+    assert Scene().show(doubted, 300).seen == []
 
 
 def test_votes_raise_the_confidence() -> None:

@@ -15,12 +15,14 @@ import pytest
 import edgedigits
 from edgedigits.card import BLANK, OperatingPoint, split_bytes
 from edgedigits.cli import main
+from edgedigits.consistency import ConsistencySettings
 from edgedigits.ctc import Hypothesis, best_texts
 from edgedigits.decode import RejectRule, combine_lines, combine_readings
 from edgedigits.errors import ModelError
 from edgedigits.lattice import Reading, best_readings
 from edgedigits.model import Model
 from edgedigits.page import Digit, Line
+from edgedigits.prior import PriorSettings
 from edgedigits.reader import READING_WAYS, Reader
 from edgedigits.runtime import read_model, shipped_models
 from edgedigits.strip_model import StripModel
@@ -299,6 +301,61 @@ def test_a_wide_strip_is_read_to_its_end(
     assert sum(len(line.text) for line in lines) == len(text)
 
 
+@pytest.mark.parametrize("way", ["strip", "auto"])
+@pytest.mark.parametrize("length", [16, 64])
+def test_a_digit_of_a_long_line_is_as_sure_as_one_of_a_short_line(
+    way: str, length: int, digits: Callable[[str], list[np.ndarray]], readers: dict[str, Reader]
+) -> None:
+    """Of so many digits one may well be wrong; that makes none of them unreadable."""
+    text = ("0123456789" * 7)[:length]
+    (line,) = readers[way].read(written(digits(text), 6), upright=True).lines
+    assert line.readings[0][0] == text
+    assert line.text == line.raw == text
+    assert min(digit.confidence for digit in line.digits) > 0.7
+    assert np.mean([digit.confidence for digit in line.digits]) > 0.97
+
+
+def test_a_digit_in_doubt_is_told_from_a_line_in_doubt(
+    model: StripModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = np.full((40, 400), 235, np.uint8)
+    labels = model.card.labels
+
+    def told(*texts: tuple[str, float]) -> Line:
+        found = [Hypothesis(tuple(map(labels.index, text)), p) for text, p in texts]
+        held = {hypothesis.text: hypothesis.probability for hypothesis in found}
+        monkeypatch.setattr("edgedigits.strip_reading.best_texts", lambda *given: found)
+        monkeypatch.setattr(
+            "edgedigits.strip_reading.probabilities_of",
+            lambda _, texts, signs: [held[each] for each in texts],
+        )
+        none = PriorSettings(weight=0), ConsistencySettings(weight=0)
+        strips = StripReader(model, RULE, None, StripSettings(), *none)
+        line = strips.read(grey, region_of([(0, 0, 400, 40)], (400, 40)))
+        assert line is not None
+        assert line.confidence == pytest.approx(texts[0][1], abs=0.01)
+        return line
+
+    # The texts that are listed hold a third, and differ in one digit: it alone can't be read.
+    line = told(*((f"7418529630{last}", 0.05) for last in "012345"), ("741852963", 0.03))
+    assert line.text == "7418529630?"
+    assert [digit.confidence for digit in line.digits[:-1]] == pytest.approx([0.3 ** (1 / 11)] * 10, abs=0.01)
+    assert line.digits[-1].confidence == pytest.approx(0.3 ** (1 / 11) / 6, abs=0.01)
+    assert line.digits[-1].alternatives[0][0] == "0"
+    assert not line.accepted
+    assert line.doubtful == tuple(range(11))
+    # Nothing but one digit is in doubt where there is no other.
+    (lone,) = told(("7", 0.4), ("1", 0.2), ("17", 0.2)).digits
+    assert lone.rejected
+    assert lone.confidence == pytest.approx(0.4, abs=0.01)
+    assert [label for label, _ in lone.alternatives] == ["7", "1"]
+    # If all digits are right, so is the line.
+    sure = told(("741", 0.51))
+    assert sure.doubtful == ()
+    assert sure.accepted
+    assert np.prod([digit.confidence for digit in sure.digits]) == pytest.approx(sure.confidence)
+
+
 def test_two_lines_are_two_strips(
     digits: Callable[[str], list[np.ndarray]], readers: dict[str, Reader]
 ) -> None:
@@ -365,6 +422,29 @@ def test_readers_that_differ_are_less_sure() -> None:
     assert differ.confidence < agreed.confidence
 
 
+def test_what_a_reader_doubts_is_not_accepted_on_the_other_s_word() -> None:
+    """The glyph way could not read a glyph; the strip has it, but would as soon say another line, or none."""
+    of_glyphs = line_of(("125", 0.6), ("128", 0.3))
+    refused = dataclasses.replace(of_glyphs.digits[2], label="?", alternatives=(("5", 0.6),))
+    of_glyphs = dataclasses.replace(of_glyphs, text="12?", digits=(*of_glyphs.digits[:2], refused))
+    of_strip = line_of(("125", 0.4))
+    doubted = dataclasses.replace(of_strip, doubtful=(0, 1, 2))
+    for strip, accepted in ((of_strip, True), (doubted, False)):
+        both = combine_lines(of_glyphs, strip, RULE)
+        assert both is not None
+        assert both.confidence > 0.9
+        assert both.accepted == accepted
+    # What both say is looked at with the digits of the one that doubts none of them.
+    sure = combine_lines(line_of(("125", 0.6)), doubted, RULE)
+    assert sure is not None
+    assert sure.accepted
+    # Of the best of both together only the digits that stay the strip's are still doubted by it.
+    one, other = line_of(("12", 0.5), ("17", 0.45)), line_of(("77", 0.4), ("17", 0.35), ("127", 0.2))
+    changed = combine_lines(other, dataclasses.replace(one, doubtful=(0, 1)), RULE)
+    assert changed is not None
+    assert (changed.text, changed.doubtful, changed.accepted) == ("17", (0,), False)
+
+
 def test_what_both_readers_have_second_is_told_with_its_own_digits() -> None:
     """17 is likelier than either's best: its second digit is new, its first and the boxes are a reader's."""
     one = line_of(("12", 0.5), ("17", 0.45))
@@ -417,6 +497,29 @@ def test_a_promise_is_kept_by_the_models_threshold(tmp_path: Path) -> None:
     assert Reader(path, way="glyph", max_error=0.2).rule.min_line_confidence == 0.8
     with pytest.raises(ModelError, match=r"promises no share of errors as low as 0.001 \(0.05, 0.01\)"):
         Reader(path, way="glyph", max_error=0.001)
+
+
+@pytest.mark.parametrize("way", READING_WAYS)
+def test_of_a_promise_and_a_threshold_the_stricter_holds(way: str) -> None:
+    promised = Reader(way=way, max_error=0.01).rule.min_line_confidence
+    lenient = Reader(way=way, max_error=0.01, min_line_confidence=0.1)
+    strict = Reader(way=way, max_error=0.01, min_line_confidence=0.999)
+    for reader, expected in ((lenient, promised), (strict, 0.999)):
+        assert reader.rule.min_line_confidence == expected
+        if way != "glyph":
+            assert reader.strips.rule.min_line_confidence == expected
+    assert Reader(way=way, min_line_confidence=0.1).rule.min_line_confidence == 0.1
+
+
+def test_what_is_promised_of_both_ways_is_promised_of_the_default_model() -> None:
+    """The lines that the thresholds come from were read with it."""
+    for model in ("paper-int8", "paper-robust-int8"):
+        with pytest.raises(
+            ModelError, match=f"{model}: no share of errors is promised of it on the way auto"
+        ):
+            Reader(model, max_error=0.01)
+    assert Reader("compact-float32", max_error=0.01).rule == Reader(max_error=0.01).rule
+    assert Reader("paper-int8", way="strip", max_error=0.01).rule.min_line_confidence > 0.5
 
 
 def test_the_shipped_model_promises_what_its_card_says() -> None:

@@ -115,7 +115,8 @@ def add_way(parser: argparse.ArgumentParser) -> None:
         "--max-error",
         type=_share,
         metavar="E",
-        help="accept as many lines as the model promises at most this share of to be wrong, as in 0.01",
+        help="accept as many lines as the model promises at most this share of to be wrong, as in 0.01; "
+        "with --min-confidence the stricter of both holds",
     )
 
 
