@@ -225,7 +225,8 @@ class Reader:
                 _placed(line, functools.partial(sheet.to_picture, across=across, size=size))
                 for line in self._read_level(sheet.picture, own, expected, upright)
             )
-        if sheets and all(sheet.level for sheet in sheets):
+        room = width * height - sum(sheet.area for sheet in sheets)
+        if sheets and room > _BESIDE * width * height and all(sheet.level for sheet in sheets):
             # What is written beside them lies as level, and isn't lost.
             lines += tuple(
                 line if size == (width, height) else _placed(line, lambda box: _scaled(box, across, size))
@@ -495,6 +496,10 @@ def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box
     right = min(size[0], max(left + 1, round((x + w) * across[0])))
     bottom = min(size[1], max(top + 1, round((y + h) * across[1])))
     return left, top, right - left, bottom - top
+
+
+_BESIDE = 0.4
+"""Where sheets leave less than this part of a picture, nothing is looked for beside them."""
 
 
 def _placed(line: Line, place: Callable[[Box], Box]) -> Line:

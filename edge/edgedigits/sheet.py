@@ -60,12 +60,22 @@ class Sheet:
     level: bool
     """Whether it is seen as it lies here: beside it, too, lines of writing are level then."""
 
-    def holds(self, box: Box) -> bool:
-        """Return whether the middle of a box, in pixels of the picture it was found in, lies on it."""
+    @property
+    def corners(self) -> Floats:
+        """Its corners, 4×2, in pixels of the picture it was found in."""
         height, width = self.picture.shape[:2]
         own = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+        return project(self.matrix, own)
+
+    @property
+    def area(self) -> float:
+        """What it takes up of the picture it was found in, in its pixels."""
+        return _area(self.corners)
+
+    def holds(self, box: Box) -> bool:
+        """Return whether the middle of a box, in pixels of the picture it was found in, lies on it."""
         x, y, w, h = box
-        return within(np.array([x + w / 2, y + h / 2]), project(self.matrix, own))
+        return within(np.array([x + w / 2, y + h / 2]), self.corners)
 
     def to_picture(self, box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
         """Return the box, in pixels of a page of `size` (width, height), that holds a box of the sheet.
