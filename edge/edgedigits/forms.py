@@ -322,12 +322,22 @@ class FormReader:
         if any(_is_none(digit, self.reader.rule) for digit in line.digits) or REJECTED in line.readings[0][0]:
             error = "a digit can't be read, or is none"
             return line.raw, None, line.confidence, error, "not-digits", None
-        return self._judge(field, line.raw, _believed(line), decimals)
+        return self._judge(field, line.raw, _believed(line), decimals, bool(line.unsure))
 
     # --- the rules ----------------------------------------------------------------------------------------
 
-    def _judge(self, field: Field, raw: str, readings: Readings, decimals: int | None) -> _Judged:
-        """Choose the best reading that satisfies the field; see `FieldReading` for what comes back."""
+    def _judge(
+        self,
+        field: Field,
+        raw: str,
+        readings: Readings,
+        decimals: int | None,
+        unsure: bool = False,
+    ) -> _Judged:
+        """Choose the best reading that satisfies the field; see `FieldReading` for what comes back.
+
+        `unsure` says that a digit is in doubt, be it shown in `raw` or not.
+        """
         low, high = field.digits
         if not low <= len(readings[0][0]) <= high:
             due = f"{low}" if low == high else f"{low} to {high}"
@@ -359,7 +369,8 @@ class FormReader:
         confidence = min(1.0, chance / max(1e-12, sum(p[2] for p in passing) + unlisted))
         instead_of = readings[0][0] if reading != readings[0][0] else None
         least = self.reader.rule.min_line_confidence
-        if REJECTED in raw:
+        unsure = unsure or REJECTED in raw
+        if unsure:
             # Where all digits together are as sure as one must be, each of them is.
             least = max(least, self.reader.rule.min_digit_confidence)
         if confidence < least:
@@ -368,8 +379,8 @@ class FormReader:
                 return raw, None, confidence, error, "check", instead_of
             error = f"not sure enough ({confidence:.0%}; {least:.0%} is asked for)"
             return raw, None, confidence, error, "confidence", None
-        if REJECTED in raw and field.style == "free" and not proven:
-            error = "a digit can't be read, and no check digit tells what it is"
+        if unsure and field.style == "free" and not proven:
+            error = "a digit can't be read for sure, and no check digit tells what it is"
             return raw, None, confidence, error, "not-digits", instead_of
         return raw, value, confidence, None, None, instead_of
 

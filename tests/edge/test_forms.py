@@ -183,11 +183,12 @@ def _free(
     readings: Sequence[tuple[str, float]],
     confidence: float | None = None,
     count: str = "[1, 9]",
+    doubtful: tuple[int, ...] = (),
 ) -> FieldReading:
     """Read a free field whose one line the reader reads as it is told here."""
     text = "".join(digit.label for digit in digits)
     sure = readings[0][1] if confidence is None else confidence
-    line = Line(text, text, sure, False, (0, 0, 60, 40), tuple(digits), tuple(readings))
+    line = Line(text, text, sure, False, (0, 0, 60, 40), tuple(digits), tuple(readings), doubtful=doubtful)
     reader = Reader()
     reader.read = lambda *_, **__: Page((line,), (640, 240), 1.0)  # type: ignore[method-assign]
     return FormReader(_form(rest, count), reader).read(paper()).fields[0]
@@ -247,6 +248,8 @@ def test_what_the_reader_doubts_the_form_doubts() -> None:
     assert (field.value, field.reason) == (None, "confidence")
     assert field.confidence == pytest.approx(0.3, abs=0.02)
     assert _free("", digits, [("12", 0.0)]).reason == "confidence"
+    assert _free("range = [0, 99]", digits, [("12", 0.9)], doubtful=(1,)).reason == "not-digits"
+    assert _free('check = "luhn"', [ONE, Digit("8", 0.98, BOX)], [("18", 0.9)], doubtful=(1,)).value == "18"
 
 
 def test_a_row_of_bars_is_no_number(reader: Reader) -> None:
