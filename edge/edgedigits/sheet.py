@@ -50,7 +50,7 @@ class SheetSettings:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A flattened sheet: its picture, uint8, H×W or, where no shadow was taken off a coloured one, H×W×3.
+    """A flattened sheet: its picture, uint8, H×W grey.
 
     `matrix` (3×3) takes its pixels to those of the picture it was found in.
     """
@@ -102,7 +102,7 @@ def find_sheets(image: NDArray[np.uint8], settings: SheetSettings = SheetSetting
     scale = min(1.0, settings.working_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Grey first: to average three channels costs three times as much, and it is what this costs most.
-    whole = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    whole = to_grey(image)
     way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # it is smoothed in any case
     grey = np.asarray(cv2.resize(whole, size, interpolation=way), np.uint8)
     quads = _quads_of_sheets(grey, settings)
@@ -111,7 +111,7 @@ def find_sheets(image: NDArray[np.uint8], settings: SheetSettings = SheetSetting
     if len(quads) == 1 and not shaded[0] and _off(quads[0] * across) <= settings.least_angle:
         return []
     # The corners are right to a pixel or so of this copy: what lies closer to an edge may be desk.
-    sheets = [_flattened(image, quad * across, settings, margin=1.5 * across[0]) for quad in quads]
+    sheets = [_flattened(whole, quad * across, settings, margin=1.5 * across[0]) for quad in quads]
     return [_in_even_light(s) if dark else s for s, dark in zip(sheets, shaded, strict=True)]
 
 
@@ -245,8 +245,8 @@ _ASIDE = 3
 
 
 def _in_even_light(sheet: Sheet) -> Sheet:
-    """Return a sheet without the shadows that fall on it, in grey."""
-    return replace(sheet, picture=evenly_lit(to_grey(sheet.picture), InkSettings(shadows=ANY_SHADOW)))
+    """Return a sheet without the shadows that fall on it."""
+    return replace(sheet, picture=evenly_lit(sheet.picture, InkSettings(shadows=ANY_SHADOW)))
 
 
 def _beside_sides(grey: NDArray[np.uint8], quad: Floats) -> tuple[Floats, Floats]:
@@ -277,21 +277,19 @@ def _off(corners: Floats) -> float:
     return float(np.abs((angles + 180) % 360 - 180).max())
 
 
-def _flattened(image: NDArray[np.uint8], corners: Floats, settings: SheetSettings, margin: float) -> Sheet:
+def _flattened(grey: NDArray[np.uint8], corners: Floats, settings: SheetSettings, margin: float) -> Sheet:
     """Return what four corners of a picture surround, less so many of its pixels along each edge."""
     top, right, bottom, left = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     width, height = max(top, bottom) - 2 * margin, max(left, right) - 2 * margin
     scale = min(1.0, settings.longest_side / max(width, height))
     if scale < 1:  # averaged first: the warp takes only what lies next to a point
-        image = np.asarray(
-            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-        )
+        grey = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     size = (round(width * scale), round(height * scale))
     own = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float64)
     own += margin * scale * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     matrix = homography(own, corners * scale)
     picture = cv2.warpPerspective(
-        image,
+        grey,
         matrix,
         size,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
