@@ -105,7 +105,7 @@ class Ink:
     """That of the settings it was found with."""
 
 
-def longest_side(width: int, height: int, ordinary: int = InkSettings.longest_side) -> float:
+def longest_side(width: float, height: float, ordinary: int = InkSettings.longest_side) -> float:
     """Return how many pixels the longer side of a picture of this shape may have to be looked at as it is.
 
     Up to 2:1 it is `ordinary`. A till roll or a long strip has small digits for its length: its longer side

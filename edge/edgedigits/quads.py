@@ -39,7 +39,7 @@ def frame_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
         )
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         quads += _quads_in(mask, settings)
-    return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
+    return _distinct(quads, scale)
 
 
 def sheet_quads(grey: Grey, settings: QuadSettings) -> tuple[list[Floats], list[Floats]]:
@@ -49,12 +49,11 @@ def sheet_quads(grey: Grey, settings: QuadSettings) -> tuple[list[Floats], list[
     picture: where the desk has a pattern, an outline joins its lines.
     """
     smooth, scale = _without_writing(grey, settings)
-
-    def sharp(masks: Iterable[Grey]) -> list[Floats]:
-        quads = (rough for mask in masks for rough in _quads_in(mask, settings))
-        return _distinct(((area, _sharpened(contour, quad)) for area, contour, quad in quads), scale)
-
-    return sharp(_outlines(smooth)), sharp(_bright_parts(smooth))
+    outlined, bright = (
+        _distinct((rough for mask in masks for rough in _quads_in(mask, settings)), scale)
+        for masks in (_outlines(smooth), _bright_parts(smooth))
+    )
+    return outlined, bright
 
 
 def sheet_masks(grey: Grey, settings: QuadSettings) -> tuple[Iterator[Grey], float]:
@@ -90,7 +89,7 @@ def _without_writing(grey: Grey, settings: QuadSettings) -> tuple[Grey, float]:
 
 
 _LOGARITHM = (1000 * np.log(np.arange(256) + 4)).astype(np.int16)
-"""Of each brightness: a shadow leaves the step from the desk to the paper as high as it is in the light."""
+"""That of each brightness, in thousandths: a shadow leaves the step from desk to paper as in the light."""
 
 
 def _outlines(smooth: Grey) -> Iterator[Grey]:
@@ -170,9 +169,11 @@ def _sharpened(contour: Floats, quad: Floats) -> Floats:
     return sharp if np.linalg.norm(sharp - quad, axis=1).max() < 0.05 * side else quad
 
 
-def _distinct(quads: Iterable[tuple[float, Floats]], scale: float) -> list[Floats]:
+def _distinct(quads: Iterable[_Rough], scale: float) -> list[Floats]:
+    """Return quadrilaterals, their corners made sharp, in pixels of the picture, the largest first."""
     kept: list[Floats] = []
-    for _, quad in sorted(quads, key=lambda pair: -pair[0]):
+    for _, contour, rough in sorted(quads, key=lambda each: -each[0]):
+        quad = _sharpened(contour, rough)
         side = float(np.linalg.norm(quad[1] - quad[0]))
         if all(np.linalg.norm(quad - other, axis=1).max() > 0.02 * side for other in kept):
             kept.append(quad)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.geometry import UNIT_SQUARE, homography, project, within
-from edgedigits.ink import InkSettings, evenly_lit, to_grey
+from edgedigits.ink import InkSettings, evenly_lit, longest_side, to_grey
 from edgedigits.quads import QuadSettings, each_quad_in, sheet_masks
 from edgedigits.shadows import ANY_SHADOW
 
@@ -45,7 +45,8 @@ class SheetSettings:
     as_alike: float = 0.5
     """Then it falls on the desk beside them alike, but for this part of that (in logarithms). 0…1."""
     longest_side: int = 2000
-    """Pixels of the flattened sheet's longer side at most. 64…32,000."""
+    """Pixels of the flattened sheet's longer side at most; one longer than 2:1 may have more, as
+    `ink.longest_side` says. 64…32,000."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,7 +282,7 @@ def _flattened(grey: NDArray[np.uint8], corners: Floats, settings: SheetSettings
     """Return what four corners of a picture surround, less so many of its pixels along each edge."""
     top, right, bottom, left = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     width, height = max(top, bottom) - 2 * margin, max(left, right) - 2 * margin
-    scale = min(1.0, settings.longest_side / max(width, height))
+    scale = min(1.0, longest_side(width, height, settings.longest_side) / max(width, height))
     if scale < 1:  # averaged first: the warp takes only what lies next to a point
         grey = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     size = (round(width * scale), round(height * scale))

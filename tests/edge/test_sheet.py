@@ -201,6 +201,19 @@ def test_boxes_are_in_pixels_of_the_full_picture(reading: Reader) -> None:
         np.testing.assert_allclose(a.box, b.box, atol=10)
 
 
+def test_a_till_roll_on_a_desk_keeps_its_small_digits(reading: Reader) -> None:
+    texts = [str(24780 + 137 * k) for k in range(30)]
+    roll = paper(4000, 760)
+    for k, text in enumerate(texts):
+        write(roll, text, (150, 150 + 128 * k), size=1.3, thickness=3, spacing=20)
+    desk = np.random.default_rng(0).normal(60, 6, (4600, 1400, 3)).clip(0, 255).astype(np.uint8)
+    _laid(desk, roll, (700, 2300), turn=5)
+    (found,) = find_sheets(desk)
+    assert found.picture.shape[0] > 3800
+    read = [line.text for line in reading.read(desk).lines]
+    assert sum(text in read for text in texts) >= 28
+
+
 def test_a_large_picture_gives_a_bounded_sheet() -> None:
     image, _ = on_desk(sheet(), (25, 20), 10)
     large = cv2.resize(image, (5120, 3840), interpolation=cv2.INTER_LINEAR)
