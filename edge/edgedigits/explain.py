@@ -24,7 +24,7 @@ from edgedigits.glyphs import TextLine, find_clusters
 from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import Ink, dark_on_light
 from edgedigits.lattice import Arc, Reading
-from edgedigits.normalize import SIZE, normalize
+from edgedigits.normalize import SIZE, normalize, normalize_all
 from edgedigits.page import Box, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.reader import Reader, boxes_in
@@ -132,6 +132,8 @@ def _level_stages(
         of_lines += _line_stages(number, each, readings, reader.model.card.labels, settings)
         if reader.wants_strip(each, (ink.contrast.shape[1], ink.contrast.shape[0])):
             of_lines += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
+            if reader.way == "auto":
+                of_lines += _confirming_stages(number, grey, ink, each, reader)
     left = len(hypotheses) - settings.most_lines
     if left > 0:
         of_lines.append(Stage(f"... and {left} more lines", np.full((4, 4, 3), 255, np.uint8), wide=True))
@@ -320,6 +322,29 @@ def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) 
         )
         stages.append(Stage(caption, _grid(tiles), wide=True))
     return stages
+
+
+def _confirming_stages(
+    number: int, grey: Picture, ink: Ink, hypotheses: LineHypotheses, reader: Reader
+) -> list[Stage]:
+    """Show the digits of a strip as the glyph network is asked to confirm them."""
+    region = region_of(
+        boxes_in(grey, ink, hypotheses), (grey.shape[1], grey.shape[0]), reader.strips.settings
+    )
+    seen, confirmed = reader._seen_as_strip(grey, ink, hypotheses, region, Expected())
+    if seen is None:
+        return []
+    labels = reader.model.card.labels
+    crops = normalize_all(seen.inks())
+    rows = reader.model.probabilities(crops)
+    text = seen.line.readings[0][0]
+    tiles = [
+        _tile(crop, row, labels, labels[int(np.argmax(row))] == digit)
+        for crop, row, digit in zip(crops, rows, text, strict=True)
+    ]
+    so = "not confirmed" if confirmed is None else "confirmed, and the line is not cut"
+    caption = f"line {number}: the digits of {text}, as the glyph network is asked to confirm them: {so}"
+    return [Stage(caption, _grid(tiles), wide=True)]
 
 
 _CROP_WIDTH, _CROP_HEIGHT = 68, 92

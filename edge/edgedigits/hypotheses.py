@@ -121,6 +121,17 @@ class LineHypotheses:
         least = self._settings.beyond_doubt
         return not all(self._is_sure(glyph, least) for cluster in self._clusters for glyph in cluster.glyphs)
 
+    def refused(self) -> list[Box]:
+        """The boxes of those of `glyphs`, classified, that the network takes for no digit; working pixels."""
+        if not self._can_doubt:
+            return []
+        asked = [self.asked[k] for k in self._of_glyph.values()]
+        return [
+            each.box
+            for each in asked
+            if each.probabilities is not None and each.probabilities.max() > self._best(each.probabilities)
+        ]
+
     def parts(self) -> list[Asked]:
         """Return the parts of the clusters in doubt, to be classified."""
         before = len(self.asked)

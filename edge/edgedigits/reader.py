@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
+from edgedigits.confirm import confirmed, digit_columns
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.decode import (
     RejectRule,
@@ -43,7 +44,7 @@ from edgedigits.runtime import read_model
 from edgedigits.settings import check_all
 from edgedigits.sheet import SheetSettings, find_sheets
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
+from edgedigits.strip_reading import Expected, Region, SeenLine, StripReader, StripSettings, region_of
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
 from edgedigits.verifier import Verifier, VerifierSettings
 from edgedigits.writing import find_writing
@@ -128,6 +129,7 @@ class Reader:
         self._strip_settings = StripSettings()
         labels = self.model.card.labels
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
+        self._columns = digit_columns(self._characters)
         self._can_doubt = len(self._characters) < len(labels)
         self._strips: StripReader | None = None
         self._verifier: GlyphVerifier | None = None
@@ -292,12 +294,12 @@ class Reader:
         The boxes are those of the glyphs that the glyph way refused in lines that were read as strips, too.
         """
         of_strips: dict[int, Line] = {}
-        within: set[int] = set()
+        done: set[int] = set()
         if self.way != "glyph":
             working = ink.contrast.shape[1], ink.contrast.shape[0]
             doubted = [k for k, each in enumerate(hypotheses) if self.wants_strip(each, working)]
-            of_strips, within = self._read_strips(hypotheses, doubted, image, ink, size, expected)
-        left = {k: each for k, each in enumerate(hypotheses) if k not in within and self.way != "strip"}
+            of_strips, done = self._read_strips(hypotheses, doubted, image, ink, size, expected)
+        left = {k: each for k, each in enumerate(hypotheses) if k not in done and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
         if self._verifier is not None and left:
             grey = dark_on_light(image, ink)
@@ -332,7 +334,10 @@ class Reader:
         size: tuple[int, int],
         expected: Expected,
     ) -> tuple[dict[int, Line], set[int]]:
-        """Read chosen lines as strips; return them, and the other lines that lie within their strips."""
+        """Read chosen lines as strips; return them, and which lines have nothing more to be read in them.
+
+        These are lines that the glyph network confirms, and others that lie within their strips.
+        """
         if not chosen:
             return {}, set()
         grey = dark_on_light(image, ink)
@@ -341,20 +346,45 @@ class Reader:
         boxes = [boxes_in(grey, ink, each) for each in hypotheses]
         lines: dict[int, Line] = {}
         within: set[int] = set()
+        sure: set[int] = set()
         asked = 0
         for k in sorted(chosen, key=lambda k: -sum(box[2] * box[3] for box in boxes[k])):
             if k in within or (self.way == "auto" and asked >= self._max_strips):
                 continue
             asked += 1
             region = region_of(boxes[k], (width, height), self._strip_settings)
-            line = self.strips.read(grey, region, expected)
-            if line is None:
+            seen, line = self._seen_as_strip(grey, ink, hypotheses[k], region, expected)
+            if seen is None:
                 continue
+            if line is not None:
+                sure.add(k)
+            line = line or seen.line
             lines[k] = (
                 line if to_page == (1.0, 1.0) else _placed(line, lambda box: _scaled(box, to_page, size))
             )
             within |= {j for j in range(len(boxes)) if j != k and j not in lines and region.holds(boxes[j])}
-        return lines, within
+        return lines, within | sure
+
+    def _seen_as_strip(
+        self,
+        grey: NDArray[np.uint8],
+        ink: Ink,
+        hypotheses: LineHypotheses,
+        region: Region,
+        expected: Expected,
+    ) -> tuple[SeenLine | None, Line | None]:
+        """Read a line as a strip; return what is seen of it, and the line where it is confirmed."""
+        seen = None
+        refused = _boxes_in(grey, ink, hypotheses.refused()) if self.way == "auto" else []
+        for seen in self.strips.seen(grey, region, expected, early=self.way == "auto"):
+            fails = expected.check is not None and not expected.check(seen.line.raw)
+            if self.way == "strip" or fails:
+                continue
+            rows = self.model.probabilities(normalize_all(seen.inks()))
+            line = confirmed(seen.line, rows, self._columns, self.rule, _complete(hypotheses), refused)
+            if line is not None:
+                return seen, line
+        return seen, None
 
     def _asked_glyphs(self, lines: Sequence[TextLine]) -> list[LineHypotheses]:
         """Return what could be read in lines, the network asked about their glyphs where that is needed."""
@@ -430,11 +460,15 @@ class Reader:
                 separators.append(Separator(arc.separator, _scaled(arc.box, across, size)))
         for mark in hypotheses.line.marks:
             separators.append(Separator(mark.text, _scaled(mark.box, across, size)))
-        # A reading that leaves ink unexplained is not trusted.
-        complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
+        complete = _complete(hypotheses)
         told = [(reading.text, reading.probability) for reading in readings if reading.text]
         digits = [as_read(digit, place, told, self.rule) for place, digit in enumerate(digits)]
         return decode_line(digits, separators, self.rule, told, complete)
+
+
+def _complete(hypotheses: LineHypotheses) -> float:
+    """Return how much a line's reading is believed: one that leaves ink unexplained is not trusted."""
+    return math.exp(-hypotheses.line.left_out / _LEFT_OUT)
 
 
 _STRIP = 2.0
@@ -460,9 +494,14 @@ def _consistent(
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:
     """Return the boxes of a line's glyphs in pixels of the picture that `ink` was found in."""
+    return _boxes_in(grey, ink, [glyph.box for glyph in hypotheses.line.glyphs])
+
+
+def _boxes_in(grey: NDArray[np.uint8], ink: Ink, boxes: Iterable[Box]) -> list[Box]:
+    """Return boxes of working pixels in those of the picture that `ink` was found in."""
     height, width = grey.shape
     across = width / ink.contrast.shape[1], height / ink.contrast.shape[0]
-    return [_scaled(glyph.box, across, (width, height)) for glyph in hypotheses.line.glyphs]
+    return [_scaled(box, across, (width, height)) for box in boxes]
 
 
 def _in_range(value: float | None, otherwise: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import BLANK
-from edgedigits.characters import INK, cells_of, ink_of
+from edgedigits.characters import INK, Cell, cells_of, ink_of
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.ctc import BEAM, Constraint, Hypothesis, Prefix, best_texts, probabilities_of, spans
 from edgedigits.decode import RejectRule, digit_at
@@ -60,6 +60,8 @@ class StripSettings:
     sure: float = 0.95
     """Where the first look finds a text so probable, it is the only one: of the tuning part as many strips
     are read right as with all looks."""
+    likely: float = 0.8
+    """Where the first look finds a text so probable, it may be enough for one who asks others, too."""
     longest: int = 30_000
     """Longest strip in pixels of the network; a longer one is not read as a strip."""
     readings: int = 8
@@ -131,6 +133,21 @@ def region_of(
     return Region((u * cos - v * sin, u * sin + v * cos), u1 - u0, max(v1 - v0, tall), angle)
 
 
+@dataclass(frozen=True, eq=False)
+class SeenLine:
+    """A line as a strip says it, and what was seen of its digits."""
+
+    line: Line
+    strip: NDArray[np.uint8]
+    """uint8, 40×W, ink bright: the look that says it best."""
+    cells: tuple[Cell, ...]
+    """Where each digit stands along it, in pixels."""
+
+    def inks(self) -> list[NDArray[np.uint8]]:
+        """Return the ink of each digit alone: uint8, 40×W, bright."""
+        return [ink_of(self.strip, cell) for cell in self.cells]
+
+
 class StripReader:
     """Reads strips with a sequence network; `rule` says what is not trusted.
 
@@ -165,11 +182,42 @@ class StripReader:
         the best of them fails the check, those that pass it are looked for, too: the line is that of the best
         text still, and the best that pass are among its readings. Probabilities are those among all texts.
         """
+        return next((seen.line for seen in self.seen(grey, region, expected)), None)
+
+    def seen(
+        self,
+        grey: NDArray[np.uint8],
+        region: Region,
+        expected: Expected = Expected(),
+        early: bool = False,
+    ) -> Iterator[SeenLine]:
+        """Yield the line that `read` returns, with its ink, if any.
+
+        Where `early` is wanted, what the first look says by itself may come before it, for whoever finds that
+        sure enough not to go on.
+        """
         constraint = self._constraint(Expected(expected.count))
         cut = cut_out(grey, region, self.settings)
         if cut is None:
-            return None
-        looks = self._looks(*cut, constraint)
+            return
+        looks: list[_Look] = []
+        for narrower in self.settings.looks:
+            looks.append(self._look(*cut, narrower, constraint))
+            text, probability = (looks[0].readings or [("", 0.0)])[0]
+            if not text:
+                continue
+            if probability >= self.settings.sure:
+                break
+            if early and len(looks) == 1 and probability >= self.settings.likely:
+                first = self._line_of(looks, expected, grey.shape)
+                if first is not None:
+                    yield first
+        last = self._line_of(looks, expected, grey.shape)
+        if last is not None:
+            yield last
+
+    def _line_of(self, looks: Sequence[_Look], expected: Expected, shape: tuple[int, ...]) -> SeenLine | None:
+        """Return what looks at a strip of a picture (its shape: H×W) say; None for no digit."""
         readings, whole = _agreed(self._held(looks, [look.readings for look in looks]))
         if not readings or not readings[0][0]:
             return None
@@ -191,9 +239,8 @@ class StripReader:
             # They were found when others were not wanted: the best of all stays the best.
             also = [(text, min(probability, mean * weights[text] / whole)) for text, mean in passing]
             told = [told[0], *sorted([*told[1:], *also], key=lambda reading: -reading[1])]
-        strip, back = look.strip, look.back
-        places = spans(look.answers, best.text)
-        boxes = back.boxes(_boxes(strip, places), grey.shape)
+        cells = cells_of(spans(look.answers, best.text), look.strip.shape[1])
+        boxes = look.back.boxes(_boxes(look.strip, cells), shape)
         of_digits = _of_digits(readings)
         digits: list[Digit] = []
         raw: list[str] = []
@@ -204,7 +251,7 @@ class StripReader:
             digits.append(digit_at(len(digits), box, of_digits, self.rule))
             raw.append(digits[-1].label)
         doubtful = [k for k, d in enumerate(digits) if digit_at(k, d.box, readings, self.rule).rejected]
-        return Line(
+        line = Line(
             text="".join(digit.label for digit in digits),
             raw="".join(raw),
             confidence=probability,
@@ -214,6 +261,8 @@ class StripReader:
             readings=tuple(told),
             doubtful=tuple(doubtful),
         )
+        of_digit = [cell for label, cell in zip(best.text, cells, strict=True) if self._is_digit[label]]
+        return SeenLine(line, look.strip, tuple(of_digit))
 
     def best(self, grey: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[str, float]:
         """Return the best text of the strip around some glyphs, in the first look only, and its probability.
@@ -225,16 +274,6 @@ class StripReader:
         few = self.settings.lone_beam
         readings = [] if cut is None else self._look(*cut, self.settings.looks[0], None, few).readings
         return readings[0] if readings and readings[0][0] else ("", 0.0)
-
-    def _looks(self, strip: NDArray[np.uint8], back: Back, constraint: Constraint | None) -> list[_Look]:
-        """Look at a strip as often as is needed."""
-        looks: list[_Look] = []
-        for narrower in self.settings.looks:
-            looks.append(self._look(strip, back, narrower, constraint))
-            best = looks[0].readings[:1]
-            if best and best[0][0] and best[0][1] >= self.settings.sure:
-                break
-        return looks
 
     def _weighing(
         self, looks: Sequence[_Look], prior: PriorSettings
@@ -535,17 +574,15 @@ _MAPPED = 32_000
 """What OpenCV maps has sides of less than 32,767 pixels, or is mapped less exactly."""
 
 
-def _boxes(
-    strip: NDArray[np.uint8], places: Sequence[tuple[int, int]]
-) -> list[tuple[float, float, float, float]]:
-    """Return a box (x0, y0, x1, y1) for each character, in pixels of the strip.
+def _boxes(strip: NDArray[np.uint8], cells: Sequence[Cell]) -> list[tuple[float, float, float, float]]:
+    """Return a box (x0, y0, x1, y1) for the character in each cell, in pixels of the strip.
 
     The network answers in the middle of a character; between two of them the border is half-way, and the ink
     between the borders tells the rest.
     """
     ink = (strip > INK).view(np.uint8)
     found = []
-    for least, most in cells_of(places, strip.shape[1]):
+    for least, most in cells:
         x0, x1 = int(least), max(int(least) + 1, math.ceil(most))
         x, y, w, h = cv2.boundingRect(ink[:, x0:x1])
         if w:

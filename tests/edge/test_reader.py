@@ -227,8 +227,13 @@ def test_a_number_of_strips_that_cannot_be_is_refused(most: Any) -> None:
 def test_no_more_lines_than_asked_for_are_read_as_strips(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     image = write(write(paper(), "2468", (40, 80)), "1357", (40, 200))
     reader = Reader(max_strips=most, thorough=True)
-    read, asked = reader.strips.read, []
-    monkeypatch.setattr(reader.strips, "read", lambda *given: asked.append(given) or read(*given))
+    seen, asked = reader.strips.seen, []
+
+    def noted(*given: Any, **named: Any) -> Any:
+        asked.append(given)
+        return seen(*given, **named)
+
+    monkeypatch.setattr(reader.strips, "seen", noted)
     assert len(reader.read(image, upright=True).lines) == 2
     assert len(asked) == most
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from edgedigits.prior import PriorSettings
 from edgedigits.reader import READING_WAYS, Reader
 from edgedigits.runtime import read_model, shipped_models
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import Expected, StripReader, StripSettings, region_of
+from edgedigits.strip_reading import Expected, SeenLine, StripReader, StripSettings, region_of
 from edgedigits.strips import prepare
 from edgedigits_export.accept import with_points
 
@@ -176,7 +176,7 @@ def test_the_glyphs_are_asked_for_what_the_strip_was_read_as(
     digits: Callable[[str], list[np.ndarray]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    grey = written(digits("80364"), -3)
+    grey = written(digits("38295"), -7)
     (strip,) = readers["strip"].read(grey, upright=True).lines
     asked: list[list[str]] = []
 
@@ -233,12 +233,12 @@ def test_a_line_in_no_doubt_is_read_as_a_strip_too_where_it_fills_its_picture(
     chosen = [int(sure[:, digit].argmax()) for digit in (3, 0, 6, 1, 7)]
     read_as_strips = []
 
-    def read(strips: StripReader, grey: np.ndarray, *given: object) -> Line | None:
+    def seen(strips: StripReader, grey: np.ndarray, *given: Any, **named: Any) -> Iterator[SeenLine]:
         read_as_strips.append(grey.shape)
-        return original(strips, grey, *given)
+        return original(strips, grey, *given, **named)
 
-    original = StripReader.read
-    monkeypatch.setattr(StripReader, "read", read)
+    original = StripReader.seen
+    monkeypatch.setattr(StripReader, "seen", seen)
     strip = written([255 - images[which] for which in chosen], 6)
     page = np.full((5 * strip.shape[0], strip.shape[1]), 225, np.uint8)
     page[strip.shape[0] : 2 * strip.shape[0]] = strip
