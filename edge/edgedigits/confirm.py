@@ -1,22 +1,28 @@
-"""A strip's reading confirmed digit by digit: where two networks agree, nothing has to be cut.
+"""A strip's reading held against what the glyph network says: confirmed digit by digit, or doubted.
 
 The glyph way earns its time where the two ways of reading differ, or one of them doubts. Of most lines the
 strip network is sure, and tells where each digit stands: the glyph network, asked about what stands there,
 either agrees, and the line is read, or it doesn't, and the line is cut and read glyph by glyph as well.
+
+What the strip network does not know is that something is no digit. It reads 12B4 as 1284; the glyph network,
+which was shown letters, refuses the B as it stands.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.decode import RejectRule, combine_readings
+from edgedigits.decode import RejectRule, combine_readings, reject, with_odds
 from edgedigits.page import Box, Line
+
+Refused = tuple[Box, float]
+"""A glyph that the glyph network takes for no digit, and the probability of that (0…1)."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,14 @@ class ConfirmSettings:
     a digit that is cut off there is nothing that the network has learnt."""
     least: float = 0.001
     """No digit is thought less probable. 0…1."""
-    refused: float = 0.9
-    """What the glyph network takes for no digit with more than this probability is a doubt: a letter, which
-    the strip network knows nothing of. 0…1."""
+    contrary: float = 0.95
+    """What the glyph network says of a digit in its cell that is not the strip network's word, another digit
+    or none, is heard from this probability on: it may be the cell's fault. 0…1."""
+    refused: float = 0.8
+    """A glyph as it stands that is no digit with more than this probability is a doubt. 0…1."""
+    as_high: float = 0.6
+    """A glyph that is refused as it stands is no piece of a digit, and no mark, from this part of the height
+    of the line's digits on. 0…1."""
 
 
 _FEWEST = 2
@@ -44,37 +55,36 @@ def confirmed(
     rows: NDArray[np.float32],
     columns: Mapping[str, int],
     rule: RejectRule,
-    complete: float = 1.0,
-    refused: Sequence[Box] = (),
+    refused: Sequence[Refused] = (),
     settings: ConfirmSettings = ConfirmSettings(),
 ) -> Line | None:
     """Return a line, read as a strip, as both networks hold it; None where they are not sure of it together.
 
     `rows` is what the glyph network says of each of the line's digits: float32, N×classes, calibrated, each
-    row summing to 1; `columns` are the classes of digits, all others are none. `complete` (0…1) is how much
-    the line is believed where the ink beside it is left unexplained. `refused` are pieces of ink that the
-    glyph network, asked about them as they stand, takes for no digit: several digits that touch are none, but
-    what is no more than one of the line's digits is a doubt.
+    row summing to 1; `columns` are the classes of digits, all others are none. `refused` are glyphs of the
+    line that the network refuses as they stand, in the same pixels.
     """
     text = line.readings[0][0]
     if len(text) < _FEWEST or len(text) != len(rows) or line.unsure:
         return None
-    if any(_digits_in(box, line) <= 1 for box in refused):
+    if any(_doubts(line, refused, settings)):
         return None
     of_digits = rows[:, list(columns.values())]
-    if (1.0 - of_digits.sum(axis=1)).max() > settings.refused:
+    if (1.0 - of_digits.sum(axis=1)).max() > settings.contrary:
         return None
-    values = np.maximum(rows, settings.least).tolist()
-    held = [
-        (
-            told,
-            complete
-            * math.prod(row[columns[digit]] for digit, row in zip(told, values, strict=True))
-            ** settings.weight,
-        )
-        for told, _ in line.readings
-        if len(told) == len(text)
-    ]
+    # What the glyph network is sure of itself is heard, too, whether the strip network lists it or not.
+    labels = list(columns)
+    own = "".join(
+        labels[int(row.argmax())] if row.max() > settings.contrary else digit
+        for row, digit in zip(of_digits, text, strict=True)
+    )
+    values = np.maximum(of_digits, settings.least).tolist()
+    places = {label: k for k, label in enumerate(labels)}
+    held = []
+    for told in dict.fromkeys([*(told for told, _ in line.readings), own]):
+        if len(told) == len(text):
+            each = math.prod(row[places[digit]] for digit, row in zip(told, values, strict=True))
+            held.append((told, each**settings.weight))
     readings = combine_readings(held, line.readings)
     best, confidence = readings[0]
     if best != text or confidence < settings.sure:
@@ -83,10 +93,45 @@ def confirmed(
     return dataclasses.replace(line, confidence=confidence, accepted=accepted, readings=tuple(readings))
 
 
-def _digits_in(box: Box, line: Line) -> int:
-    """Return how many of a line's digits have their middles above, in or below a box."""
-    left, _, width, _ = box
-    return sum(left <= x + w / 2 <= left + width for x, _, w, _ in (digit.box for digit in line.digits))
+def doubted(
+    line: Line, refused: Sequence[Refused], rule: RejectRule, settings: ConfirmSettings = ConfirmSettings()
+) -> Line:
+    """Return a line, read as a strip, with its digits rejected that the glyph network refuses as they stand.
+
+    `refused` are glyphs of the line, in the same pixels. One that covers one of the line's digits, or stands
+    between two of them and is passed over, is a doubt where the network is sure. The odds of the line are
+    multiplied by the probability that the glyph is a digit after all.
+    """
+    for place, covered, probability in _doubts(line, refused, settings):
+        if probability <= settings.refused:
+            continue
+        if covered:
+            line = reject(line, place, 1.0 - probability)
+        else:
+            line = dataclasses.replace(line, doubtful=(*line.doubtful, place), accepted=False)
+        line = with_odds(line, 1.0 - probability, rule)
+    return line
+
+
+def _doubts(
+    line: Line, refused: Sequence[Refused], settings: ConfirmSettings
+) -> Iterator[tuple[int, bool, float]]:
+    """Yield what glyphs that are no digits say of a line: a place, whether it is covered, the probability.
+
+    Several digits that touch are no digit either, and no doubt; nor is what is lower than a digit, or stands
+    before the first and behind the last.
+    """
+    tall = float(np.median([digit.box[3] for digit in line.digits]))
+    middles = [digit.box[0] + digit.box[2] / 2 for digit in line.digits]
+    for (left, _, width, height), probability in refused:
+        if height < settings.as_high * tall:
+            continue
+        covered = [k for k, middle in enumerate(middles) if left <= middle <= left + width]
+        middle = left + width / 2
+        if len(covered) == 1:
+            yield covered[0], True, probability
+        elif not covered and middles[0] < middle < middles[-1]:
+            yield min(range(len(middles)), key=lambda k: abs(middles[k] - middle)), False, probability
 
 
 def digit_columns(characters: Sequence[tuple[int, str]]) -> dict[str, int]:

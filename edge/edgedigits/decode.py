@@ -192,11 +192,32 @@ def _saying(line: Line, readings: Sequence[tuple[str, float]], rule: RejectRule)
         for place, digit in enumerate(line.digits)
     ]
     doubtful = tuple(place for place in line.doubtful if agreed[place])
+    return dataclasses.replace(_with_digits(line, digits), doubtful=doubtful)
+
+
+def _with_digits(line: Line, digits: Sequence[Digit]) -> Line:
+    """Return a line with as many digits in place of its own."""
     told = iter(digit.label for digit in digits)
     # What stands in `raw` and not in `text` is a separator.
     raw = "".join(next(told) if sign in line.text else sign for sign in line.raw)
-    new = "".join(digit.label for digit in digits)
-    return dataclasses.replace(line, text=new, raw=raw, digits=tuple(digits), doubtful=doubtful)
+    text = "".join(digit.label for digit in digits)
+    return dataclasses.replace(line, text=text, raw=raw, digits=tuple(digits))
+
+
+def reject(line: Line, place: int, confidence: float) -> Line:
+    """Return a line whose digit at a place (from 0) can't be read: it is no surer than `confidence`, 0…1.
+
+    The line is not accepted.
+    """
+    digit = line.digits[place]
+    guesses = digit.alternatives
+    if not digit.rejected:
+        guesses = ((digit.label, digit.confidence), *guesses[:2])
+    confidence = min(confidence, digit.confidence)
+    guesses = tuple((label, min(value, confidence)) for label, value in guesses)
+    digits = list(line.digits)
+    digits[place] = Digit(REJECTED, confidence, digit.box, guesses)
+    return dataclasses.replace(_with_digits(line, digits), accepted=False)
 
 
 def _best_guess(digit: Digit) -> str:
@@ -292,7 +313,7 @@ def weigh_surroundings(
     `refused` are glyphs that were rejected where another way of reading then found text; they count for the
     lines around, and not for the one they stand in.
     """
-    lines = tuple(_with_odds(line, _BARS, rule) if _are_bars(line) else line for line in lines)
+    lines = tuple(with_odds(line, _BARS, rule) if _are_bars(line) else line for line in lines)
     rejected = [(line.digits[place].box, k) for k, line in enumerate(lines) for place in line.unsure]
     known = {box for box, _ in rejected}
     rejected += [(box, _NOBODYS) for box in refused if box not in known]
@@ -331,7 +352,7 @@ def _are_bars(line: Line) -> bool:
     return max(heights) - min(heights) <= 1 + 0.02 * max(heights)
 
 
-def _with_odds(line: Line, odds: float, rule: RejectRule) -> Line:
+def with_odds(line: Line, odds: float, rule: RejectRule) -> Line:
     """Return a line whose odds of being right are multiplied by `odds` (0…1)."""
     right = line.confidence * odds
     confidence = right / (right + (1.0 - line.confidence)) if line.confidence < 1 else 1.0
@@ -346,7 +367,7 @@ _TURNED = 1e-4
 def refuse_turned(lines: Sequence[Line], degrees: int, rule: RejectRule) -> tuple[Line, ...]:
     """Return lines of a paper that seems to lie turned by so many degrees clockwise: none is accepted."""
     return tuple(
-        dataclasses.replace(_with_odds(line, _TURNED, rule), accepted=False, turned=degrees) for line in lines
+        dataclasses.replace(with_odds(line, _TURNED, rule), accepted=False, turned=degrees) for line in lines
     )
 
 
@@ -362,4 +383,4 @@ def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Lin
         return line
     refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
     count = len(line.digits)
-    return _with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule)
+    return with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule)

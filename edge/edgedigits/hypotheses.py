@@ -121,16 +121,17 @@ class LineHypotheses:
         least = self._settings.beyond_doubt
         return not all(self._is_sure(glyph, least) for cluster in self._clusters for glyph in cluster.glyphs)
 
-    def refused(self) -> list[Box]:
-        """The boxes of those of `glyphs`, classified, that the network takes for no digit; working pixels."""
-        if not self._can_doubt:
-            return []
-        asked = [self.asked[k] for k in self._of_glyph.values()]
-        return [
-            each.box
-            for each in asked
-            if each.probabilities is not None and each.probabilities.max() > self._best(each.probabilities)
-        ]
+    def refused(self) -> list[tuple[Box, float]]:
+        """Return those of `glyphs`, classified, that the network takes for no digit: box, probability.
+
+        Boxes are in working pixels.
+        """
+        found = []
+        for k in self._of_glyph.values() if self._can_doubt else ():
+            probabilities = self.asked[k].probabilities
+            if probabilities is not None and probabilities.max() > self._best(probabilities):
+                found.append((self.asked[k].box, float(probabilities.max())))
+        return found
 
     def parts(self) -> list[Asked]:
         """Return the parts of the clusters in doubt, to be classified."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
-from edgedigits.confirm import confirmed, digit_columns
+from edgedigits.confirm import confirmed, digit_columns, doubted
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.decode import (
     RejectRule,
@@ -297,8 +297,8 @@ class Reader:
         done: set[int] = set()
         if self.way != "glyph":
             working = ink.contrast.shape[1], ink.contrast.shape[0]
-            doubted = [k for k, each in enumerate(hypotheses) if self.wants_strip(each, working)]
-            of_strips, done = self._read_strips(hypotheses, doubted, image, ink, size, expected)
+            chosen = [k for k, each in enumerate(hypotheses) if self.wants_strip(each, working)]
+            of_strips, done = self._read_strips(hypotheses, chosen, image, ink, size, expected)
         left = {k: each for k, each in enumerate(hypotheses) if k not in done and self.way != "strip"}
         self._classify([part for each in left.values() for part in each.parts()])
         if self._verifier is not None and left:
@@ -311,6 +311,11 @@ class Reader:
         lines = {
             k: combine_lines(of_glyphs.get(k), of_strips.get(k), self.rule) for k in range(len(hypotheses))
         }
+        if self.way == "auto":
+            for k in of_strips:
+                line = lines[k]
+                if line is not None:
+                    lines[k] = doubted(line, _refused(hypotheses[k], across, size), self.rule)
         replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
         return {k: line for k, line in lines.items() if line is not None}, refused
@@ -375,13 +380,14 @@ class Reader:
     ) -> tuple[SeenLine | None, Line | None]:
         """Read a line as a strip; return what is seen of it, and the line where it is confirmed."""
         seen = None
-        refused = _boxes_in(grey, ink, hypotheses.refused()) if self.way == "auto" else []
+        across = grey.shape[1] / ink.contrast.shape[1], grey.shape[0] / ink.contrast.shape[0]
+        refused = _refused(hypotheses, across, (grey.shape[1], grey.shape[0]))
         for seen in self.strips.seen(grey, region, expected, early=self.way == "auto"):
             fails = expected.check is not None and not expected.check(seen.line.raw)
             if self.way == "strip" or fails:
                 continue
             rows = self.model.probabilities(normalize_all(seen.inks()))
-            line = confirmed(seen.line, rows, self._columns, self.rule, _complete(hypotheses), refused)
+            line = confirmed(seen.line, rows, self._columns, self.rule, refused)
             if line is not None:
                 return seen, line
         return seen, None
@@ -460,15 +466,18 @@ class Reader:
                 separators.append(Separator(arc.separator, _scaled(arc.box, across, size)))
         for mark in hypotheses.line.marks:
             separators.append(Separator(mark.text, _scaled(mark.box, across, size)))
-        complete = _complete(hypotheses)
+        # A reading that leaves ink unexplained is not trusted.
+        complete = math.exp(-hypotheses.line.left_out / _LEFT_OUT)
         told = [(reading.text, reading.probability) for reading in readings if reading.text]
         digits = [as_read(digit, place, told, self.rule) for place, digit in enumerate(digits)]
         return decode_line(digits, separators, self.rule, told, complete)
 
 
-def _complete(hypotheses: LineHypotheses) -> float:
-    """Return how much a line's reading is believed: one that leaves ink unexplained is not trusted."""
-    return math.exp(-hypotheses.line.left_out / _LEFT_OUT)
+def _refused(
+    hypotheses: LineHypotheses, across: tuple[float, float], size: tuple[int, int]
+) -> list[tuple[Box, float]]:
+    """Return the glyphs that the network refuses as they stand, in pixels of a picture."""
+    return [(_scaled(box, across, size), probability) for box, probability in hypotheses.refused()]
 
 
 _STRIP = 2.0
@@ -494,14 +503,9 @@ def _consistent(
 
 def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> list[Box]:
     """Return the boxes of a line's glyphs in pixels of the picture that `ink` was found in."""
-    return _boxes_in(grey, ink, [glyph.box for glyph in hypotheses.line.glyphs])
-
-
-def _boxes_in(grey: NDArray[np.uint8], ink: Ink, boxes: Iterable[Box]) -> list[Box]:
-    """Return boxes of working pixels in those of the picture that `ink` was found in."""
     height, width = grey.shape
     across = width / ink.contrast.shape[1], height / ink.contrast.shape[0]
-    return [_scaled(box, across, (width, height)) for box in boxes]
+    return [_scaled(glyph.box, across, (width, height)) for glyph in hypotheses.line.glyphs]
 
 
 def _in_range(value: float | None, otherwise: float) -> float:

@@ -1,0 +1,164 @@
+"""Lines that two networks agree on are not cut; what the glyph network refuses is not read as a digit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits.confirm import confirmed, doubted
+from edgedigits.decode import RejectRule
+from edgedigits.lattice import best_readings
+from edgedigits.page import Digit, Line
+from edgedigits.reader import Reader
+
+RULE = RejectRule(0.5, 0.5)
+COLUMNS = {str(digit): digit for digit in range(10)}
+NO_DIGIT = 10
+
+
+def line(text: str, confidence: float = 0.97, *others: tuple[str, float]) -> Line:
+    """Return a line of digits 20 pixels wide and 30 high, side by side, as a strip is read."""
+    digits = tuple(Digit(label, confidence, (20 * k, 10, 20, 30)) for k, label in enumerate(text))
+    return Line(
+        text, text, confidence, True, (0, 10, 20 * len(text), 30), digits, ((text, confidence), *others)
+    )
+
+
+def rows(*labels: int, sure: float = 0.98) -> np.ndarray:
+    """Return what a network says that takes digits for these classes."""
+    found = np.full((len(labels), 11), (1 - sure) / 10, np.float32)
+    found[range(len(labels)), labels] = sure
+    return found
+
+
+def test_a_line_that_both_networks_read_alike_is_confirmed_and_surer() -> None:
+    both = confirmed(line("480", 0.97, ("430", 0.02)), rows(4, 8, 0), COLUMNS, RULE)
+    assert both is not None
+    assert both.confidence > 0.995
+    assert both.accepted
+    assert [text for text, _ in both.readings] == ["480", "430"]
+    assert both.readings[0][1] == both.confidence
+
+
+@pytest.mark.parametrize(
+    ("seen", "labels"),
+    [
+        (line("480", 0.97, ("430", 0.02)), (4, 3, 0)),
+        (line("480", 0.97), (4, 3, 0)),
+        (line("480", 0.6, ("430", 0.3)), (4, 8, 0)),
+        (line("480", 0.97), (4, NO_DIGIT, 0)),
+        (line("4", 0.99), (4,)),
+    ],
+    ids=["another digit", "one that no reading has", "not sure enough", "no digit", "a lone digit"],
+)
+def test_a_line_in_any_doubt_is_not_confirmed(seen: Line, labels: tuple[int, ...]) -> None:
+    assert confirmed(seen, rows(*labels), COLUMNS, RULE) is None
+
+
+@pytest.mark.parametrize(
+    ("box", "doubt"),
+    [
+        ((22, 10, 16, 30), True),
+        ((0, 8, 38, 34), False),
+        ((22, 30, 16, 8), False),
+        ((80, 10, 16, 30), False),
+    ],
+    ids=["one digit", "two that touch", "a piece of one", "a sign behind"],
+)
+def test_a_refused_glyph_is_a_doubt_where_it_is_one_digit(box: tuple[int, ...], doubt: bool) -> None:
+    refused = [(box, 0.97)]
+    seen = line("480")
+    assert (confirmed(seen, rows(4, 8, 0), COLUMNS, RULE, refused) is None) == doubt
+    held = doubted(seen, refused, RULE)
+    if not doubt:
+        assert held == seen
+        return
+    assert held.text == held.raw == "4?0"
+    assert not held.accepted
+    assert held.confidence < 0.6
+    assert held.digits[1].alternatives[0][0] == "8"
+    assert held.digits[1].confidence <= 0.03 + 1e-9
+    assert held.readings == seen.readings
+    assert doubted(seen, [(box, 0.6)], RULE) == seen
+
+
+def test_a_refused_glyph_that_is_passed_over_is_a_doubt_about_the_line() -> None:
+    seen = line("48")
+    apart = Line(**{**vars(seen), "digits": (seen.digits[0], Digit("8", 0.97, (60, 10, 20, 30)))})
+    held = doubted(apart, [((28, 10, 20, 30), 0.99)], RULE)
+    assert held.text == "48"
+    assert held.doubtful == (0,)
+    assert not held.accepted
+    assert held.confidence < 0.5
+
+
+# --- in pictures ------------------------------------------------------------------------------------------
+
+
+def in_a_row(pictures: list[np.ndarray], gap: int) -> np.ndarray:
+    """Return pictures (28×28, ink bright) in a row on light paper, three times as large."""
+    inks = [picture[:, x : x + w] for picture in pictures for x, _, w, _ in [cv2.boundingRect(picture)]]
+    paper = np.zeros((40, 20 + sum(ink.shape[1] + gap for ink in inks)), np.uint8)
+    x = 10
+    for ink in inks:
+        place = paper[6:34, x : x + ink.shape[1]]
+        np.maximum(place, ink, out=place)
+        x += ink.shape[1] + gap
+    large = cv2.resize(paper, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(225 - 0.8 * large.astype(np.float32), np.float32).astype(np.uint8)
+
+
+def drawn(letter: str) -> np.ndarray:
+    picture = np.zeros((28, 28), np.uint8)
+    cv2.putText(picture, letter, (4, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2, cv2.LINE_AA)
+    return picture
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader()
+
+
+@pytest.fixture(scope="module")
+def digit(data_set: Callable[[str], Path]) -> Callable[[int, int], np.ndarray]:
+    """Return a function to MNIST's test digits: a digit and which of them."""
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+
+    def picture(label: int, which: int) -> np.ndarray:
+        found: np.ndarray = mnist.test_images[np.flatnonzero(mnist.test_labels == label)[which]]
+        return found
+
+    return picture
+
+
+def test_most_plain_lines_are_not_cut_and_all_readings_are_told(
+    reader: Reader, digit: Callable[[int, int], np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut: list[object] = []
+    monkeypatch.setattr(
+        "edgedigits.reader.best_readings", lambda *given: cut.append(given) or best_readings(*given)
+    )
+    texts = ["4071", "2938", "65402", "318", "907"]
+    right = 0
+    for number, text in enumerate(texts):
+        picture = in_a_row([digit(int(label), 7 * number + k) for k, label in enumerate(text)], 2)
+        (read,) = reader.read(picture, upright=True).lines
+        right += read.text == text and read.accepted
+        assert read.readings[0] == (read.text, read.confidence)
+    assert right >= 4
+    assert len(cut) <= 2
+
+
+@pytest.mark.parametrize("letter", "ABCKPRXd")
+def test_a_letter_among_digits_is_no_digit(
+    letter: str, reader: Reader, digit: Callable[[int, int], np.ndarray]
+) -> None:
+    picture = in_a_row([digit(1, 0), digit(2, 0), drawn(letter), digit(4, 0)], 4)
+    lines = reader.read(picture, upright=True).lines
+    assert not any(read.accepted and len(read.text) > 2 for read in lines)
