@@ -39,6 +39,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
                 Path(temporary).unlink()
         if not isinstance(error, OSError):
             raise
+        if isinstance(error, IsADirectoryError):
+            raise OutputError(f"{path}: can't write (it is a folder); name a file in it") from error
         reason = error.strerror or str(error)
         raise OutputError(
             f"{path}: can't write ({reason}); choose a folder that exists and is writable"

@@ -127,7 +127,7 @@ def find_points(
     candidates = [line for line in read if line.acceptable]
     points = tuple(
         _point(candidates, lines_labelled, data, way, max_error)
-        for max_error in sorted(max_errors, reverse=True)
+        for max_error in sorted(set(max_errors), reverse=True)
     )
     least = points[0].point.min_line_confidence
     disputed = [line for line in candidates if not line.right and line.confidence >= least]

@@ -249,6 +249,10 @@ def _convert(options: argparse.Namespace) -> int:
     from edgedigits_export.run import read_run
 
     formats = find_formats(options.formats)
+    if options.strips is not None and options.representative is not None:
+        raise EdgeDigitsError(
+            "--representative: a run for strips is calibrated with those of --strips; leave one of them out"
+        )
     run = read_run(options.run_folder)
     thresholds = Thresholds(options.min_digit_confidence, options.min_line_confidence)
     if options.strips is not None:
@@ -358,6 +362,8 @@ def _validate_strips(options: argparse.Namespace) -> int:
     from edgedigits_export.strip_tables import strip_table
     from edgedigits_export.validate_strips import validate_strips
 
+    if options.part is not None and options.lines is None:
+        raise EdgeDigitsError(f"--part {options.part}: names a part of --lines DIR; give both, or neither")
     gates = read_gates(options.gates, StripGates) if options.gates is not None else StripGates()
     given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
     gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
@@ -406,13 +412,14 @@ def _accept(options: argparse.Namespace) -> int:
     reader = open_reader(options.model, served, way)
     if options.write:
         check_writable(options.model)
+    if options.report is not None:
+        make_folder(options.report)  # before the work, not after it
     pictures = labelled_pictures(options.lines, options.part)
     name = options.lines.resolve().name + (f"-{options.part}" if options.part else "")
     max_errors = options.max_errors or MAX_ERRORS
     found = find_points(reader, options.model, way, pictures, name, max_errors)
     print(acceptance_table(found), end="")
     if options.report is not None:
-        make_folder(options.report)
         write_atomically(options.report / "accept.json", found.as_json().encode())
         table = io.StringIO()
         rows = csv.writer(table, lineterminator="\n")
@@ -468,21 +475,31 @@ def _names(text: str) -> list[str]:
 
 
 def _shares(text: str) -> list[float]:
-    shares = [float(part) for part in _names(text)]
+    shares = [_number(part) for part in _names(text)]
     if not shares or not all(0 < share < 1 for share in shares):
         raise argparse.ArgumentTypeError(f"{text} is not shares between 0 and 1")
     return shares
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def _natural(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not within 0…1")
     return value

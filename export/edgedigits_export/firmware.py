@@ -59,8 +59,13 @@ def write_firmware(name_or_path: str, out: Path) -> Firmware:
     not int8 throughout or has an operation that there is no kernel for, and `OutputError` where `out` can't
     be written.
     """
+    card, body = split_bytes(read_model(name_or_path), name_or_path)
+    if card.way != "glyph":
+        raise ConversionError(
+            f"{name_or_path}: a model for {card.way}s, where one for glyphs is expected; name "
+            "another (paper-int8)"
+        )
     model = Model(name_or_path)
-    card, body = split_bytes(read_model(name_or_path), model.source)
     graph = read_graph(body, model.source)
     _check(model, body, graph)
     writer = _Writer(model.source, graph, body)

@@ -17,6 +17,9 @@ from typing import TypeVar
 
 from edgedigits.errors import EdgeDigitsError
 
+_LARGEST = 1e9
+"""Gates lie within ± this, in whatever unit."""
+
 
 class GatesError(EdgeDigitsError):
     """A gates file that can't be read or says something impossible."""
@@ -73,18 +76,20 @@ def read_gates(path: Path, kind: type[AnyGates]) -> AnyGates:
         reason = getattr(error, "strerror", None) or str(error)
         raise GatesError(
             f"{path}: can't read the gates ({reason}); see edgedigits-export validate --help"
-        ) from (error)
+        ) from error
     known = {field.name for field in dataclasses.fields(kind)}
     table = whole.get("gates")
     if not isinstance(table, dict) or set(whole) != {"gates"}:
         raise GatesError(
-            f"{path}: a table [gates] and nothing else is expected; known are {', '.join(known)}"
+            f"{path}: a table [gates] and nothing else is expected; known are {', '.join(sorted(known))}"
         )
     values: dict[str, float | None] = {}
     for name, value in table.items():
         if name not in known:
             raise GatesError(f"{path}: no gate is called {name}; known are {', '.join(sorted(known))}")
-        if value is not False and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        # Whatever is measured passes a gate of `nan`.
+        if value is not False and not (number and -_LARGEST <= value <= _LARGEST):
             raise GatesError(f"{path}: {name} must be a number, or false to switch the gate off")
         values[name] = None if value is False else float(value)
     return kind(**values)

@@ -127,9 +127,15 @@ def draw_strips(strips: Composed, seed: int = 0) -> tuple[Sample, NDArray[np.int
 
 
 def windows(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return strips, uint8 N×40×W, as the network's windows, N×40×`WINDOW`: paper at their right."""
+    """Return strips, uint8 N×40×W, as the network's windows, N×40×`WINDOW`: paper at their right.
+
+    Raises `DataError` where they are wider.
+    """
     if images.shape[2] > WINDOW:
-        raise DataError(f"strips are {images.shape[2]} pixels wide, where {WINDOW} are the most")
+        raise DataError(
+            f"the strips are {images.shape[2]} pixels wide, where {WINDOW} are the most; lower widths in the "
+            "recipe that they are composed by"
+        )
     return np.pad(images, ((0, 0), (0, 0), (0, WINDOW - images.shape[2])))
 
 

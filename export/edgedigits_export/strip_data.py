@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,12 +72,12 @@ def read_composed(path: Path) -> Composed:
     """Read a file of composed strips; raises `DataError` where it is missing or none."""
     remedy = "make it with edgedigits-train strip --held-out FILE.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            images, labels, about = file["images"], file["labels"], json.loads(str(file["about"]))
+        arrays = _arrays(path.read_bytes())
+        images, labels, about = arrays["images"], arrays["labels"], json.loads(str(arrays["about"]))
         alphabet = tuple(about["labels"])
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1] != HEIGHT or not len(images):
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1] != HEIGHT or not images.size:
             raise ValueError(f"its images are not N×{HEIGHT}×W bytes")
-        if labels.dtype != np.int32 or labels.ndim != 2 or len(labels) != len(images):
+        if labels.dtype != np.int32 or labels.ndim != 2 or len(labels) != len(images) or not labels.size:
             raise ValueError("its labels don't fit its images")
         if (
             labels.min() < -1
@@ -84,11 +85,26 @@ def read_composed(path: Path) -> Composed:
             or not all(isinstance(a, str) for a in alphabet)
         ):
             raise ValueError("its labels are out of range")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or f"{error}".splitlines()[0]
+        if ((labels[:, 1:] >= 0) & (labels[:, :-1] < 0)).any():
+            raise ValueError("a text goes on behind its end")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        reason = getattr(error, "strerror", None) or missing.splitlines()[0]
         raise DataError(f"{path}: can't read the strips ({reason}); {remedy}") from error
     checksum = hashlib.md5(images.tobytes() + labels.tobytes(), usedforsecurity=False).hexdigest()
     return Composed(images, labels, alphabet, about, checksum)
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an `.npz` file by their names; raises `ValueError`, whatever is wrong with it."""
+    file = io.BytesIO(content)
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no whole .npz file")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # a dozen kinds, of `zipfile`, `zlib` and NumPy
+        raise ValueError(" ".join(str(error).split())[:100] or type(error).__name__) from error
 
 
 @dataclass(frozen=True)
@@ -98,17 +114,20 @@ class LabelledPicture:
     path: Path
     name: str
     lines: tuple[str, ...]
+    """The digits of each line, top down; none where nothing is written."""
 
 
 def labelled_pictures(folder: Path, part: str | None = None) -> tuple[LabelledPicture, ...]:
     """Return the pictures of a folder: `labels.csv` (file, text, perhaps part) beside `images/`.
 
-    With `part`, those of that part only. Raises `DataError` where there are none.
+    A text has its lines below each other; of each the digits are taken, for separators are not compared.
+    With `part`, those of that part only. Raises `DataError` where there are none, or a row says no picture
+    or no text of digits.
     """
     path = folder / "labels.csv"
     remedy = "expected are labels.csv (file,text,part) and images/"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -120,10 +139,28 @@ def labelled_pictures(folder: Path, part: str | None = None) -> tuple[LabelledPi
         known = f"its parts are {', '.join(parts)}" if parts else "it has no column part; leave --part out"
         raise DataError(f"{path}: has no part {part}; {known}")
     return tuple(
-        LabelledPicture(folder / "images" / row["file"], row["file"], tuple((row["text"] or "").split("\n")))
-        for row in rows
+        _labelled(folder, row, f"{path}, row {number}")
+        for number, row in enumerate(rows, 2)  # as spreadsheets count, the heads being the first
         if part is None or row.get("part") == part
     )
+
+
+_SIGNS = frozenset(".,-=/:'+ ")
+"""What may stand in a text beside digits, and is not compared."""
+
+
+def _labelled(folder: Path, row: Mapping[str, str | None], where: str) -> LabelledPicture:
+    name, text = row["file"], row["text"]
+    if not name or "\0" in name or text is None:
+        raise DataError(f"{where}: names no picture, or not what stands in it; write file and text")
+    strange = sorted({sign for sign in text if sign not in _SIGNS and sign not in "0123456789\r\n"})
+    if strange:
+        raise DataError(
+            f"{where}: its text has {strange[0]!r}, and a label has digits and the separators between them; "
+            "correct the text, or leave the row out"
+        )
+    lines = ("".join(sign for sign in line if sign.isdigit()) for line in text.splitlines())
+    return LabelledPicture(folder / "images" / name, name, tuple(line for line in lines if line))
 
 
 def frames_of(pictures: Sequence[LabelledPicture]) -> Iterator[tuple[LabelledPicture, Frame]]:
@@ -136,15 +173,18 @@ def frames_of(pictures: Sequence[LabelledPicture]) -> Iterator[tuple[LabelledPic
 
 
 def read_lines(folder: Path, part: str | None = None) -> StripSet:
-    """Return pictures of one text line each as strips, their labels being digits only."""
+    """Return pictures of one text line each, or of none, as strips, their labels being digits only.
+
+    Raises `DataError` as `labelled_pictures` does, and where a picture can't be read or has more lines.
+    """
     import cv2
 
     strips = []
     for picture, frame in frames_of(labelled_pictures(folder, part)):
-        if len(picture.lines) != 1:
+        if len(picture.lines) > 1:
             raise DataError(f"{picture.path}: {len(picture.lines)} lines of text where a strip has one")
         image = frame.image
         grey = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-        strips.append(Strip(prepare(grey), picture.lines[0], picture.name))
+        strips.append(Strip(prepare(grey), "".join(picture.lines), picture.name))
     name = folder.resolve().name + (f"-{part}" if part else "")
     return StripSet(name, tuple(strips), digits_only=True)

@@ -177,18 +177,28 @@ def validate_strips(
     With `corruptions`, on every set spoilt in the ways of `STRIP_CORRUPTIONS`, too.
 
     Raises `ModelError` where a model can't be opened, reads other labels than the float one, or is not
-    quantized (unless `any_format`), and `DataError` where a set is empty.
+    quantized (unless `any_format`), and `DataError` where a set is empty or says what no label stands for.
     """
     gates = gates or StripGates()
     models = [StripModel(path) for path in (baseline, *others)]
     for model in models[1:]:
         _check_comparable(models[0], model, any_format)
     for strips in sets:
-        if not len(strips):
-            raise DataError(f"{strips.name}: no strips; name a set that has some")
+        _check_readable(strips, models[0].card.labels)
     return StripValidation(
         tuple(_validate(models, strips, gates, timed, corruptions) for strips in sets), gates
     )
+
+
+def _check_readable(strips: StripSet, labels: tuple[str, ...]) -> None:
+    if not len(strips):
+        raise DataError(f"{strips.name}: no strips; name a set that has some")
+    unread = sorted({sign for strip in strips.strips for sign in strip.text} - set("".join(labels[:-1])))
+    if unread:
+        raise DataError(
+            f"{strips.name}: has strips that say {unread[0]!r}, and the model reads only "
+            f"{' '.join(labels[:-1])}; choose strips or models that fit"
+        )
 
 
 def _check_comparable(baseline: StripModel, model: StripModel, any_format: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -132,6 +133,18 @@ def test_lines_are_put_beside_their_labels() -> None:
     assert [line.right for line in judged] == [True, False, True, False, False]
 
 
+def test_a_promise_made_twice_is_one_point_and_an_empty_picture_no_line(lines: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    shutil.copy(lines / "images" / "0.png", tmp_path / "images")
+    cv2.imwrite(str(tmp_path / "images" / "empty.png"), np.full((80, 200), 255, np.uint8))
+    first = (lines / "labels.csv").read_text().splitlines()[1].split(",")[1]
+    (tmp_path / "labels.csv").write_text(f"file,text\n0.png,{first}\nempty.png,\n")
+    reader, pictures = open_reader(MODEL, "glyph", "glyph"), labelled_pictures(tmp_path)
+    found = find_points(reader, MODEL, "glyph", pictures, "lines", (0.2, 0.05, 0.2))
+    assert (found.pictures, found.lines) == (2, 1)
+    assert [row.point.max_error for row in found.points] == [0.2, 0.05]
+
+
 def test_where_no_threshold_keeps_the_promise_nothing_is_accepted() -> None:
     wrong = [ReadLine("a.png", "1", "7", 0.99, True), ReadLine("b.png", "2", "2", 0.5, True)]
     row = _point(wrong, 2, "lines", "glyph", 0.1)
@@ -148,7 +161,13 @@ def test_impossible_wishes_are_refused(
         with_points(b"nothing of the kind", [], "x.tflite")
     assert main(["accept", MODEL, "--lines", str(lines), "--part", "test", "--write"]) == 1
     assert "--write needs a model's file" in capsys.readouterr().err
+    file = tmp_path / "file"
+    file.write_text("")
+    assert main(["accept", MODEL, "--lines", str(lines), "--report", str(file)]) == 1
+    assert capsys.readouterr().out == ""  # before anything is read
     assert main(["accept", MODEL, "--lines", str(tmp_path)]) == 1
     assert "labels.csv" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["accept", MODEL, "--lines", str(lines), "--max-errors", "0,1"])
+    for shares, said in (("0,1", "0,1 is not shares between 0 and 1"), ("0.01,x", "'x' is no number")):
+        with pytest.raises(SystemExit):
+            main(["accept", MODEL, "--lines", str(lines), "--max-errors", shares])
+        assert said in capsys.readouterr().err

@@ -24,6 +24,8 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ("[gates]\nmax_dorp = 1", "no gate is called max_dorp; known are max_brier_rise"),
         ("[gates]\nmax_drop = 'x'", "max_drop must be a number, or false"),
         ("[gates]\nmax_drop = true", "max_drop must be a number, or false"),
+        ("[gates]\nmax_drop = nan", "max_drop must be a number, or false"),
+        (f"[gates]\nmax_drop = {10**400}", "max_drop must be a number, or false"),
     ],
 )
 def test_files_that_are_no_good(tmp_path: Path, text: str, said: str) -> None:

@@ -24,7 +24,8 @@ from edgedigits_export.cli import main
 from edgedigits_export.convert import export_run
 from edgedigits_export.corruptions import SEVERITIES, STRIP_CORRUPTIONS, Corruption, corrupt_strip
 from edgedigits_export.edgetpu import check_edgetpu
-from edgedigits_export.errors import DataError, RunError
+from edgedigits_export.errors import ConversionError, DataError, RunError
+from edgedigits_export.firmware import write_firmware
 from edgedigits_export.formats import FORMATS, find_formats
 from edgedigits_export.gates import StripGates
 from edgedigits_export.html import strip_html
@@ -201,7 +202,10 @@ def test_the_command_says_it_all(
     assert "Every gate is passed" in page
     assert page.count("<figure>") == len(whole["sets"][0]["comparisons"][0]["changes"])
     suite = ElementTree.parse(files["junit"]).getroot()
-    assert (suite.get("tests"), suite.get("failures")) == ("5", "0")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "0", "1")
+    (skipped,) = [case for case in suite if case.find("skipped") is not None]
+    assert skipped.get("name") == "max_corrupted_drop"
+    assert skipped[0].get("message") == "not measured"
     status = main(["validate", *models, "--strips", str(strips), "--gates", str(gates)])
     assert status == int(whole["sets"][0]["comparisons"][0]["agreement"] < 1)
 
@@ -313,6 +317,32 @@ def test_models_for_strips_want_strips(exported: dict[str, Path], capsys: pytest
     assert "--strips FILE.npz or --lines DIR" in capsys.readouterr().err
 
 
+def test_strips_that_say_what_no_label_stands_for_are_refused(
+    exported: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = write_strips(tmp_path / "letters.npz", count=60, labels=list("abcdefghij.,-=/:"))
+    models = [str(exported["float32"]), str(exported["int8"])]
+    assert main(["validate", *models, "--strips", str(others)]) == 1
+    assert "letters: has strips that say 'a', and the model reads only 0 1 2" in capsys.readouterr().err
+
+
+def test_firmware_is_of_models_for_glyphs(exported: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="a model for strips, where one for glyphs is expected"):
+        write_firmware(str(exported["int8"]), tmp_path / "firmware")
+
+
+def test_what_would_be_passed_over_is_refused(
+    run: Path, exported: dict[str, Path], strips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [str(exported["float32"]), str(exported["int8"])]
+    assert main(["validate", *models, "--strips", str(strips), "--part", "tune"]) == 1
+    assert "--part tune: names a part of --lines DIR" in capsys.readouterr().err
+    given = ["--strips", str(strips), "--representative", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(["convert", str(run), *given]) == 1
+    assert "--representative: a run for strips" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -320,7 +350,10 @@ def test_models_for_strips_want_strips(exported: dict[str, Path], capsys: pytest
         ({"labels": np.full((3, 4), 99, np.int32)}, "out of range"),
         ({"labels": np.zeros((2, 4), np.int32)}, "don't fit"),
         ({"about": np.array("{")}, "can't read the strips"),
-        ({"about": np.array(json.dumps({"seed": 0}))}, "labels"),
+        ({"about": np.array(json.dumps({"seed": 0}))}, "'labels' is missing"),
+        ({"images": np.zeros((3, 40, 0), np.uint8)}, "N×40×W"),
+        ({"labels": np.zeros((3, 0), np.int32)}, "don't fit"),
+        ({"labels": np.array([[1, -1, 2]] * 3, np.int32)}, "a text goes on behind its end"),
     ],
 )
 def test_damaged_files_of_strips_are_refused(
@@ -342,6 +375,23 @@ def test_damaged_files_of_strips_are_refused(
         read_composed(tmp_path / "none.npz")
 
 
+def test_whatever_byte_of_a_file_of_strips_is_damaged_a_line_says_so(tmp_path: Path) -> None:
+    path = write_strips(tmp_path / "strips.npz", count=2)
+    content = path.read_bytes()
+    refused = 0
+    for place in [*range(0, len(content) - 400, 7), *range(len(content) - 400, len(content))]:
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            read_composed(path)  # some bytes say nothing that matters
+        except DataError as error:
+            refused += "\n" not in str(error)
+    assert refused > 200
+    for other in (b"no strips\n", b"\x80\x04K\x01."):  # the second is a pickle
+        path.write_bytes(other)
+        with pytest.raises(DataError, match="it is no whole"):
+            read_composed(path)
+
+
 def test_models_for_glyphs_are_not_strips(exported: dict[str, Path]) -> None:
     with pytest.raises(ModelError, match="a model for strips"):
         Model(exported["int8"])
@@ -360,3 +410,42 @@ def test_folders_without_labels_are_refused(tmp_path: Path) -> None:
         read_lines(tmp_path, "test")
     with pytest.raises(DataError, match=r"a\.png"):
         read_lines(tmp_path, "tune")
+
+
+def with_labels(folder: Path, content: str) -> Path:
+    """A folder with a picture `a.png`, and these labels."""
+    (folder / "images").mkdir()
+    cv2.imwrite(str(folder / "images" / "a.png"), np.full((40, 90), 200, np.uint8))
+    (folder / "labels.csv").write_text(content, "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("file,text\na.png,1250\n", "1250"),
+        ('file,text\na.png,"1.250,00 /-"\n', "125000"),  # the reader's separators are left out as well
+        ("\ufefffile,text\na.png,1250\n", "1250"),  # as spreadsheets write it
+        ("text,file\n,a.png\n", ""),  # a strip that says nothing
+        ('file,text\na.png,"1250\n"\n', "1250"),
+    ],
+)
+def test_of_labels_the_digits_are_taken(tmp_path: Path, content: str, text: str) -> None:
+    (strip,) = read_lines(with_labels(tmp_path, content)).strips
+    assert strip.text == text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("text,file\n1250\n", "row 2: names no picture"),
+        ("file,text\na.png\n", "row 2: names no picture, or not what stands in it"),
+        ("file,text\n,1250\n", "row 2: names no picture"),
+        ("file,text\na\0.png,1250\n", "row 2: names no picture"),
+        ("file,text\na.png,1250\na.png,1?50\n", r"row 3: its text has '\?'"),
+        ('file,text\na.png,"12\n50"\n', "2 lines of text where a strip has one"),
+    ],
+)
+def test_labels_that_cannot_be_right_are_refused(tmp_path: Path, content: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        read_lines(with_labels(tmp_path, content))

@@ -69,3 +69,23 @@ def test_a_damaged_checkpoint(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(checkpoint.CheckpointError, match="can't be read"):
         checkpoint.load(path)
+
+
+def test_whatever_byte_is_damaged_a_line_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    checkpoint.save(path, {"a": np.arange(3)}, {"epoch": 3})
+    content = path.read_bytes()
+    refused = 0
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            checkpoint.load(path)  # some bytes say nothing that matters
+        except checkpoint.CheckpointError as error:
+            refused += "\n" not in str(error)
+    assert refused > len(content) / 2
+
+
+def test_a_state_of_another_kind_is_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "c.npz", {}, ["epoch", 3])  # type: ignore[arg-type]
+    with pytest.raises(checkpoint.CheckpointError, match="its state is none"):
+        checkpoint.load(tmp_path / "c.npz")

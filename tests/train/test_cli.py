@@ -143,3 +143,37 @@ def test_the_progress_says_what_is_left(
     assert lines[0] == "training: epoch 4/10, loss 0.5000, accuracy 0.7500, test 0.7000, 54 s left"
     assert lines[1].endswith("10 s left")
     assert lines[2].endswith("8 s left")
+
+
+def test_whoever_stops_listening_is_told_in_a_line(small_mnist: Path, tmp_path: Path) -> None:
+    program = "import sys; from edgedigits_train import cli; sys.exit(cli.main(sys.argv[1:]))"
+    recipe = tmp_path / "augmented.toml"
+    recipe.write_text(RECIPE + "[augmentation]\nvariants = 1\nrotation = 5.0\n")
+    given = ["augment", str(recipe), "--data", str(small_mnist), "--sheet", str(tmp_path / "sheet.png")]
+    command = [sys.executable, "-c", program, *given]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read().splitlines() == [
+            "edgedigits-train: stopped: whoever read what it says has gone; start it again to go on"
+        ]
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["paper", "--seed", "x"], "'x' is no whole number"),
+        (["paper", "--seeds", "0-"], "'' is no whole number"),
+        (["paper", "--folds", "1"], "1 is not at least 2"),
+        (["augment", "compact", "--sheet", "a.png", "--seed", "-1"], "-1 is not in 0…2147483647"),
+    ],
+)
+def test_numbers_that_are_none_are_named(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(given)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -263,3 +263,11 @@ def test_without_epochs_a_run_is_the_mean_of_those_it_starts_from(finished, smal
 def test_no_epochs_from_nothing_is_no_recipe():
     with pytest.raises(RecipeError, match=r"line 14: \[training\] epochs = 0 trains nothing"):
         recipe_from_text(SMALL.replace("epochs = 6", "epochs = 0"), "small.toml", "small")
+
+
+def test_convolutions_that_leave_nothing_of_a_picture_are_refused(small_mnist: Path, tmp_path: Path) -> None:
+    text = SMALL.replace("kernels = [3, 3]", "kernels = [3, 15]").replace("junk = 100\n", "")
+    wide = recipe_from_text(text, "wide.toml", "wide")
+    with pytest.raises(RecipeError, match=r"wide: .* convolution 2 has a window of 15 pixels where 14 are"):
+        run.run(wide, load_mnist(small_mnist), tmp_path / "run", 0, Quiet())
+    assert not (tmp_path / "run").exists()  # where the recipe that is put right may run

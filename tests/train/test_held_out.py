@@ -62,3 +62,11 @@ def test_no_strips_are_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         main(["strip", "--held-out", str(tmp_path / "a.npz"), "--count", "0"])
     assert "--count 0 is below 1" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file(small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE)
+    given = ["--data", str(small_mnist.parent), "--count", "2", "--held-out", str(tmp_path)]
+    assert main(["strip", str(recipe), *given]) == 1
+    assert f"{tmp_path}: can't write (it is a folder); name a file in it" in capsys.readouterr().err

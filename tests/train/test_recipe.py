@@ -136,3 +136,11 @@ def test_no_recipe_there(
         load_recipe(name)
     assert str(caught.value).startswith(name)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["my recipe.toml", "a(1).toml"])
+def test_a_name_that_no_model_can_have_is_refused_before_training(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("[data]\n")
+    with pytest.raises(RecipeError, match=r"letters, digits, .* only; rename the file"):
+        load_recipe(str(path))

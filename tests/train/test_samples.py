@@ -66,3 +66,13 @@ def test_the_same_seed_gives_the_same_bytes(digits: tuple[np.ndarray, np.ndarray
 
     assert first(1) == first(1)
     assert first(1).jpeg != first(2).jpeg
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert samples.main(["--out", str(tmp_path / "file"), "--data", str(small_mnist)]) == 1
+    assert "a file of that name is there" in capsys.readouterr().err
+    assert samples.main(["--out", str(tmp_path / "out"), "--data", str(tmp_path)]) == 1
+    assert "train-images-idx3-ubyte" in capsys.readouterr().err

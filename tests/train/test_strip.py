@@ -17,8 +17,9 @@ from edgedigits_train.cli import main
 from edgedigits_train.data import DataSet, load_mnist
 from edgedigits_train.recipe import RecipeError, published
 from edgedigits_train.run_folder import RunError
-from edgedigits_train.strip import run
+from edgedigits_train.strip import run, sheet
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
+from edgedigits_train.strip.edits import alignment, distance
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import (
     SECTIONS,
@@ -29,6 +30,8 @@ from edgedigits_train.strip.recipe import (
     load_strip_recipe,
 )
 from edgedigits_train.strip.report import make_report
+from edgedigits_train.strip.source import _AHEAD, Source
+from edgedigits_train.workers import WorkerError
 
 SMALL = """
 [data]
@@ -303,6 +306,12 @@ def test_a_wrong_setting_is_named_with_its_line(wrong: str, said: str, tmp_path:
         (SMALL + '[start]\nruns = ["a", "a"]\n', r"\[start\] runs: 'a' is empty or there twice"),
         (SMALL + '[start]\nruns = [""]\n', r"\[start\] runs: '' is empty"),
         (SMALL.replace("[8]", "[8, 8, 8, 8, 8, 8, 8]"), r"an answer depends on 35 pixels .* overlap by 32"),
+        (SMALL.replace("[4, 4, 8, 8, 8]", "[8]"), r"filters = \[8\]: must have at least 2 entries"),
+        (SMALL.replace("[64, 96]", "[]"), r"widths = \[\]: must have at least 1 entries"),
+        (SMALL.replace("[64, 96]", "[64, 300]"), r"widths = 300: must be at most 192"),
+        (SMALL.replace("along", 'precision = "int8"\nalong'), 'choose one of "float32", "bfloat16"'),
+        (SMALL.replace("steps = 60", f"steps = {10**400}"), r"a number of 401 digits is too large"),
+        (SMALL.replace("rate = 0.003", f"rate = {'9' * 5000}"), "not valid TOML"),
     ],
 )
 def test_what_no_strip_can_be_read_with_is_refused(text: str, said: str, tmp_path: Path) -> None:
@@ -329,6 +338,66 @@ def test_steps_below_0_are_a_mistake_in_the_command(capsys: pytest.CaptureFixtur
         main(["strip", "--steps", "-20"])
     assert ended.value.code == 2
     assert "--steps -20 is below 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--sheet", "a.png", "--held-out", "a.npz"], "not allowed with argument --sheet"),
+        (["--sheet", "a.png", "--count", "9"], "--count goes with --held-out or --characters"),
+        (["--run", "runs/strip-first-seed0"], "--run goes with --characters"),
+        (["--seed", "x"], "'x' is no whole number"),
+        (["--seed", "-1"], "-1 is not in 0…2147483647"),
+    ],
+)
+def test_what_would_be_passed_over_is_a_mistake_in_the_command(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["strip", *given])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_strings_are_composed_of_all_ten_digits_and_of_nothing_else(
+    data: DataSet, recipe: StripRecipe, tmp_path: Path
+) -> None:
+    letters = replace(data, name="emnist-letters", labels=tuple("ABCDEFGHIJ"))
+    few = replace(recipe, data=replace(recipe.data, train=5))
+    no_ones = replace(data, train_labels=np.where(data.train_labels == 1, 7, data.train_labels))
+    for digits, wanted, said in (
+        (letters, recipe, "'emnist-letters' is no set of the ten digits"),
+        (data, few, r"train = 5: none of these 5 pictures shows a \d"),
+        (no_ones, recipe, r"none of these 1000 pictures shows a 1"),
+    ):
+        with pytest.raises(RecipeError, match=said):
+            run.run(wanted, digits, tmp_path / "run", 0)
+        assert not (tmp_path / "run").exists()  # where the recipe that is put right may run
+        with pytest.raises(RecipeError, match=said):
+            sheet.write(wanted, digits, 0, tmp_path / "sheet.png")
+
+
+def test_a_composing_process_that_is_killed_is_told_in_a_line(digits: Digits) -> None:
+    with Source(digits, Composition(), (64,), 4, 0, processes=1) as source:
+        assert len(source.block(0)) == 4
+        (process,) = source._pool._processes.values()
+        process.kill()
+        process.join()
+        with pytest.raises(WorkerError, match="a process that composes strips was ended from outside"):
+            source.block(1 + 2 * _AHEAD)
+
+
+def test_edits_are_put_to_their_labels() -> None:
+    assert alignment([1, 7, 2, 3], [1, 2, 3]) == [(1, 1), (7, None), (2, 2), (3, 3)]
+    assert alignment([1, 3], [1, 2, 3]) == [(1, 1), (None, 2), (3, 3)]
+    assert alignment([1, 4, 3], [1, 2, 3]) == [(1, 1), (4, 2), (3, 3)]
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = (random.integers(0, 4, random.integers(0, 7)).tolist() for _ in range(2))
+        pairs = alignment(a, b)
+        assert [x for x, _ in pairs if x is not None] == a
+        assert [y for _, y in pairs if y is not None] == b
+        assert sum(x != y for x, y in pairs) == distance(a, b)
 
 
 def test_steps_that_are_no_whole_blocks_are_refused_before_training(

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgedigits.errors import OutputError
 from edgedigits_train.cli import main
 from edgedigits_train.data import NOT_A_DIGIT, DataError, load, load_mnist
-from edgedigits_train.recipe import load_recipe
+from edgedigits_train.recipe import RecipeError, load_recipe
 from edgedigits_train.run_folder import RunError
 from edgedigits_train.strip.characters import aligned, write
 from edgedigits_train.strip.recipe import load_strip_recipe
@@ -73,13 +74,31 @@ def test_the_same_seed_gives_the_same_characters(folder: Path, small_mnist: Path
     assert all(file.read_bytes() == (folder / file.name).read_bytes() for file in files)
 
 
+def test_strips_without_characters_are_refused(small_mnist: Path, tmp_path: Path) -> None:
+    recipe = load_strip_recipe("strip")
+    recipe = replace(recipe, composition=replace(recipe.composition, empty=1.0))
+    with pytest.raises(RecipeError, match="empty = 1 leaves strips no characters"):
+        write(recipe, load_mnist(small_mnist), PUBLISHED, 0, 10, tmp_path / "out")
+
+
 def test_without_a_run_or_a_folder_a_line_says_what_to_do(
     small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(RunError, match="holds no finished run"):
         write(load_strip_recipe("strip"), load_mnist(small_mnist), tmp_path, 0, 10, tmp_path / "out")
+    glyphs = PUBLISHED.with_name("paper-seed0")
+    with pytest.raises(RunError, match="is no run of a strip network"):
+        write(load_strip_recipe("strip"), load_mnist(small_mnist), glyphs, 0, 10, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     monkeypatch.delenv("EDGEDIGITS_DATA", raising=False)
     with pytest.raises(DataError, match="edgedigits-train strip --characters"):
         load("characters")
     assert main(["character", "--data", str(tmp_path)]) == 1
     assert "train-images-idx3-ubyte" in capsys.readouterr().err
+
+
+def test_the_data_set_itself_is_not_written_over(small_mnist: Path) -> None:
+    before = {file.name: file.read_bytes() for file in small_mnist.iterdir()}
+    with pytest.raises(OutputError, match="holds mnist itself; name another folder"):
+        made(small_mnist, small_mnist)
+    assert {file.name: file.read_bytes() for file in small_mnist.iterdir()} == before

@@ -42,3 +42,21 @@ def test_a_worker_ends_when_the_training_is_killed(tmp_path: Path) -> None:
     while runs(worker) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not runs(worker)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks /proc for processes")
+def test_a_worker_is_interrupted_without_a_word(tmp_path: Path) -> None:
+    script = tmp_path / "training.py"
+    script.write_text(PROGRAM)
+    given = [sys.executable, str(script)]
+    with subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        os.kill(worker, signal.SIGINT)  # as a terminal does to every process of a command
+        deadline = time.monotonic() + 30
+        while runs(worker) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not runs(worker)
+        process.send_signal(signal.SIGKILL)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()

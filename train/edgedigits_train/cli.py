@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgedigits.errors import EdgeDigitsError
+from edgedigits_train import arguments
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
 from edgedigits_train.quiet import quiet_start
 from edgedigits_train.recipe import Recipe, load_recipe, published
@@ -20,30 +22,43 @@ if TYPE_CHECKING:
 PROGRAM = "edgedigits-train"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status: 0 done, 1 an error said in one line, 130 interrupted."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = sys.argv[1:] if argv is None else list(argv)
     try:
-        if given[:1] == ["augment"]:
-            from edgedigits_train import sheet
-
-            return sheet.main(given[1:])
-        if given[:1] == ["strip"]:
-            from edgedigits_train.strip import cli as strip
-
-            return strip.main(given[1:])
-        if given[:1] == ["search"]:
-            return _search(_search_parser().parse_args(given[1:]))
-        if given[:1] == ["report"]:
-            return _report(_report_parser().parse_args(given[1:]))
-        options = _parser().parse_args(given)
-        return _train(options)
+        status = _run(given)
+        sys.stdout.flush()
+        return status
     except EdgeDigitsError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted; start the same command again to go on", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # What is left in the buffer would be written, and fail, once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(
+            f"{PROGRAM}: stopped: whoever read what it says has gone; start it again to go on",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _run(given: Sequence[str]) -> int:
+    if given[:1] == ["augment"]:
+        from edgedigits_train import sheet
+
+        return sheet.main(given[1:])
+    if given[:1] == ["strip"]:
+        from edgedigits_train.strip import cli as strip
+
+        return strip.main(given[1:])
+    if given[:1] == ["search"]:
+        return _search(_search_parser().parse_args(given[1:]))
+    if given[:1] == ["report"]:
+        return _report(_report_parser().parse_args(given[1:]))
+    return _train(_parser().parse_args(given))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,15 +81,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder (runs/RECIPE-seedN)")
     seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of everything random (0)")
     seeds.add_argument(
-        "--seeds", type=_seeds, metavar="N-M", help="a run for each seed, and a table: 0-4 or 0,2,5"
+        "--seed", type=arguments.seed, default=0, metavar="N", help="seed of everything random (0)"
+    )
+    seeds.add_argument(
+        "--seeds", type=arguments.seeds, metavar="N-M", help="a run for each seed, and a table: 0-4 or 0,2,5"
     )
     parser.add_argument(
-        "--folds", type=_folds, metavar="K", help="K-fold cross-validation on the training part"
+        "--folds", type=arguments.folds, metavar="K", help="K-fold cross-validation on the training part"
     )
     parser.add_argument(
-        "--epochs", type=_positive, metavar="N", help="another number of epochs than the recipe's"
+        "--epochs", type=arguments.positive, metavar="N", help="another number of epochs than the recipe's"
     )
     parser.add_argument("--tensorboard", action="store_true", help="log every epoch to RUN/logs, too")
     return parser
@@ -88,7 +105,7 @@ def _search_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("recipe", help=f"a published recipe ({', '.join(published())}) or a .toml file")
     parser.add_argument(
-        "--trials", type=_positive, default=30, metavar="N", help="finished trials in all (30)"
+        "--trials", type=arguments.positive, default=30, metavar="N", help="finished trials in all (30)"
     )
     parser.add_argument(
         "--vary",
@@ -102,8 +119,10 @@ def _search_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"as for training (else {SETTING}, …)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="recipe to write (runs/RECIPE-best.toml)")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of everything random (0)")
-    parser.add_argument("--epochs", type=_positive, metavar="N", help="another number of epochs")
+    parser.add_argument(
+        "--seed", type=arguments.seed, default=0, metavar="N", help="seed of everything random (0)"
+    )
+    parser.add_argument("--epochs", type=arguments.positive, metavar="N", help="another number of epochs")
     return parser
 
 
@@ -115,37 +134,6 @@ def _report_parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"as for training (else {SETTING}, …)")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**31:
-        raise argparse.ArgumentTypeError(f"{text} is not in 0…{2**31 - 1}")
-    return value
-
-
-def _seeds(text: str) -> list[int]:
-    seeds: list[int] = []
-    for piece in text.split(","):
-        first, dash, last = piece.partition("-")
-        seeds += range(_seed(first), _seed(last if dash else first) + 1)
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise argparse.ArgumentTypeError(f"{text} names no seed, or one twice")
-    return seeds
-
-
-def _folds(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 2")
-    return value
 
 
 def _data(recipe: Recipe, folder: Path | None) -> DataSet:

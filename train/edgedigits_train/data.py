@@ -7,9 +7,7 @@ needs TensorFlow.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy.typing as npt
 
 from edgedigits_train import fetch
 from edgedigits_train.idx import DataError, read_idx
+from edgedigits_train.npz import arrays_of
 
 __all__ = ["NOT_A_DIGIT", "SETTING", "DataError", "DataSet", "load", "load_mnist", "with_negatives"]
 
@@ -161,9 +160,8 @@ def with_negatives(data: DataSet, folder: Path | None = None) -> DataSet:
     remedy = f"name the folder that holds negatives/ with --data or {SETTING}"
     try:
         content = path.read_bytes()
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            images = arrays["images"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        images = arrays_of(content)["images"]
+    except (OSError, ValueError, KeyError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise DataError(f"{path}: can't read the negatives ({reason}); {remedy}") from error
     if images.dtype != np.uint8 or images.shape[1:] != data.train_images.shape[1:]:

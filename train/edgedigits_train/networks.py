@@ -126,7 +126,7 @@ class Cnn(Network):
 
     def __init__(self, settings: recipe.Cnn, pixels: int, classes: int, seed: int) -> None:
         super().__init__()
-        self.side = size = math.isqrt(pixels)
+        self.side = math.isqrt(pixels)
         self.precision = tf.as_dtype(settings.precision)
         self.layers = []
         channels = 1
@@ -138,8 +138,8 @@ class Cnn(Network):
                 shape, seed=(seed, number), stddev=(2 / (kernel * kernel * channels)) ** 0.5, alg="philox"
             )
             self.layers.append(Convolution(first, stride, edges))
-            size = -(-(size if edges == "same" else size - kernel + 1) // stride)
             channels = filters
+        size = side_left(settings, self.side)
         self.flat = size * size * channels
         first = tf.random.stateless_truncated_normal(
             (self.flat, classes), seed=(seed, len(self.layers)), stddev=self.flat**-0.5, alg="philox"
@@ -154,6 +154,31 @@ class Cnn(Network):
         for layer in self.layers:
             values = layer(values, training)
         return self.last(tf.cast(tf.reshape(values, (-1, self.flat)), tf.float32))
+
+
+def side_left(settings: recipe.Cnn, side: int) -> int:
+    """Return the side of what a picture of `side` pixels is after all convolutions, in pixels.
+
+    Raises `RecipeError` where nothing is left of it.
+    """
+    steps = zip(settings.kernels, settings.strides, settings.edges, strict=True)
+    for number, (kernel, stride, edges) in enumerate(steps, 1):
+        if edges == "valid" and kernel > side:
+            raise recipe.RecipeError(
+                f"[network] convolution {number} has a window of {kernel} pixels where {side} are left; make "
+                'it smaller, or its edges "same"'
+            )
+        side = -(-(side if edges == "same" else side - kernel + 1) // stride)
+    return side
+
+
+def check(asked: recipe.Recipe, pixels: int) -> None:
+    """Raise `RecipeError` where a recipe's network can't be built for square pictures of so many pixels."""
+    if isinstance(asked.network, recipe.Cnn):
+        try:
+            side_left(asked.network, math.isqrt(pixels))
+        except recipe.RecipeError as error:
+            raise recipe.RecipeError(f"{asked.name}: {error}") from error
 
 
 def build(settings: recipe.Network, pixels: int, classes: int, seed: int) -> Network:

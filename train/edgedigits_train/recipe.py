@@ -38,6 +38,11 @@ def above(bound: float) -> dict[str, float]:
     return {"above": bound}
 
 
+def entries(fewest: int) -> dict[str, float]:
+    """Return the metadata of a list of settings that has not fewer than so many entries."""
+    return {"fewest": fewest}
+
+
 def share() -> dict[str, float]:
     """Return the metadata of a setting that is 0…1."""
     return {"at_least": 0, "at_most": 1}
@@ -313,7 +318,7 @@ def read_recipe_text(name: str, folder: str = "recipes") -> tuple[str, str, str]
     """Return the text of a recipe, what to call its source, and its short name.
 
     `name` is that of a recipe published in the package's `folder`, or the path of a .toml file. Raises
-    `RecipeError` where there is none, or it can't be read.
+    `RecipeError` where there is none, it can't be read, or its name can't be part of a file's.
     """
     if not name.endswith(".toml"):
         known = published(folder)
@@ -325,6 +330,11 @@ def read_recipe_text(name: str, folder: str = "recipes") -> tuple[str, str, str]
         text = resources.files(__package__).joinpath(folder, f"{name}.toml").read_text("utf-8")
         return text, f"{name}.toml", name
     path = Path(name)
+    if not all(character.isalnum() or character in "-_." for character in path.stem):
+        raise RecipeError(
+            f"{path}: models are called by the recipe's name, which may have letters, digits, -, _ and . "
+            "only; rename the file"
+        )
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
@@ -379,7 +389,7 @@ def sections_from_text(text: str, source: str, sections: Sections, required: Seq
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nesting
         raise RecipeError(f"{source}: not valid TOML: {error}") from error
     lines = _lines(text)
     for section, content in values.items():
@@ -436,6 +446,8 @@ def _checked(value: Any, hint: Any, bounds: Mapping[str, float], where: str) -> 
     if origin is tuple:
         if not isinstance(value, list):
             raise RecipeError(f"{where} = {toml_value(value)}: must be a list of values in brackets")
+        if len(value) < bounds.get("fewest", 0):
+            raise RecipeError(f"{where} = {toml_value(value)}: must have at least {bounds['fewest']} entries")
         return tuple(_checked(item, arguments[0], bounds, where) for item in value)
     if origin is Literal:
         if value not in arguments:
@@ -458,7 +470,11 @@ def _checked(value: Any, hint: Any, bounds: Mapping[str, float], where: str) -> 
         raise RecipeError(f"{where} = {toml_value(value)}: must be {expected}")
     if hint is str:
         return value
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        raise RecipeError(f"{where}: a number of {len(str(value))} digits is too large; lower it") from None
+    if not finite:
         raise RecipeError(f"{where} = {toml_value(value)}: must be a finite number")
     if "at_least" in bounds and value < bounds["at_least"]:
         raise RecipeError(f"{where} = {toml_value(value)}: must be at least {bounds['at_least']:g}")

@@ -226,8 +226,9 @@ def _run(
             "what it would start from may have; leave out [start], or set holdout = 0"
         )
     begun: dict[str, str] = {}
-    take_folder(out, recipe.to_toml(), writes)
     pixels, classes = parts.train.images.shape[1], len(data.labels)
+    networks.check(recipe, pixels)
+    take_folder(out, recipe.to_toml(), writes)
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
         "data": dict(data.checksums),

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgedigits.errors import EdgeDigitsError
+from edgedigits.files import make_folder, write_atomically
+from edgedigits_train import arguments
 from edgedigits_train.data import load_mnist
 
 Floats = NDArray[Any]
@@ -327,24 +331,35 @@ def compose_all(images: NDArray[np.uint8], labels: NDArray[np.uint8], seed: int 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the sample pictures and `samples.csv` to a folder."""
+    """Write the sample pictures and `samples.csv` to a folder.
+
+    Returns 0, or 1 where data or folder can't be used, which one line says.
+    """
     parser = argparse.ArgumentParser(prog="edgedigits_train.samples", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--data", type=Path, help="folder with the four MNIST files")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args(argv)
-    mnist = load_mnist(arguments.data)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--seed", type=arguments.seed, default=0)
+    options = parser.parse_args(argv)
+    try:
+        _write_all(options.out, options.data, options.seed)
+    except EdgeDigitsError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _write_all(out: Path, data: Path | None, seed: int) -> None:
+    mnist = load_mnist(data)
+    make_folder(out)
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("file", "line", "text", "raw"))
-    for sample in compose_all(mnist.test_images, mnist.test_labels, arguments.seed):
-        (arguments.out / sample.name).write_bytes(sample.jpeg)
+    for sample in compose_all(mnist.test_images, mnist.test_labels, seed):
+        write_atomically(out / sample.name, sample.jpeg)
         for number, (text, raw) in enumerate(zip(sample.texts, sample.raws, strict=True)):
             rows.writerow((sample.name, number, text, raw))
         print(f"{sample.name}: {len(sample.jpeg) / 1000:.0f} kB")
-    (arguments.out / "samples.csv").write_text(table.getvalue())
-    return 0
+    write_atomically(out / "samples.csv", table.getvalue().encode())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgedigits.errors import EdgeDigitsError
 from edgedigits.files import write_atomically
 from edgedigits.normalize import SIZE
-from edgedigits_train import augment, junk, pieces
+from edgedigits_train import arguments, augment, junk, pieces
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
 from edgedigits_train.distance_fields import fields
 from edgedigits_train.recipe import Augmentation, load_recipe
@@ -50,7 +50,7 @@ def contact_sheet(data: DataSet, settings: Augmentation, seed: int) -> npt.NDArr
     return np.kron(sheet, np.ones((ZOOM, ZOOM), np.uint8))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Write the sheet; returns 0. Raises `EdgeDigitsError` where recipe, data or file can't be used."""
     parser = argparse.ArgumentParser("edgedigits-train augment", description=__doc__)
     parser.add_argument("recipe", help="a published recipe or a .toml file")
@@ -58,8 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help=f"folder of the data sets (else the setting {SETTING})"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        "--seed", type=arguments.seed, default=0, metavar="N", help="seed of everything random (0)"
+    )
+    options = parser.parse_args(argv)
     recipe = load_recipe(options.recipe)
     if not recipe.augmentation.variants:
         raise EdgeDigitsError(

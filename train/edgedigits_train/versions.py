@@ -18,7 +18,7 @@ from edgedigits.normalize import SIZE
 from edgedigits_train import augment, junk, pieces
 from edgedigits_train.distance_fields import Fields, fields
 from edgedigits_train.recipe import Augmentation
-from edgedigits_train.workers import pool
+from edgedigits_train.workers import asking, pool
 
 CHUNK = 500
 """Pictures drawn with one random generator."""
@@ -95,10 +95,15 @@ class Versions:
     def draw(self, number: int) -> tuple[Pictures, Labels]:
         """Draw one version, uint8 [n + junk + pieces, 28, 28], and its labels.
 
-        The digits are in their order, then comes what is none, then the pieces of strings.
+        The digits are in their order, then comes what is none, then the pieces of strings. Raises
+        `WorkerError` where a process that draws has ended.
         """
         if self.settings.plain == 1 and not self.settings.junk and not self.settings.pieces:
             return self.images, self.labels  # nothing of what would be drawn is ever seen
+        with asking("draws pictures"):
+            return self._drawn_anew(number)
+
+    def _drawn_anew(self, number: int) -> tuple[Pictures, Labels]:
         if not self._fields:
             self._fields = list(self._pool.map(fields, _chunks(self.images)))
         starts = range(0, len(self.images), CHUNK)

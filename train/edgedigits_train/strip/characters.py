@@ -12,6 +12,7 @@ network found nearly as likely: where those have a digit and there is none, or h
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,13 +24,16 @@ import tensorflow as tf
 
 from edgedigits.characters import cells_of, window
 from edgedigits.ctc import best_texts, spans
+from edgedigits.errors import OutputError
 from edgedigits.files import make_folder, write_atomically
 from edgedigits.strips import STEP
 from edgedigits_train.data import ROLES, DataSet
 from edgedigits_train.fetch import MNIST
-from edgedigits_train.idx import idx_bytes
-from edgedigits_train.run_folder import load_run
-from edgedigits_train.strip.compose import Digits
+from edgedigits_train.idx import DataError, idx_bytes, read_idx
+from edgedigits_train.recipe import RecipeError
+from edgedigits_train.run_folder import RunError, kind, load_run
+from edgedigits_train.strip.compose import LABELS, Digits
+from edgedigits_train.strip.edits import alignment
 from edgedigits_train.strip.recipe import StripRecipe
 from edgedigits_train.strip.source import Source, held_out_digits, learnt_digits
 
@@ -68,11 +72,18 @@ def write(
     """Write `count` training windows, those held out and the test part into a folder, as idx files.
 
     `run` is the folder of a finished run of a strip network. Returns how many windows each file of pictures
-    has. Raises `RunError` where there is no such run, `OutputError` where the folder can't be written.
+    has. Raises `RunError` where there is no such run, `RecipeError` where the recipe's strips have no
+    characters or its data set no digits, `OutputError` where the folder can't be written or holds the data
+    set itself.
     """
+    if recipe.composition.empty == 1:
+        raise RecipeError(f"{recipe.name}: [composition] empty = 1 leaves strips no characters; lower it")
+    logits, read = load_run(run)
+    if kind(run) != "strip" or read != LABELS:
+        raise RunError(f"{run}: is no run of a strip network; train one with edgedigits-train strip")
+    _check_free(folder, data)
     make_folder(folder)  # before the work, not after it
     cv2.setNumThreads(1)
-    logits, _ = load_run(run)
 
     def network(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         strips = tf.constant(images[..., None], tf.float32) / 255.0
@@ -91,11 +102,21 @@ def write(
     images = {"train": np.concatenate([made["train"][0], made["held out"][0]]), "test": made["test"][0]}
     labels = {"train": np.concatenate([made["train"][1], made["held out"][1]]), "test": made["test"][1]}
     for role, file in zip(ROLES, MNIST, strict=True):
-        part, kind = role.split("_")
-        values = (images if kind == "images" else labels)[part]
+        part, what = role.split("_")
+        values = (images if what == "images" else labels)[part]
         # Without a time in the header the same windows are the same bytes.
         write_atomically(folder / f"{file}.gz", gzip.compress(idx_bytes(values), 1, mtime=0))
     return {part: len(values) for part, values in labels.items()}
+
+
+def _check_free(folder: Path, data: DataSet) -> None:
+    """Raise `OutputError` where the pictures that strings are composed from would be written over."""
+    for file in MNIST:
+        for path in (folder / file, folder / f"{file}.gz"):
+            with contextlib.suppress(DataError):  # none, or none that anybody can read
+                _, checksum = read_idx(path, 3 if "images" in file else 1)
+                if checksum in data.checksums.values():
+                    raise OutputError(f"{folder}: holds {data.name} itself; name another folder")
 
 
 def _part(digits: Digits, recipe: StripRecipe, network: Network, wanted: int, seed: int) -> Windows:
@@ -152,23 +173,6 @@ def _cut(
 def aligned(text: Sequence[int], truth: Sequence[int]) -> list[int | None]:
     """Return for each character of a text what stands in its place in truth; None where nothing does.
 
-    The places are those of an alignment with the fewest edits (V. I. Levenshtein 1966).
+    The places are those of `alignment`.
     """
-    rows, columns = len(text) + 1, len(truth) + 1
-    edits = np.zeros((rows, columns), int)
-    edits[:, 0], edits[0] = range(rows), range(columns)
-    for i in range(1, rows):
-        for j in range(1, columns):
-            same = edits[i - 1, j - 1] + (text[i - 1] != truth[j - 1])
-            edits[i, j] = min(same, edits[i - 1, j] + 1, edits[i, j - 1] + 1)
-    found: list[int | None] = [None] * len(text)
-    i, j = len(text), len(truth)
-    while i and j:
-        if edits[i, j] == edits[i - 1, j - 1] + (text[i - 1] != truth[j - 1]):
-            i, j = i - 1, j - 1
-            found[i] = truth[j]
-        elif edits[i, j] == edits[i - 1, j] + 1:
-            i -= 1
-        else:
-            j -= 1
-    return found
+    return [true for said, true in alignment(text, truth) if said is not None]

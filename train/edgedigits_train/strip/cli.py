@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgedigits_train import arguments
 from edgedigits_train.data import SETTING, load
 from edgedigits_train.quiet import quiet_start
 from edgedigits_train.recipe import published
@@ -17,7 +18,7 @@ from edgedigits_train.strip.recipe import load_strip_recipe
 FOLDER = "recipes/strips"
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(argv: Sequence[str]) -> int:
     """Train the strip network, draw a sheet of its strips, or write held-out ones.
 
     Returns 0; raises `EdgeDigitsError`.
@@ -37,18 +38,23 @@ def main(arguments: Sequence[str]) -> int:
         "--data", type=Path, metavar="DIR", help=f"folder of the data sets (else the setting {SETTING}, …)"
     )
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder (runs/RECIPE-seedN)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (0)")
-    parser.add_argument("--steps", type=int, metavar="N", help="another number of steps than the recipe's")
     parser.add_argument(
-        "--sheet", type=Path, metavar="FILE.png", help="train nothing; draw strips that it would learn from"
+        "--seed", type=arguments.seed, default=0, metavar="N", help="seed of everything random (0)"
     )
     parser.add_argument(
+        "--steps", type=arguments.whole, metavar="N", help="another number of steps than the recipe's"
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="train nothing; draw strips that it would learn from"
+    )
+    instead.add_argument(
         "--held-out",
         type=Path,
         metavar="FILE.npz",
         help="train nothing; write strips of digits that are not trained on, for edgedigits-export",
     )
-    parser.add_argument(
+    instead.add_argument(
         "--characters",
         type=Path,
         metavar="DIR",
@@ -62,17 +68,19 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--count",
-        type=int,
+        type=arguments.whole,
         metavar="N",
         help="so many strips held out (2000), or characters to train on (300000)",
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(argv)
     if options.count is not None and options.count < 1:
         parser.error(f"--count {options.count} is below 1")
-    if not 0 <= options.seed < 2**31:
-        parser.error(f"--seed {options.seed} is not in 0…{2**31 - 1}")
     if options.steps is not None and options.steps < 0:
         parser.error(f"--steps {options.steps} is below 0")
+    if options.run is not None and options.characters is None:
+        parser.error("--run goes with --characters; to train on from a run, name it in the recipe's [start]")
+    if options.count is not None and options.held_out is None and options.characters is None:
+        parser.error("--count goes with --held-out or --characters")
     recipe = load_strip_recipe(options.recipe)
     if options.steps is not None:
         training = dataclasses.replace(recipe.training, steps=options.steps)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from edgedigits.strips import SEEN, STEP
+from edgedigits.strips import SEEN, STEP, WINDOW
 from edgedigits_train.recipe import (
     Adam,
     Averaging,
@@ -13,6 +14,7 @@ from edgedigits_train.recipe import (
     Schedule,
     Start,
     at_least,
+    entries,
     read_recipe_text,
     sections_from_text,
     share,
@@ -39,7 +41,7 @@ class Composition:
     touching: float = field(default=0.6, metadata=share())
     """Share of the strings whose digits stand so close that many touch or overlap, some joined. 0…1."""
     slant: float = field(default=1.0, metadata=share())
-    """1: strings slant and slope, 0: they stand upright on a level line."""
+    """0: strings stand upright on a level line; above, however little, they slant and slope."""
     separators: float = field(default=0.65, metadata=share())
     """Share of the strings with dots, commas, dashes and the like between or behind the digits. 0…1."""
     forms: float = field(default=0.5, metadata=share())
@@ -64,16 +66,17 @@ class Composition:
 class Network:
     """`[network]`: convolutions over the strip (3×3), then along it; one entry for each."""
 
-    filters: tuple[int, ...] = field(metadata=at_least(1))
-    """Of the convolutions that take 40 rows down to one: halved by each but the last, which takes all."""
+    filters: tuple[int, ...] = field(metadata=at_least(1) | entries(2))
+    """Of the convolutions that take 40 rows down to one: halved by each but the last, which takes all. The
+    first halves the width, too."""
     along: tuple[int, ...] = field(metadata=at_least(1))
     """Of the convolutions along the one row."""
     plain: int = field(default=0, metadata=at_least(0))
     """So many convolutions of the same size follow each that halves the rows."""
     reach: int = field(default=5, metadata=at_least(1))
     """Window of the convolutions along the row, in steps of two pixels."""
-    precision: str = "bfloat16"
-    """What the convolutions are computed in while training: "float32" or "bfloat16"."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """What the convolutions are computed in while training."""
 
     @property
     def seen(self) -> int:
@@ -90,8 +93,9 @@ class Training:
     steps: int = field(metadata=at_least(0))
     """0: none, where `[start]` names what to begin with."""
     batch: int = field(metadata=at_least(1))
-    widths: tuple[int, ...] = field(metadata=at_least(16))
-    """Widths of the strips in pixels; every batch has one of them, in turn."""
+    widths: tuple[int, ...] = field(metadata={"at_least": 16, "at_most": WINDOW} | entries(1))
+    """Widths of the strips in pixels; every batch has one of them, in turn. None is wider than the window
+    that the exported network takes."""
     reuse: int = field(default=2, metadata=at_least(1))
     """So many times every strip is learnt from, some blocks apart."""
     checkpoint: int = field(default=500, metadata=at_least(1))

@@ -6,7 +6,6 @@ import csv
 import html
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from edgedigits_train.data import load
 from edgedigits_train.report import Section, page_of, png_of, table_of
 from edgedigits_train.run_folder import REPORT, RunError
 from edgedigits_train.strip.compose import LABELS, Composer
+from edgedigits_train.strip.edits import alignment
 from edgedigits_train.strip.recipe import StripRecipe, load_strip_recipe
 from edgedigits_train.strip.run import errors, greedy
 from edgedigits_train.strip.source import Strips, composed, held_out_digits
@@ -97,30 +97,13 @@ def taken_for(evidence: Evidence) -> Counter[tuple[str, str]]:
     """Count what was read for what: pairs of characters, `NOTHING` for one that is left out or added."""
     counts: Counter[tuple[str, str]] = Counter()
     for row, read in zip(evidence.strips.labels, evidence.read, strict=True):
-        counts.update(_differences([int(v) for v in row if v >= 0], read))
+        pairs = alignment([int(v) for v in row if v >= 0], read)
+        counts.update((_name(wanted), _name(said)) for wanted, said in pairs if wanted != said)
     return counts
 
 
-def _differences(wanted: Sequence[int], read: Sequence[int]) -> list[tuple[str, str]]:
-    """Return the edits between two texts, of a cheapest alignment."""
-    cost = np.zeros((len(wanted) + 1, len(read) + 1), np.int64)
-    cost[:, 0], cost[0, :] = range(len(wanted) + 1), range(len(read) + 1)
-    for i, a in enumerate(wanted, 1):
-        for j, b in enumerate(read, 1):
-            cost[i, j] = min(cost[i - 1, j - 1] + (a != b), cost[i - 1, j] + 1, cost[i, j - 1] + 1)
-    i, j, found = len(wanted), len(read), []
-    while i or j:
-        if i and j and cost[i, j] == cost[i - 1, j - 1] + (wanted[i - 1] != read[j - 1]):
-            i, j = i - 1, j - 1
-            if wanted[i] != read[j]:
-                found.append((LABELS[wanted[i]], LABELS[read[j]]))
-        elif i and cost[i, j] == cost[i - 1, j] + 1:
-            i -= 1
-            found.append((LABELS[wanted[i]], NOTHING))
-        else:
-            j -= 1
-            found.append((NOTHING, LABELS[read[j]]))
-    return found
+def _name(label: int | None) -> str:
+    return NOTHING if label is None else LABELS[label]
 
 
 def _curves(evidence: Evidence) -> bytes:

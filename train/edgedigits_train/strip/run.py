@@ -31,9 +31,18 @@ from edgedigits_train.loop import TrainingError, rates
 from edgedigits_train.run import environment, json_bytes, make_deterministic
 from edgedigits_train.run_folder import REPORT, RunError, begin_with, take_folder
 from edgedigits_train.strip.compose import LABELS, Composer
+from edgedigits_train.strip.edits import distance
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import StripRecipe
-from edgedigits_train.strip.source import BLOCK, Source, Strips, composed, held_out_digits, learnt_digits
+from edgedigits_train.strip.source import (
+    BLOCK,
+    Source,
+    Strips,
+    check_digits,
+    composed,
+    held_out_digits,
+    learnt_digits,
+)
 
 SCHEMA = 1
 HELD_OUT = 2000
@@ -158,16 +167,6 @@ def errors(read: Sequence[Sequence[int]], strips: Strips) -> tuple[float, float]
     return wrong / max(1, sum(map(len, said))), exact / max(1, len(said))
 
 
-def distance(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return the edit distance (V. I. Levenshtein 1966)."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
-    return row[-1]
-
-
 def run(
     recipe: StripRecipe,
     data: DataSet,
@@ -178,9 +177,10 @@ def run(
 ) -> dict[str, Any]:
     """Train the strip network into the folder `out`, going on from where an interrupted run stopped there.
 
-    Returns the contents of `report.json`. Raises `RunError` where the folder holds a finished run or one of
-    another recipe, seed or data set, `TrainingError` where the loss is no longer a number, `OutputError`
-    where the folder can't be written.
+    Returns the contents of `report.json`. Raises `RecipeError` as `check_digits` does, `RunError` where the
+    folder holds a finished run or one of another recipe, `TrainingError` where its checkpoint is of another
+    recipe, seed or data set, or the loss is no longer a number, `CheckpointError` where that can't be read,
+    `WorkerError` where a process that composes has ended, `OutputError` where the folder can't be written.
     """
     make_deterministic()
     cv2.setNumThreads(1)
@@ -191,6 +191,7 @@ def run(
         raise RunError(
             f"{recipe.name}: [training] steps = 0 trains nothing; raise it, or name runs in [start]"
         )
+    check_digits(data, recipe, seed)
     network = StripNetwork(recipe.network, len(LABELS), seed)
     begun = begin_with(network, recipe.start.of_seed(seed), _parts, "strip network")
     take_folder(out, recipe.to_toml())

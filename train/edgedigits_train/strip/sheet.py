@@ -13,13 +13,18 @@ from edgedigits.strips import HEIGHT
 from edgedigits_train.data import DataSet
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
 from edgedigits_train.strip.recipe import StripRecipe
+from edgedigits_train.strip.source import check_digits
 
 COLUMNS, ROWS = 6, 16
 _DIGITS = 2000
 
 
 def write(recipe: StripRecipe, data: DataSet, seed: int, path: Path) -> None:
-    """Draw strips with what they say below them, dark on light; raises `OutputError`."""
+    """Draw strips with what they say below them, dark on light, as a PNG file.
+
+    Raises `RecipeError` as `check_digits` does, `OutputError` where the file can't be written.
+    """
+    check_digits(data, recipe, seed)
     digits = Digits.of_pictures(data.train_images[:_DIGITS], data.train_labels[:_DIGITS])
     composer, random = Composer(digits, recipe.composition), np.random.default_rng(seed)
     width = max(recipe.training.widths)

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from edgedigits.strips import HEIGHT
 from edgedigits_train.data import DataSet
 from edgedigits_train.recipe import RecipeError
-from edgedigits_train.strip.compose import Composer, Digits
+from edgedigits_train.strip.compose import LABELS, Composer, Digits
 from edgedigits_train.strip.recipe import Composition, StripRecipe
-from edgedigits_train.workers import pool
+from edgedigits_train.workers import asking, pool
 
 BLOCK = 20
 """Batches that are composed, and learnt from, at once."""
@@ -55,25 +55,62 @@ def composed(composer: Composer, count: int, width: int, random: np.random.Gener
 
 
 def learnt_digits(data: DataSet, recipe: StripRecipe, seed: int) -> Digits:
-    """Return the digits strings are composed from; raises `RecipeError` where too few are left for that."""
-    kept = _kept(data, recipe)
-    chosen = np.arange(kept)
-    if recipe.data.train:
-        chosen = np.random.default_rng((seed, 1 << 31)).permutation(kept)[: recipe.data.train]
-    return Digits.of_pictures(data.train_images[chosen], data.train_labels[chosen])
+    """Return the digits strings are composed from; raises as `check_digits`."""
+    rows = _learnt(data, recipe, seed)
+    return Digits.of_pictures(data.train_images[rows], data.train_labels[rows])
 
 
 def held_out_digits(data: DataSet, recipe: StripRecipe) -> Digits:
-    """Return the digits that are not trained on; raises as `learnt_digits`."""
+    """Return the digits that are not trained on; raises as `check_digits`."""
+    rows = _held_out(data, recipe)
+    return Digits.of_pictures(data.train_images[rows], data.train_labels[rows])
+
+
+def check_digits(data: DataSet, recipe: StripRecipe, seed: int) -> None:
+    """Raise `RecipeError` where strings can't be composed of what the recipe's `[data]` names.
+
+    Its set is none of the ten digits, too few pictures are left, or some digit is not among them.
+    """
+    _learnt(data, recipe, seed)
+    _held_out(data, recipe)
+
+
+def _learnt(data: DataSet, recipe: StripRecipe, seed: int) -> npt.NDArray[np.intp]:
+    """Return the rows of the training part that strings are composed from."""
     kept = _kept(data, recipe)
-    return Digits.of_pictures(data.train_images[kept:], data.train_labels[kept:])
+    rows = np.arange(kept)
+    if recipe.data.train:
+        rows = np.random.default_rng((seed, 1 << 31)).permutation(kept)[: recipe.data.train]
+    return _with_all_digits(rows, data, f"{recipe.name}: [data] train = {recipe.data.train}")
+
+
+def _held_out(data: DataSet, recipe: StripRecipe) -> npt.NDArray[np.intp]:
+    """Return the rows of the training part that are not trained on."""
+    rows = np.arange(_kept(data, recipe), len(data.train_images))
+    return _with_all_digits(rows, data, f"{recipe.name}: [data] validation = {recipe.data.validation}")
 
 
 def _kept(data: DataSet, recipe: StripRecipe) -> int:
+    if data.labels != LABELS[:10]:
+        raise RecipeError(
+            f"{recipe.name}: [data] set = {data.name!r} is no set of the ten digits, which strings are "
+            "composed from; name mnist"
+        )
     kept = len(data.train_images) - recipe.data.validation
     if kept < 100:
         raise RecipeError(f"{recipe.name}: [data] validation leaves {max(0, kept)} pictures; lower it")
     return kept
+
+
+def _with_all_digits(rows: npt.NDArray[np.intp], data: DataSet, setting: str) -> npt.NDArray[np.intp]:
+    """Return `rows`; `setting` is what chose them."""
+    missing = sorted(set(range(10)) - set(data.train_labels[rows].tolist()))
+    if missing:
+        raise RecipeError(
+            f"{setting}: none of these {len(rows)} pictures shows a {missing[0]}, and strings have all ten "
+            "digits; raise it"
+        )
+    return rows
 
 
 class Source:
@@ -105,10 +142,14 @@ class Source:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def block(self, number: int) -> Strips:
-        """Return a block, composed on demand; those that will follow are begun."""
-        for ahead in range(number, number + 1 + _AHEAD):
-            self._begin(ahead)
-        return self._blocks[number].result()
+        """Return a block, composed on demand; those that will follow are begun.
+
+        Raises `WorkerError` where a process that composes has ended.
+        """
+        with asking("composes strips"):
+            for ahead in range(number, number + 1 + _AHEAD):
+                self._begin(ahead)
+            return self._blocks[number].result()
 
     def in_order(self, start: int, stop: int, reuse: int) -> Iterator[Strips]:
         """Return what to learn from at each turn from `start` to `stop`, every block `reuse` times."""
