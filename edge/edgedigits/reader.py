@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
-from edgedigits.confirm import confirmed, digit_columns, doubted
+from edgedigits.confirm import ConfirmSettings, Refused, confirmed, digit_columns, doubted
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.decode import (
     RejectRule,
@@ -73,16 +73,17 @@ class Reader:
     read on the way "glyph": it looks at them one by one, in their places; None is none.
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
-    agree on. On that way at most `max_strips` lines of a picture, the largest, are read as strips (≥ 0).
+    agree on. (Where both networks are sure at once, digit by digit, the line is not cut into glyphs.) On that
+    way at most `max_strips` lines of a picture, the largest, are read as strips (≥ 0).
 
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
     `max_error` (between 0 and 1) takes those that keep the promise that at most this share of the accepted
     lines is wrong, as it was on the lines named in the cards, and makes the reader thorough; on the way
     "auto" that is promised of the default `model` only. Where `min_line_confidence` is given, too, the
     stricter threshold holds. `threads` is the number of CPU threads a call of a network may use (≥ 1),
-    `delegate` what `Model` takes. `ink`, `glyphs`, `sheet` and `prior` are the stages' settings:
-    `PriorSettings(weight=0)` where all numbers are equally likely (as those are whose number of digits is
-    known). A `Reader` serves one thread at a time; open one for each.
+    `delegate` what `Model` takes. `ink`, `glyphs`, `sheet`, `strip`, `confirm` and `prior` are the stages'
+    settings: `PriorSettings(weight=0)` where all numbers are equally likely (as those are whose number of
+    digits is known). A `Reader` serves one thread at a time; open one for each.
 
     Raises `ModelError` for a model that can't be used, or of which nothing as strict as `max_error` is
     promised, and `ValueError` for an unknown way, and a number or a setting that is out of its range.
@@ -106,10 +107,13 @@ class Reader:
         glyphs: GlyphSettings = GlyphSettings(),
         sheet: SheetSettings = SheetSettings(),
         prior: PriorSettings = PriorSettings(),
+        strip: StripSettings = StripSettings(),
+        confirm: ConfirmSettings = ConfirmSettings(),
     ) -> None:
         if way not in READING_WAYS:
             raise ValueError(f"unknown way {way!r}; choose one of {', '.join(READING_WAYS)}")
-        for name, settings in (("ink", ink), ("glyphs", glyphs), ("sheet", sheet), ("prior", prior)):
+        given = {"ink": ink, "glyphs": glyphs, "sheet": sheet, "prior": prior, "strip": strip}
+        for name, settings in {**given, "confirm": confirm}.items():
             check_all(settings, name)
         if not _is_whole(max_strips, 0):
             raise ValueError(f"max_strips is a whole number from 0 on, not {max_strips!r}")
@@ -126,7 +130,7 @@ class Reader:
                 f"{DEFAULT_MODEL}; leave out one of the two, or read on the way glyph or strip"
             )
         self._ink, self._glyphs, self._sheet, self._prior = ink, glyphs, sheet, prior
-        self._strip_settings = StripSettings()
+        self._strip_settings, self._confirm = strip, confirm
         labels = self.model.card.labels
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
         self._columns = digit_columns(self._characters)
@@ -315,7 +319,8 @@ class Reader:
             for k in of_strips:
                 line = lines[k]
                 if line is not None:
-                    lines[k] = doubted(line, _refused(hypotheses[k], across, size), self.rule)
+                    no_digits = _refused(hypotheses[k], across, size)
+                    lines[k] = doubted(line, no_digits, self.rule, self._confirm)
         replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
         return {k: line for k, line in lines.items() if line is not None}, refused
@@ -387,7 +392,7 @@ class Reader:
             if self.way == "strip" or fails:
                 continue
             rows = self.model.probabilities(normalize_all(seen.inks()))
-            line = confirmed(seen.line, rows, self._columns, self.rule, refused)
+            line = confirmed(seen.line, rows, self._columns, self.rule, refused, self._confirm)
             if line is not None:
                 return seen, line
         return seen, None
@@ -473,9 +478,7 @@ class Reader:
         return decode_line(digits, separators, self.rule, told, complete)
 
 
-def _refused(
-    hypotheses: LineHypotheses, across: tuple[float, float], size: tuple[int, int]
-) -> list[tuple[Box, float]]:
+def _refused(hypotheses: LineHypotheses, across: tuple[float, float], size: tuple[int, int]) -> list[Refused]:
     """Return the glyphs that the network refuses as they stand, in pixels of a picture."""
     return [(_scaled(box, across, size), probability) for box, probability in hypotheses.refused()]
 

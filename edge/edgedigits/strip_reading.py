@@ -44,32 +44,34 @@ class StripSettings:
     """How a strip is cut out; lengths in heights of the line's glyphs."""
 
     above: float = 0.2
-    """Paper above and below the writing."""
+    """Paper above and below the writing. 0…2."""
     beside: float = 0.4
-    """Paper to the left and the right of it."""
+    """Paper to the left and the right of it. 0…5."""
     edge: float = 0.35
-    """What lies so near to the picture's own edge is taken along: the picture is the strip."""
+    """What lies so near to the picture's own edge is taken along: the picture is the strip. 0…5."""
     fills: float = 0.5
     """A line as high as this part of the picture is all there is in it: the strip is as wide as the picture,
-    so that what the glyphs were too faint for is read, too."""
+    so that what the glyphs were too faint for is read, too. 0…2."""
     level: float = 0.05
-    """A line that slopes by more than this (height by length) is turned level."""
+    """A line that slopes by more than this (height by length) is turned level. 0…1."""
     looks: tuple[float, ...] = (1.0, 0.55)
     """The strip is looked at so many times, made so much narrower. The more the widths differ, the less the
-    looks err alike, and what holds in both is surer; these were chosen on the tuning part of the cheques."""
+    looks err alike, and what holds in both is surer; these were chosen on the tuning part of the cheques.
+    Each 0.1…2."""
     sure: float = 0.95
     """Where the first look finds a text so probable, it is the only one: of the tuning part as many strips
-    are read right as with all looks."""
+    are read right as with all looks. 0…2."""
     likely: float = 0.8
-    """Where the first look finds a text so probable, it may be enough for one who asks others, too."""
+    """Where the first look finds a text so probable, it may be enough for one who asks others, too. 0…2."""
     longest: int = 30_000
-    """Longest strip in pixels of the network; a longer one is not read as a strip."""
+    """Longest strip in pixels of the network; a longer one is not read as a strip. 1…1,000,000."""
     readings: int = 8
-    """So many readings of a line are told, and looked into again."""
+    """So many readings of a line are told, and looked into again. 1…100."""
     checked_beam: int = 100
-    """Beginnings kept from step to step where the best text fails a check, and others are looked for."""
+    """Beginnings kept from step to step where the best text fails a check, and others are looked for.
+    1…10,000."""
     lone_beam: int = 4
-    """The same where nothing but the best text is wanted."""
+    """The same where nothing but the best text is wanted. 1…10,000."""
 
 
 @dataclass(frozen=True)

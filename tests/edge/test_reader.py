@@ -18,6 +18,7 @@ from tests.edge.junk import printed
 
 import edgedigits
 from edgedigits import PictureError, Reader, reader
+from edgedigits.confirm import ConfirmSettings
 from edgedigits.demo import digits
 from edgedigits.frames import Frame, read_pictures
 from edgedigits.glyphs import GlyphSettings
@@ -25,6 +26,7 @@ from edgedigits.ink import InkSettings
 from edgedigits.prior import PriorSettings
 from edgedigits.shadows import ShadowSettings
 from edgedigits.sheet import SheetSettings
+from edgedigits.strip_reading import StripSettings
 
 DESK = (38, 34, 30)
 """Colour around the photographed sheets, BGR."""
@@ -250,6 +252,8 @@ def test_no_more_lines_than_asked_for_are_read_as_strips(most: int, monkeypatch:
         {"glyphs": GlyphSettings(least_height=0)},
         {"glyphs": GlyphSettings(line_gap="wide")},  # type: ignore[arg-type]
         {"sheet": SheetSettings(least_share=2)},
+        {"strip": StripSettings(looks=(0.0,))},
+        {"confirm": ConfirmSettings(sure=math.nan)},
         {"prior": PriorSettings(weight=math.nan)},
         {"prior": PriorSettings(weight=1000)},
         {"prior": PriorSettings(by_chance=0)},
@@ -344,3 +348,14 @@ def test_bold_digits_that_fill_the_picture_are_read(count: int, reading: Reader)
         assert texts[0] == texts[1]
         right += texts[0] == ["".join(map(str, labels))]
     assert right >= 47
+
+
+def test_a_reader_takes_how_strips_are_read() -> None:
+    """Looked at once and confirmed by nobody, a line is read all the same, and less surely."""
+    image = write(paper(), "1357", (40, 120))
+    plain = Reader(thorough=True).read(image).lines[0]
+    once = Reader(thorough=True, strip=StripSettings(looks=(1.0,)), confirm=ConfirmSettings(sure=1.0))
+    assert once.strips.settings.looks == (1.0,)
+    (line,) = once.read(image).lines
+    assert line.text == plain.text == "1357"
+    assert line.confidence != plain.confidence
