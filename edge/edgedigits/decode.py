@@ -159,7 +159,8 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
     """Return a line that was read in two ways as one; None where neither found anything.
 
     Digits and boxes are those of the way whose best reading is the best of both together. Where that way by
-    itself doubts a digit, the other's word is not enough for the line to be accepted.
+    itself doubts a digit, the other's word is not enough for the line to be accepted. Nor is the strip's of a
+    line that is cut off, which the glyphs tell by readings that hold nothing.
     """
     if of_glyphs is None or of_strip is None:
         return of_glyphs or of_strip
@@ -174,6 +175,8 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
         alike = next(line for line in lines if len(line.digits) == len(text))
         saying = [_saying(alike, readings, rule)]
     best = min(saying, key=lambda line: len(line.unsure))
+    if not any(probability for _, probability in of_glyphs.readings):
+        confidence, readings = 0.0, [(text, 0.0) for text, _ in readings]
     accepted = confidence >= rule.min_line_confidence and not best.unsure
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
 
@@ -246,6 +249,7 @@ def as_read(digit: Digit, place: int, readings: Sequence[tuple[str, float]], rul
 _PIECES = 4
 _PIECE_SHARE = 0.03
 _APART_SHARE = 0.25
+_ENCLOSED_SHARE = 0.1
 _LEGIBLE = 64
 
 
@@ -254,11 +258,14 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
 
     `ink` is uint8, H×W, 0 paper. A digit is one stroke or two, and what a poor pen or the paper's pattern
     parts from it is little; in a drawing four pieces or more hold 3 % of the ink each, and a quarter of it
-    lies outside the largest. Less than 64 pixels high that is not to be told.
+    lies outside the largest. Nor is a ring with a tenth of the ink inside it, not joined to it, as is the
+    face of a clock. Less than 64 pixels high that is not to be told.
     """
     if ink.shape[0] < _LEGIBLE:
         return False
-    count, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0).view(np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((ink > 0).view(np.uint8))
+    if count > 2 and _enclosed(labels, stats) >= _ENCLOSED_SHARE * np.count_nonzero(labels):
+        return True
     if count <= _PIECES:
         return False
     areas = stats[1:, cv2.CC_STAT_AREA]
@@ -267,6 +274,14 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
         int(np.count_nonzero(areas >= _PIECE_SHARE * whole)) >= _PIECES
         and whole - int(areas.max()) >= _APART_SHARE * whole
     )
+
+
+def _enclosed(labels: NDArray[np.int32], stats: NDArray[np.int32]) -> int:
+    """Return how many pixels of ink the largest piece encloses that are not its own."""
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    around = np.pad((labels == largest).view(np.uint8), 1)
+    cv2.floodFill(around, None, (0, 0), 2)
+    return int(np.count_nonzero((around[1:-1, 1:-1] == 0) & (labels > 0)))
 
 
 _REACH = 6.0
@@ -290,8 +305,14 @@ def weigh_surroundings(
     threshold.
 
     `refused` are glyphs that were rejected where another way of reading then found text; they count for the
-    lines around, and not for the one they stand in.
+    lines around, and not for the one they stand in. Nor does what is a sign by where it stands in its line (a
+    slash, a bracket, a plus) say of the lines around it that they are none: its digit is rejected in the end.
     """
+    weighed = _among_rejected(lines, rule, refused)
+    return tuple(_without_signs(line, rule) for line in weighed)
+
+
+def _among_rejected(lines: Sequence[Line], rule: RejectRule, refused: Sequence[Box]) -> tuple[Line, ...]:
     lines = tuple(_with_odds(line, _BARS, rule) if _are_bars(line) else line for line in lines)
     rejected = [(line.digits[place].box, k) for k, line in enumerate(lines) for place in line.unsure]
     known = {box for box, _ in rejected}
@@ -329,6 +350,79 @@ def _are_bars(line: Line) -> bool:
         return False
     heights = [digit.box[3] for digit in line.digits]
     return max(heights) - min(heights) <= 1 + 0.02 * max(heights)
+
+
+_BEYOND = 0.06
+"""A slash reaches this far above and below both digits beside it, in heights of these; so does one of 300 1s
+of the tuning part's cheque amounts."""
+_BEYOND_AT_ALL = 0.02
+"""One of several does where all of them together reach that far."""
+_HANGS = 0.08
+"""A plus ends so far below the top and above the base of what stands beside it …"""
+_LIKE_A_PLUS = ("4", "7")
+"""… and is taken for one of these; of 360 in the tuning part's cheque amounts none is written so."""
+_SIGNS = 1e-3
+
+
+def _without_signs(line: Line, rule: RejectRule) -> Line:
+    """Return a line with the digits rejected that are none by where they stand: it is not accepted then.
+
+    By itself a slash looks like a 1, as does a bracket, and a plus like a 7. But 1s rarely reach beyond the
+    digits on either side of them both above and below, and few digits hang half-way up.
+    """
+    signs = _signs(line)
+    if not signs:
+        return line
+    digits = list(line.digits)
+    for place in signs:
+        digit = digits[place]
+        if not digit.rejected:
+            guesses = ((digit.label, digit.confidence), *digit.alternatives)[: rule.alternatives]
+            digits[place] = dataclasses.replace(digit, label=REJECTED, alternatives=guesses)
+    told = iter(digits)
+    raw = "".join(next(told).label if sign in line.text else sign for sign in line.raw)
+    text = "".join(digit.label for digit in digits)
+    line = _with_odds(line, _SIGNS, rule)
+    return dataclasses.replace(line, text=text, raw=raw, digits=tuple(digits), accepted=False)
+
+
+def _signs(line: Line) -> list[int]:
+    """Return the places of slashes, brackets and plus signs among the digits of a line."""
+    if len(line.digits) < 2:
+        return []
+    labels = [_best_guess(digit) for digit in line.digits]
+    beyond, within = _reaches(line)
+    signs = [k for k, label in enumerate(labels) if label in _LIKE_A_PLUS and within[k] >= _HANGS]
+    last = len(labels) - 1
+    upright = [k for k, label in enumerate(labels) if label == "1" and beyond[k] >= _BEYOND_AT_ALL]
+    between = [k for k in upright if 0 < k < last]
+    ends = [k for k in upright if k in (0, last)]
+    if sum(beyond[k] for k in between) >= _BEYOND:
+        signs += between
+    # One large digit at an end is a hand's way of beginning or ending a number.
+    if last > 1 and len(ends) == 2 and sum(beyond[k] for k in ends) >= _BEYOND:
+        signs += ends
+    return signs
+
+
+def _reaches(line: Line) -> tuple[list[float], list[float]]:
+    """Return how far each digit reaches beyond those beside it, and how far it stays within their height.
+
+    In heights of these; the less of what it does above and below. A line that slopes is made level.
+    """
+    x, y, w, h = np.array([digit.box for digit in line.digits], np.float64).T
+    middles = x + w / 2
+    if len(x) > 2 and np.ptp(middles) > 3 * np.median(h):
+        apart = middles - middles.mean()
+        y = y - apart * (apart @ (y + h / 2)) / (apart @ apart)
+    beyond, within = [], []
+    for k in range(len(x)):
+        beside = [j for j in (k - 1, k + 1) if 0 <= j < len(x)]
+        tops, bases = y[beside], (y + h)[beside]
+        tall = float(h[beside].mean())
+        beyond.append(float(min(tops.min() - y[k], y[k] + h[k] - bases.max())) / tall)
+        within.append(float(min(y[k] - tops.max(), bases.min() - y[k] - h[k])) / tall)
+    return beyond, within
 
 
 def _with_odds(line: Line, odds: float, rule: RejectRule) -> Line:

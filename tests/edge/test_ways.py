@@ -422,6 +422,15 @@ def test_readers_that_differ_are_less_sure() -> None:
     assert differ.confidence < agreed.confidence
 
 
+def test_a_line_that_is_cut_off_is_not_accepted_on_the_strip_s_word() -> None:
+    """The glyphs tell it by readings that hold nothing."""
+    of_glyphs = dataclasses.replace(line_of(("72", 0.0)), confidence=0.0, accepted=False)
+    both = combine_lines(of_glyphs, line_of(("12", 0.99)), RULE)
+    assert both is not None
+    assert (both.text, both.accepted, both.confidence) == ("12", False, 0.0)
+    assert all(probability == 0.0 for _, probability in both.readings)
+
+
 def test_what_a_reader_doubts_is_not_accepted_on_the_other_s_word() -> None:
     """The glyph way could not read a glyph; the strip has it, but would as soon say another line, or none."""
     of_glyphs = line_of(("125", 0.6), ("128", 0.3))
