@@ -408,21 +408,23 @@ def _signs(line: Line) -> list[int]:
 def _reaches(line: Line) -> tuple[list[float], list[float]]:
     """Return how far each digit reaches beyond those beside it, and how far it stays within their height.
 
-    In heights of these; the less of what it does above and below. A line that slopes is made level.
+    The less of what it does above and below, by the height of what those beside it span together. A line that
+    slopes is made level.
     """
     x, y, w, h = np.array([digit.box for digit in line.digits], np.float64).T
     middles = x + w / 2
-    if len(x) > 2 and np.ptp(middles) > 3 * np.median(h):
+    if len(x) > 2 and middles[-1] - middles[0] > 3 * h.mean():
         apart = middles - middles.mean()
         y = y - apart * (apart @ (y + h / 2)) / (apart @ apart)
-    beyond, within = [], []
-    for k in range(len(x)):
-        beside = [j for j in (k - 1, k + 1) if 0 <= j < len(x)]
-        tops, bases = y[beside], (y + h)[beside]
-        tall = float(h[beside].mean())
-        beyond.append(float(min(tops.min() - y[k], y[k] + h[k] - bases.max())) / tall)
-        within.append(float(min(y[k] - tops.max(), bases.min() - y[k] - h[k])) / tall)
-    return beyond, within
+    # At either end there is nothing on one side.
+    tops, bases = np.pad(y, 1, constant_values=np.inf), np.pad(y + h, 1, constant_values=-np.inf)
+    highest, lowest = np.minimum(tops[:-2], tops[2:]), np.maximum(bases[:-2], bases[2:])
+    tall = lowest - highest
+    beyond = np.minimum(highest - y, y + h - lowest) / tall
+    tops[[0, -1]], bases[[0, -1]] = -np.inf, np.inf
+    lower, higher = np.maximum(tops[:-2], tops[2:]), np.minimum(bases[:-2], bases[2:])
+    within = np.minimum(y - lower, higher - y - h) / tall
+    return beyond.tolist(), within.tolist()
 
 
 def _with_odds(line: Line, odds: float, rule: RejectRule) -> Line:

@@ -545,6 +545,8 @@ class _Components:
     def _is_cut_off(self, digits: list[int], span: Span, tall: float) -> bool:
         """Return whether the picture ends in a digit of a line, or in a piece of ink at one end of it."""
         at_border, at_sides = self._border
+        if not at_border and not at_sides.size:
+            return False
         members = [label for i in digits for label in self.members[i]]
         if max(at_border.get(label, 0) for label in members) >= max(2.0, _STROKE * tall):
             return True
