@@ -160,7 +160,7 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
 
     Digits and boxes are those of the way whose best reading is the best of both together. Where that way by
     itself doubts a digit, the other's word is not enough for the line to be accepted. Nor is the strip's of a
-    line that is cut off, which the glyphs tell by readings that hold nothing.
+    line that is cut off, which the glyphs tell by readings that hold nothing, or of part of the glyphs.
     """
     if of_glyphs is None or of_strip is None:
         return of_glyphs or of_strip
@@ -168,7 +168,7 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
     lines = (of_strip, of_glyphs)
     # Both ways may have it second; one of them may then have its digits where the text has them.
     shown = [reading for reading in readings if _can_say(lines, reading[0])]
-    text, confidence = shown[0]
+    text = shown[0][0]
     readings = [shown[0], *(reading for reading in readings if reading is not shown[0])]
     saying = [line for line in lines if line.readings[0][0] == text]
     if not saying:
@@ -176,9 +176,36 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
         saying = [_saying(alike, readings, rule)]
     best = min(saying, key=lambda line: len(line.unsure))
     if not any(probability for _, probability in of_glyphs.readings):
-        confidence, readings = 0.0, [(text, 0.0) for text, _ in readings]
+        readings = [(text, 0.0) for text, _ in readings]
+    elif _passes_over(best, of_glyphs.digits):
+        readings = [(text, _PASSED_OVER * probability) for text, probability in readings]
+    confidence = readings[0][1]
     accepted = confidence >= rule.min_line_confidence and not best.unsure
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
+
+
+_PASSED_OVER = 0.01
+_AS_TALL = 0.75
+_OVERLAP = 0.1
+
+
+def _passes_over(line: Line, glyphs: Sequence[Digit]) -> bool:
+    """Return whether a line has nothing to say of glyphs that are as tall as its digits.
+
+    It hasn't of a currency sign at one end. But one between digits, or two, are digits or letters: what is
+    read of a word, or of digits of another kind, is not the number that stands there. Glyphs that overlap the
+    digits by a tenth of the narrower of the two are these, or parts of them.
+    """
+    boxes = np.array([digit.box for digit in line.digits], np.float64)
+    left, width = boxes[:, 0], boxes[:, 2]
+    tall = _AS_TALL * float(np.median(boxes[:, 3]))
+    apart = []
+    for x, _, w, h in (glyph.box for glyph in glyphs):
+        common = np.minimum(left + width, x + w) - np.maximum(left, x)
+        if h >= tall and (common <= _OVERLAP * np.minimum(width, w)).all():
+            apart.append(x + w / 2)
+    between = any(left.min() < middle < (left + width).max() for middle in apart)
+    return between or len(apart) > 1
 
 
 def _can_say(lines: Sequence[Line], text: str) -> bool:
