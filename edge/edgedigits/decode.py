@@ -290,8 +290,9 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
     """
     if ink.shape[0] < _LEGIBLE:
         return False
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((ink > 0).view(np.uint8))
-    if count > 2 and _enclosed(labels, stats) >= _ENCLOSED_SHARE * np.count_nonzero(labels):
+    mask = ink > 0
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    if count > 2 and _enclosed(mask) >= _ENCLOSED_SHARE * np.count_nonzero(mask):
         return True
     if count <= _PIECES:
         return False
@@ -303,12 +304,13 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
     )
 
 
-def _enclosed(labels: NDArray[np.int32], stats: NDArray[np.int32]) -> int:
-    """Return how many pixels of ink the largest piece encloses that are not its own."""
+def _enclosed(mask: NDArray[np.bool_]) -> int:
+    """Return how many pixels of ink its largest piece encloses that are not its own."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     around = np.pad((labels == largest).view(np.uint8), 1)
     cv2.floodFill(around, None, (0, 0), 2)
-    return int(np.count_nonzero((around[1:-1, 1:-1] == 0) & (labels > 0)))
+    return int(np.count_nonzero((around[1:-1, 1:-1] == 0) & mask))
 
 
 _REACH = 6.0
