@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.decode import RejectRule, combine_readings, reject, with_odds
+from edgedigits.combine import combine_readings
+from edgedigits.decode import RejectRule, reject, with_odds
 from edgedigits.page import Box, Line
 
-Refused = tuple[Box, float]
-"""A glyph that the glyph network takes for no digit, and the probability of that (0…1)."""
+Seen = tuple[Box, float]
+"""A glyph as it stands, and the probability (0…1) that it is no digit by the glyph network."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,23 @@ def confirmed(
     rows: NDArray[np.float32],
     columns: Mapping[str, int],
     rule: RejectRule,
-    refused: Sequence[Refused] = (),
+    glyphs: Sequence[Seen] = (),
     settings: ConfirmSettings = ConfirmSettings(),
 ) -> Line | None:
     """Return a line, read as a strip, as both networks hold it; None where they are not sure of it together.
 
     `rows` is what the glyph network says of each of the line's digits: float32, N×classes, calibrated, each
-    row summing to 1; `columns` are the classes of digits, all others are none. `refused` are glyphs of the
-    line that the network refuses as they stand, in the same pixels.
+    row summing to 1; `columns` are the classes of digits, all others are none. `glyphs` are those of the
+    line, in the same pixels: one that the network refuses as it stands is a doubt, and so is one of which the
+    line says nothing.
     """
     text = line.readings[0][0]
     if len(text) < _FEWEST or len(text) != len(rows) or line.unsure:
         return None
-    if any(_doubts(line, refused, settings)):
-        return None
+    for covered, refused in _covered(line, glyphs, settings):
+        # Several digits that touch are no digit either, and no doubt.
+        if not covered or (len(covered) == 1 and refused > 0.5):
+            return None
     of_digits = rows[:, list(columns.values())]
     if (1.0 - of_digits.sum(axis=1)).max() > settings.contrary:
         return None
@@ -94,44 +98,28 @@ def confirmed(
 
 
 def doubted(
-    line: Line, refused: Sequence[Refused], rule: RejectRule, settings: ConfirmSettings = ConfirmSettings()
+    line: Line, glyphs: Sequence[Seen], rule: RejectRule, settings: ConfirmSettings = ConfirmSettings()
 ) -> Line:
     """Return a line, read as a strip, with its digits rejected that the glyph network refuses as they stand.
 
-    `refused` are glyphs of the line, in the same pixels. One that covers one of the line's digits, or stands
-    between two of them and is passed over, is a doubt where the network is sure. The odds of the line are
-    multiplied by the probability that the glyph is a digit after all.
+    `glyphs` are those of the line, in the same pixels. The odds of the line are multiplied by the probability
+    that the glyph is a digit after all.
     """
-    for place, covered, probability in _doubts(line, refused, settings):
-        if probability <= settings.refused:
-            continue
-        if covered:
-            line = reject(line, place, 1.0 - probability)
-        else:
-            line = dataclasses.replace(line, doubtful=(*line.doubtful, place), accepted=False)
-        line = with_odds(line, 1.0 - probability, rule)
+    for places, refused in _covered(line, glyphs, settings):
+        if len(places) == 1 and refused > settings.refused:
+            line = with_odds(reject(line, places[0], 1.0 - refused), 1.0 - refused, rule)
     return line
 
 
-def _doubts(
-    line: Line, refused: Sequence[Refused], settings: ConfirmSettings
-) -> Iterator[tuple[int, bool, float]]:
-    """Yield what glyphs that are no digits say of a line: a place, whether it is covered, the probability.
-
-    Several digits that touch are no digit either, and no doubt; nor is what is lower than a digit, or stands
-    before the first and behind the last.
-    """
-    tall = float(np.median([digit.box[3] for digit in line.digits]))
+def _covered(
+    line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings
+) -> Iterator[tuple[list[int], float]]:
+    """Yield which places each glyph that is as high as a line's digits covers, and how likely it is none."""
+    tall = settings.as_high * float(np.median([digit.box[3] for digit in line.digits]))
     middles = [digit.box[0] + digit.box[2] / 2 for digit in line.digits]
-    for (left, _, width, height), probability in refused:
-        if height < settings.as_high * tall:
-            continue
-        covered = [k for k, middle in enumerate(middles) if left <= middle <= left + width]
-        middle = left + width / 2
-        if len(covered) == 1:
-            yield covered[0], True, probability
-        elif not covered and middles[0] < middle < middles[-1]:
-            yield min(range(len(middles)), key=lambda k: abs(middles[k] - middle)), False, probability
+    for (left, _, width, height), refused in glyphs:
+        if height >= tall:
+            yield [k for k, middle in enumerate(middles) if left <= middle <= left + width], refused
 
 
 def digit_columns(characters: Sequence[tuple[int, str]]) -> dict[str, int]:

@@ -1,9 +1,6 @@
 """Glyphs and their probabilities → the reading of a line; the reject rule.
 
 Pure functions: nothing here knows of a model file or a picture.
-
-The network judges a glyph by itself. That it stands among much that is no digit, as on a printed page, a
-photograph or a page of specks, or is itself a drawing in many pieces, is for the rules here to weigh.
 """
 
 from __future__ import annotations
@@ -128,74 +125,7 @@ def _middle(box: Box) -> float:
     return box[0] + box[2] / 2
 
 
-_UNHEARD = 0.001
-"""What is thought of a text that a reader does not list among its best."""
-_GLYPH_WEIGHT = 0.6
-"""How much the glyph way counts beside the strip way, as an exponent; chosen on the tuning part of the cheque
-amounts (`tests/bench/bench_reading.py --sets cheques --way auto --thorough`)."""
-
-
-def combine_readings(
-    of_glyphs: Sequence[tuple[str, float]], of_strip: Sequence[tuple[str, float]]
-) -> list[tuple[str, float]]:
-    """Return the readings of a line in two ways as those of both, best first.
-
-    The probability of a text is in proportion to the product of what the two hold of it, the glyph way's
-    weighed, as if they were independent; a text that neither lists keeps a share. Where they agree, that
-    makes both surer.
-    """
-    first, second = dict(of_glyphs), dict(of_strip)
-
-    def share(text: str | None) -> float:
-        own, other = (first.get(text, 0.0), second.get(text, 0.0)) if text is not None else (0.0, 0.0)
-        return float(max(own, _UNHEARD) ** _GLYPH_WEIGHT * max(other, _UNHEARD))
-
-    joint = {text: share(text) for text in (*first, *second)}
-    whole = sum(joint.values()) + share(None)
-    return sorted(((text, p / whole) for text, p in joint.items()), key=lambda item: -item[1])
-
-
-def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRule) -> Line | None:
-    """Return a line that was read in two ways as one; None where neither found anything.
-
-    Digits and boxes are those of the way whose best reading is the best of both together. Where that way by
-    itself doubts a digit, the other's word is not enough for the line to be accepted.
-    """
-    if of_glyphs is None or of_strip is None:
-        return of_glyphs or of_strip
-    readings = combine_readings(of_glyphs.readings, of_strip.readings)
-    lines = (of_strip, of_glyphs)
-    # Both ways may have it second; one of them may then have its digits where the text has them.
-    shown = [reading for reading in readings if _can_say(lines, reading[0])]
-    text, confidence = shown[0]
-    readings = [shown[0], *(reading for reading in readings if reading is not shown[0])]
-    saying = [line for line in lines if line.readings[0][0] == text]
-    if not saying:
-        alike = next(line for line in lines if len(line.digits) == len(text))
-        saying = [_saying(alike, readings, rule)]
-    best = min(saying, key=lambda line: len(line.unsure))
-    accepted = confidence >= rule.min_line_confidence and not best.unsure
-    return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
-
-
-def _can_say(lines: Sequence[Line], text: str) -> bool:
-    """Return whether one of the lines says a text, or has a digit in each of its places."""
-    return any(line.readings[0][0] == text or len(line.digits) == len(text) for line in lines)
-
-
-def _saying(line: Line, readings: Sequence[tuple[str, float]], rule: RejectRule) -> Line:
-    """Return a line with the digits of the best of `readings`, which has as many; those that agree stay."""
-    text = readings[0][0]
-    agreed = [_best_guess(digit) == label for digit, label in zip(line.digits, text, strict=True)]
-    digits = [
-        digit if agreed[place] else digit_at(place, digit.box, readings, rule)
-        for place, digit in enumerate(line.digits)
-    ]
-    doubtful = tuple(place for place in line.doubtful if agreed[place])
-    return dataclasses.replace(_with_digits(line, digits), doubtful=doubtful)
-
-
-def _with_digits(line: Line, digits: Sequence[Digit]) -> Line:
+def with_digits(line: Line, digits: Sequence[Digit]) -> Line:
     """Return a line with as many digits in place of its own."""
     told = iter(digit.label for digit in digits)
     # What stands in `raw` and not in `text` is a separator.
@@ -217,10 +147,11 @@ def reject(line: Line, place: int, confidence: float) -> Line:
     guesses = tuple((label, min(value, confidence)) for label, value in guesses)
     digits = list(line.digits)
     digits[place] = Digit(REJECTED, confidence, digit.box, guesses)
-    return dataclasses.replace(_with_digits(line, digits), accepted=False)
+    return dataclasses.replace(with_digits(line, digits), accepted=False)
 
 
-def _best_guess(digit: Digit) -> str:
+def best_guess(digit: Digit) -> str:
+    """Return what a digit is taken for, rejected or not."""
     return digit.alternatives[0][0] if digit.rejected and digit.alternatives else digit.label
 
 
@@ -252,7 +183,7 @@ def as_read(digit: Digit, place: int, readings: Sequence[tuple[str, float]], rul
     what the network refused stays refused.
     """
     said = readings[0][0][place]
-    if said == _best_guess(digit) or (said == REJECTED and digit.rejected):
+    if said == best_guess(digit) or (said == REJECTED and digit.rejected):
         return digit
     if said == REJECTED:
         guesses = ((digit.label, digit.confidence), *digit.alternatives[: rule.alternatives - 1])
@@ -267,6 +198,7 @@ def as_read(digit: Digit, place: int, readings: Sequence[tuple[str, float]], rul
 _PIECES = 4
 _PIECE_SHARE = 0.03
 _APART_SHARE = 0.25
+_ENCLOSED_SHARE = 0.1
 _LEGIBLE = 64
 
 
@@ -275,11 +207,15 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
 
     `ink` is uint8, H×W, 0 paper. A digit is one stroke or two, and what a poor pen or the paper's pattern
     parts from it is little; in a drawing four pieces or more hold 3 % of the ink each, and a quarter of it
-    lies outside the largest. Less than 64 pixels high that is not to be told.
+    lies outside the largest. Nor is a ring with a tenth of the ink inside it, not joined to it, as is the
+    face of a clock. Less than 64 pixels high that is not to be told.
     """
     if ink.shape[0] < _LEGIBLE:
         return False
-    count, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0).view(np.uint8))
+    mask = ink > 0
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    if count > 2 and _enclosed(mask) >= _ENCLOSED_SHARE * np.count_nonzero(mask):
+        return True
     if count <= _PIECES:
         return False
     areas = stats[1:, cv2.CC_STAT_AREA]
@@ -290,66 +226,13 @@ def is_drawing(ink: NDArray[np.uint8]) -> bool:
     )
 
 
-_REACH = 6.0
-_MOST_REFUSED = 12.0
-_SHARPNESS = 4
-"""Chosen on pages of specks (`bench_junk.py`): with 3, five times as many of them are taken for digits (25 in
-place of 5), and of the samples and 150 of the tuning part's cheque amounts no line more is accepted."""
-
-
-def weigh_surroundings(
-    lines: Sequence[Line], rule: RejectRule, refused: Sequence[Box] = ()
-) -> tuple[Line, ...]:
-    """Return lines with their confidences lowered where they stand among what is no digit, or are bars.
-
-    What surrounds a line tells how likely a digit is there before the network is asked: with n digits of its
-    own and r rejected or doubtful ones of other lines within 6 heights of it, the odds of the line are
-    multiplied by (n / (n + r))⁴. (Saerens, Latinne and Decaestecker 2002 shift a classifier's priors so; the
-    power is for what stands around a digit being of one kind.) A glyph smaller than the line's counts by the
-    share of its area, and r is never more than 12: a long number, surely read, is accepted in the midst of
-    print. All lines are weighed, accepted or not: which of two is the surer one does not depend on the
-    threshold.
-
-    `refused` are glyphs that were rejected where another way of reading then found text; they count for the
-    lines around, and not for the one they stand in.
-    """
-    lines = tuple(with_odds(line, _BARS, rule) if _are_bars(line) else line for line in lines)
-    rejected = [(line.digits[place].box, k) for k, line in enumerate(lines) for place in line.unsure]
-    known = {box for box, _ in rejected}
-    rejected += [(box, _NOBODYS) for box in refused if box not in known]
-    if not rejected:
-        return lines
-    boxes = np.array([box for box, _ in rejected], np.float64)
-    owners = np.array([owner for _, owner in rejected])
-    return tuple(
-        _weighed(line, boxes[_of_others(k, line, boxes, owners)], rule) for k, line in enumerate(lines)
-    )
-
-
-_NOBODYS = -1
-
-
-def _of_others(
-    number: int, line: Line, boxes: NDArray[np.float64], owners: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """Return which boxes are those of other lines, or nobody's with their middle outside the line."""
-    left, top, width, height = line.box
-    x, y, w, h = boxes.T
-    inside = (np.abs(x + w / 2 - left - width / 2) <= width / 2) & (
-        np.abs(y + h / 2 - top - height / 2) <= height / 2
-    )
-    return np.where(owners == _NOBODYS, ~inside, owners != number)
-
-
-_BARS = 1e-4
-
-
-def _are_bars(line: Line) -> bool:
-    """Return whether a line is a barcode: six 1s or more, as even in height as no hand writes them."""
-    if len(line.digits) < 6 or line.text.strip("1"):
-        return False
-    heights = [digit.box[3] for digit in line.digits]
-    return max(heights) - min(heights) <= 1 + 0.02 * max(heights)
+def _enclosed(mask: NDArray[np.bool_]) -> int:
+    """Return how many pixels of ink its largest piece encloses that are not its own."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    around = np.pad((labels == largest).view(np.uint8), 1)
+    cv2.floodFill(around, None, (0, 0), 2)
+    return int(np.count_nonzero((around[1:-1, 1:-1] == 0) & mask))
 
 
 def with_odds(line: Line, odds: float, rule: RejectRule) -> Line:
@@ -369,18 +252,3 @@ def refuse_turned(lines: Sequence[Line], degrees: int, rule: RejectRule) -> tupl
     return tuple(
         dataclasses.replace(with_odds(line, _TURNED, rule), accepted=False, turned=degrees) for line in lines
     )
-
-
-def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Line:
-    """Return a line with its odds lowered for rejected glyphs: their boxes, N×4."""
-    left, top, width, height = line.box
-    tall = float(np.median([digit.box[3] for digit in line.digits]))
-    x, y, w, h = rejected.T
-    apart_x = np.maximum(x - (left + width), left - (x + w))
-    apart_y = np.maximum(y - (top + height), top - (y + h))
-    near = np.maximum(apart_x, apart_y) <= _REACH * tall
-    if not near.any():
-        return line
-    refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
-    count = len(line.digits)
-    return with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule)

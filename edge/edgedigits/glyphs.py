@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 import itertools
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from edgedigits.ink import SLENDER, Ink
 from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
 
 Box = tuple[int, int, int, int]
+Span = tuple[float, float, float, float]
 
 _LEVELS = np.arange(256, dtype=np.float32)
 
@@ -82,8 +85,9 @@ class TextLine:
     glyphs: tuple[Glyph, ...]
     marks: tuple[Mark, ...]
     left_out: float = 0.0
-    """Ink that stands on the line like writing and was dropped with a rule or a frame, in squared heights of
-    the line (a thin 1 holds about 0.1)."""
+    """Ink that stands on the line like writing and was dropped with a rule or a frame, or is too faint to be
+    sure of, in squared heights of the line (a thin 1 holds about 0.1). Infinite where the picture ends in a
+    digit of the line: nobody knows what was cut off."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,11 @@ class _Components:
         large = areas >= settings.speck_area
         self.passed_over = int(areas[certain & ~(solid & large)].sum())
         """Pixels of ink in what is texture, or too small to be looked at."""
+        faint = large & ~(certain & solid) & (stats[:, cv2.CC_STAT_HEIGHT] >= settings.least_height)
+        faint[0] = False
+        self.faint = np.flatnonzero(faint)
+        """Which labels are writing only if others like them are."""
+        self.stats = stats
         certain &= solid & large
         ids = np.flatnonzero(certain)
         if ids.size > settings.most_components:
@@ -480,6 +489,11 @@ class _Components:
                     marks.append(Mark(text, (x1, y1, w1, h1)))
         marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
+        left_out += self._left_faint(digits, (left, top, right, bottom), tall)
+        reach = int(np.ptp([self.boxes[digits, 1], self.boxes[digits, 1] + self.boxes[digits, 3]]))
+        on_page = reach < _OF_PAGE * min(self.labels.shape)
+        if on_page and self._is_cut_off(digits, (left, top, right, bottom), tall):
+            left_out = math.inf
         return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
 
     def _left_out(self, span: tuple[float, float, float, float], tall: float) -> float:
@@ -505,6 +519,51 @@ class _Components:
         )
         return float(np.count_nonzero(standing)) / tall**2
 
+    def _beside(self, ids: NDArray[np.intp], span: Span, reach: float, least: float) -> NDArray[np.intp]:
+        """Return which labels, as high as `least`, stand on a line's level, `reach` beside it at most."""
+        left, top, right, bottom = span
+        x, y, w, h = self.stats[ids, :4].T
+        level = np.minimum(y + h, bottom) - np.maximum(y, top) >= _ON_LEVEL * h
+        return ids[level & (x + w > left - reach) & (x < right + reach) & (h >= least)]
+
+    def _left_faint(self, digits: list[int], span: Span, tall: float) -> float:
+        """Return how much ink, in squared heights of a line, is as dark as it and was not sure by itself."""
+        beside = self._beside(self.faint, span, self.settings.line_gap * tall, _LIKE_WRITING * tall)
+        if not beside.size:
+            return 0.0
+        own = [self._darkness(label) for i in digits for label in self.members[i][:1]]
+        least = _AS_DARK * statistics.median(own)
+        dark = [label for label in beside.tolist() if self._darkness(label) >= least]
+        return float(self.stats[dark, cv2.CC_STAT_AREA].sum()) / tall**2
+
+    def _darkness(self, label: int) -> float:
+        """Return the median contrast of a label's pixels."""
+        x, y, w, h = self.stats[label, :4].tolist()
+        part = np.s_[y : y + h, x : x + w]
+        return float(np.median(self.ink.contrast[part][self.labels[part] == label]))
+
+    def _is_cut_off(self, digits: list[int], span: Span, tall: float) -> bool:
+        """Return whether the picture ends in a digit of a line, or in a piece of ink at one end of it."""
+        at_border, at_sides = self._border
+        if not at_border and not at_sides.size:
+            return False
+        members = [label for i in digits for label in self.members[i]]
+        if max(at_border.get(label, 0) for label in members) >= max(2.0, _STROKE * tall):
+            return True
+        return bool(np.setdiff1d(self._beside(at_sides, span, tall, _STROKE * tall), members).size)
+
+    @functools.cached_property
+    def _border(self) -> tuple[dict[int, int], NDArray[np.intp]]:
+        """Return how many pixels of sure ink a label has on one side, and which labels are left and right."""
+        longest: dict[int, int] = {}
+        for side in (np.s_[:, 0], np.s_[:, -1], np.s_[0], np.s_[-1]):
+            sure = self.ink.contrast[side] >= self.ink.strong
+            labels, counts = np.unique(self.labels[side][sure], return_counts=True)
+            for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+                longest[label] = max(count, longest.get(label, 0))
+        sides = np.unique(self.labels[:, [0, -1]])
+        return longest, sides[sides > 0].astype(np.intp)
+
     def _glyph(self, i: int) -> Glyph:
         x, y, w, h = self.boxes[i].tolist()
         region = self.labels[y : y + h, x : x + w]
@@ -528,6 +587,16 @@ _SEVERAL = 3
 """So many pieces are a row."""
 _DOT = 0.3
 """A dot beside a single stroke is lower than this, in heights of the stroke."""
+_ON_LEVEL = 0.7
+"""So much of a piece's height lies on a line's level if it belongs there."""
+_LIKE_WRITING = 0.3
+"""What is lower than this, in heights of the line, is no digit's piece."""
+_AS_DARK = 0.7
+"""The same pen's ink is as dark as this part of a line's, or darker."""
+_OF_PAGE = 0.35
+"""A line lower than this part of the picture's shorter side is one of a page, and not what it was cut to."""
+_STROKE = 0.04
+"""A stroke that ends at the border is as wide as this, in heights of the line; a rounding touches it."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
 

@@ -121,16 +121,17 @@ class LineHypotheses:
         least = self._settings.beyond_doubt
         return not all(self._is_sure(glyph, least) for cluster in self._clusters for glyph in cluster.glyphs)
 
-    def refused(self) -> list[tuple[Box, float]]:
-        """Return those of `glyphs`, classified, that the network takes for no digit: box, probability.
+    def seen(self) -> list[tuple[Box, float]]:
+        """Return `glyphs`, classified: the box of each, and the probability (0…1) that it is no digit.
 
         Boxes are in working pixels.
         """
         found = []
-        for k in self._of_glyph.values() if self._can_doubt else ():
-            probabilities = self.asked[k].probabilities
-            if probabilities is not None and probabilities.max() > self._best(probabilities):
-                found.append((self.asked[k].box, float(probabilities.max())))
+        for k in self._of_glyph.values():
+            row = self.asked[k].probabilities
+            if row is not None:
+                digit = sum(row[number] for number, _ in self._characters)
+                found.append((self.asked[k].box, max(0.0, 1.0 - float(digit))))
         return found
 
     def parts(self) -> list[Asked]:

@@ -15,19 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
-from edgedigits.confirm import ConfirmSettings, Refused, confirmed, digit_columns, doubted
+from edgedigits.combine import combine_lines
+from edgedigits.confirm import ConfirmSettings, Seen, confirmed, digit_columns, doubted
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.decode import (
     RejectRule,
     Separator,
     as_read,
-    combine_lines,
     decode_digit,
     decode_line,
     is_character,
     is_drawing,
     refuse_turned,
-    weigh_surroundings,
 )
 from edgedigits.errors import ModelError
 from edgedigits.glyph_verifier import GlyphVerifier
@@ -45,6 +44,7 @@ from edgedigits.settings import check_all
 from edgedigits.sheet import SheetSettings, find_sheets
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, Region, SeenLine, StripReader, StripSettings, region_of
+from edgedigits.surroundings import weigh_surroundings
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
 from edgedigits.verifier import Verifier, VerifierSettings
 from edgedigits.writing import find_writing
@@ -319,8 +319,8 @@ class Reader:
             for k in of_strips:
                 line = lines[k]
                 if line is not None:
-                    no_digits = _refused(hypotheses[k], across, size)
-                    lines[k] = doubted(line, no_digits, self.rule, self._confirm)
+                    glyphs = _seen(hypotheses[k], across, size)
+                    lines[k] = doubted(line, glyphs, self.rule, self._confirm)
         replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
         return {k: line for k, line in lines.items() if line is not None}, refused
@@ -369,6 +369,8 @@ class Reader:
             if line is not None:
                 sure.add(k)
             line = line or seen.line
+            if math.isinf(hypotheses[k].line.left_out):  # it is cut off, and nobody knows what it says
+                line = dataclasses.replace(line, confidence=0.0, accepted=False)
             lines[k] = (
                 line if to_page == (1.0, 1.0) else _placed(line, lambda box: _scaled(box, to_page, size))
             )
@@ -386,13 +388,13 @@ class Reader:
         """Read a line as a strip; return what is seen of it, and the line where it is confirmed."""
         seen = None
         across = grey.shape[1] / ink.contrast.shape[1], grey.shape[0] / ink.contrast.shape[0]
-        refused = _refused(hypotheses, across, (grey.shape[1], grey.shape[0]))
-        for seen in self.strips.seen(grey, region, expected, early=self.way == "auto"):
-            fails = expected.check is not None and not expected.check(seen.line.raw)
-            if self.way == "strip" or fails:
+        glyphs = _seen(hypotheses, across, (grey.shape[1], grey.shape[0]))
+        may_be = self.way == "auto" and hypotheses.line.left_out <= _LEFT_OUT
+        for seen in self.strips.seen(grey, region, expected, early=may_be):
+            if not may_be or (expected.check is not None and not expected.check(seen.line.raw)):
                 continue
             rows = self.model.probabilities(normalize_all(seen.inks()))
-            line = confirmed(seen.line, rows, self._columns, self.rule, refused, self._confirm)
+            line = confirmed(seen.line, rows, self._columns, self.rule, glyphs, self._confirm)
             if line is not None:
                 return seen, line
         return seen, None
@@ -478,9 +480,9 @@ class Reader:
         return decode_line(digits, separators, self.rule, told, complete)
 
 
-def _refused(hypotheses: LineHypotheses, across: tuple[float, float], size: tuple[int, int]) -> list[Refused]:
-    """Return the glyphs that the network refuses as they stand, in pixels of a picture."""
-    return [(_scaled(box, across, size), probability) for box, probability in hypotheses.refused()]
+def _seen(hypotheses: LineHypotheses, across: tuple[float, float], size: tuple[int, int]) -> list[Seen]:
+    """Return a line's glyphs as they stand, in pixels of a picture."""
+    return [(_scaled(box, across, size), refused) for box, refused in hypotheses.seen()]
 
 
 _STRIP = 2.0

@@ -12,7 +12,7 @@ import pytest
 from edgedigits.confirm import confirmed, doubted
 from edgedigits.decode import RejectRule
 from edgedigits.lattice import best_readings
-from edgedigits.page import Digit, Line
+from edgedigits.page import Box, Digit, Line
 from edgedigits.reader import Reader
 
 RULE = RejectRule(0.5, 0.5)
@@ -60,40 +60,37 @@ def test_a_line_in_any_doubt_is_not_confirmed(seen: Line, labels: tuple[int, ...
 
 
 @pytest.mark.parametrize(
-    ("box", "doubt"),
+    ("box", "is_confirmed", "is_doubted"),
     [
-        ((22, 10, 16, 30), True),
-        ((0, 8, 38, 34), False),
-        ((22, 30, 16, 8), False),
-        ((80, 10, 16, 30), False),
+        ((22, 10, 16, 30), False, True),
+        ((0, 8, 38, 34), True, False),
+        ((22, 30, 16, 8), True, False),
+        ((80, 10, 16, 30), False, False),
     ],
     ids=["one digit", "two that touch", "a piece of one", "a sign behind"],
 )
-def test_a_refused_glyph_is_a_doubt_where_it_is_one_digit(box: tuple[int, ...], doubt: bool) -> None:
-    refused = [(box, 0.97)]
+def test_a_refused_glyph_is_a_doubt_where_it_is_one_digit(
+    box: Box, is_confirmed: bool, is_doubted: bool
+) -> None:
     seen = line("480")
-    assert (confirmed(seen, rows(4, 8, 0), COLUMNS, RULE, refused) is None) == doubt
-    held = doubted(seen, refused, RULE)
-    if not doubt:
+    assert (confirmed(seen, rows(4, 8, 0), COLUMNS, RULE, [(box, 0.97)]) is not None) == is_confirmed
+    held = doubted(seen, [(box, 0.97)], RULE)
+    if not is_doubted:
         assert held == seen
         return
     assert held.text == held.raw == "4?0"
     assert not held.accepted
     assert held.confidence < 0.6
     assert held.digits[1].alternatives[0][0] == "8"
-    assert held.digits[1].confidence <= 0.03 + 1e-9
+    assert held.digits[1].confidence == pytest.approx(0.03)
     assert held.readings == seen.readings
     assert doubted(seen, [(box, 0.6)], RULE) == seen
 
 
-def test_a_refused_glyph_that_is_passed_over_is_a_doubt_about_the_line() -> None:
+def test_a_line_that_says_nothing_of_a_glyph_is_not_confirmed_whatever_the_glyph_is() -> None:
     seen = line("48")
-    apart = Line(**{**vars(seen), "digits": (seen.digits[0], Digit("8", 0.97, (60, 10, 20, 30)))})
-    held = doubted(apart, [((28, 10, 20, 30), 0.99)], RULE)
-    assert held.text == "48"
-    assert held.doubtful == (0,)
-    assert not held.accepted
-    assert held.confidence < 0.5
+    assert confirmed(seen, rows(4, 8), COLUMNS, RULE, [((0, 10, 16, 30), 0.0)]) is not None
+    assert confirmed(seen, rows(4, 8), COLUMNS, RULE, [((50, 10, 16, 30), 0.0)]) is None
 
 
 # --- in pictures ------------------------------------------------------------------------------------------

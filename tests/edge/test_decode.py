@@ -15,9 +15,9 @@ from edgedigits.decode import (
     decode_digit,
     decode_line,
     is_drawing,
-    weigh_surroundings,
 )
 from edgedigits.page import REJECTED, Digit, Line
+from edgedigits.surroundings import weigh_surroundings
 
 DIGITS = tuple("0123456789")
 RULE = RejectRule(min_digit_confidence=0.5, min_line_confidence=0.6)
@@ -208,6 +208,79 @@ def test_what_is_in_many_pieces_is_a_drawing() -> None:
     cv2.line(five, (40, 20), (80, 20), 255, 5)
     five[::20, ::20] = 255
     assert not is_drawing(five)
+
+
+def test_a_ring_with_something_in_it_is_a_drawing() -> None:
+    """As is the face of a clock; but not a zero with a dot in it, nor one that is crossed."""
+    ring = np.zeros((200, 200), np.uint8)
+    cv2.circle(ring, (100, 100), 90, 255, 5)
+    clock = ring.copy()
+    cv2.polylines(clock, [np.array([(60, 100), (100, 100), (130, 50)])], False, 255, 6)
+    assert is_drawing(clock)
+    dotted, crossed = ring.copy(), ring.copy()
+    cv2.circle(dotted, (100, 100), 6, 255, -1)
+    cv2.line(crossed, (40, 160), (160, 40), 255, 5)
+    assert not is_drawing(dotted)
+    assert not is_drawing(crossed)
+
+
+def standing(text: str, places: dict[int, tuple[int, int]], rise: int = 0) -> Line:
+    """Return a sure line of digits from 100 to 140 pixels down; some `places` have another top and base.
+
+    Each stands `rise` pixels higher than the one before.
+    """
+    digits = []
+    for k, label in enumerate(text):
+        top, base = places.get(k, (100, 140))
+        digits.append(Digit(label, 0.999, (30 * k, top - rise * k, 20, base - top)))
+    return decode_line(digits, [Separator("-", (32, 118, 10, 4))], RULE)
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "rise", "read"),
+    [
+        ("26111193", {2: (96, 143), 5: (97, 144)}, 0, "26?11?93"),  # slashes
+        ("26111193", {2: (96, 143), 5: (97, 144)}, 4, "26?11?93"),
+        ("6130", {1: (94, 146)}, 0, "6?30"),
+        ("17081", {0: (94, 146), 4: (95, 146)}, 0, "?708?"),  # brackets
+        ("237448", {2: (114, 134)}, 0, "23?448"),  # a plus
+        ("237448", {2: (114, 134)}, 3, "23?448"),
+        ("749", {0: (112, 133)}, 0, "?49"),
+    ],
+)
+def test_what_is_a_sign_by_where_it_stands_is_no_digit(
+    text: str, places: dict[int, tuple[int, int]], rise: int, read: str
+) -> None:
+    line = standing(text, places, rise)
+    assert line.accepted
+    (told,) = weigh_surroundings([line], RULE)
+    assert (told.text, told.accepted) == (read, False)
+    assert told.raw.replace("-", "") == read
+    assert told.confidence < 0.6
+    assert [d.alternatives[0][0] for d in told.digits if d.rejected] == [
+        label for label, now in zip(text, read, strict=True) if now == REJECTED
+    ]
+    # A date beside numbers says nothing against these.
+    other = dataclasses.replace(line_at("58", 100, 0.99), box=(100, 150, 50, 40))
+    assert weigh_surroundings([line, other], RULE)[1] == other
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("1000", {0: (80, 146)}),  # a large first digit
+        ("2741", {3: (94, 150)}),
+        ("2141", {1: (90, 140)}),  # taller, on the same base
+        ("2141", {1: (100, 155)}),
+        ("2171", {2: (94, 146)}),
+        ("3005", {1: (112, 130), 2: (112, 130)}),  # small zeros
+        ("2115", {1: (95, 145), 2: (95, 145)}),  # one beside the other
+        ("11", {0: (94, 146)}),
+    ],
+)
+def test_digits_of_unlike_height_stay_digits(text: str, places: dict[int, tuple[int, int]]) -> None:
+    line = standing(text, places)
+    assert weigh_surroundings([line], RULE) == (line,)
 
 
 def test_a_barcode_is_no_row_of_ones() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -206,6 +208,48 @@ def test_digits_on_the_edge_of_a_shadow_stay(side: int) -> None:
         light = np.where(rows + columns < level, 0.6, 1.0)
         seen = image * cv2.GaussianBlur(light, (0, 0), 2)
         assert counts(seen.astype(np.uint8)) == [5, 5]
+
+
+CUTS = {
+    "right": np.s_[:, :264],
+    "right, a sliver left": np.s_[:, :256],
+    "left": np.s_[:, 134:],
+    "left, a sliver left": np.s_[:, 141:],
+    "below": np.s_[:182],
+    "above": np.s_[167:],
+}
+"""What is left of a picture where the digits of the first line lie from 122 to 276 and from 159 to 191."""
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_line_that_runs_out_of_the_picture_is_incomplete(cut: str) -> None:
+    image = write(write(paper(400, 640), "2468", (120, 190)), "37", (160, 90 if cut == "below" else 290))
+    assert [line.left_out for line in lines_of(image)] == [0.0, 0.0]
+    lines = lines_of(np.ascontiguousarray(image[CUTS[cut]]))
+    (whole,) = (line for line in lines if line.left_out == 0)
+    assert len(whole.glyphs) == 2
+    assert [line.left_out for line in lines if line is not whole] == [math.inf] * (len(lines) - 1)
+    assert len(lines) > 1
+
+
+def test_a_picture_cut_to_its_line_has_no_more_of_it() -> None:
+    """Its digits may well touch the border."""
+    image = write(paper(400, 640), "2468", (120, 190))
+    (line,) = lines_of(np.ascontiguousarray(image[150:200, 122:276]))
+    assert line.glyphs[0].box[0] == 0
+    assert len(line.glyphs) == 4
+    assert line.left_out == 0.0
+
+
+def test_digits_too_faint_to_be_sure_of_are_missed_beside_others() -> None:
+    """They are hardly paler than these, which are sure; what is much paler is nothing."""
+    for level, missed in ((206, True), (217, False)):
+        image = paper(400, 640)
+        write(image, "24", (120, 190), ink=(200, 200, 200))
+        write(image, "68", (240, 190), ink=(level, level, level))
+        (line,) = lines_of(image)
+        assert len(line.glyphs) == 2
+        assert (line.left_out > 0.1) == missed
 
 
 def test_noise_is_no_text() -> None:

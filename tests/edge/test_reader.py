@@ -359,3 +359,59 @@ def test_a_reader_takes_how_strips_are_read() -> None:
     (line,) = once.read(image).lines
     assert line.text == plain.text == "1357"
     assert line.confidence != plain.confidence
+
+
+def on_page(text: str, at: tuple[int, int], page: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """Return a page with MNIST's digits on it, 40 pixels high, and slashes, brackets and plus signs."""
+    rng = np.random.default_rng(seed)
+    x, y = at
+    page = page.copy()
+    for sign in text:
+        if sign.isdigit():
+            tile = np.asarray(cv2.resize(digits()[int(sign), rng.integers(10)], (56, 56)), np.uint8)
+            columns = np.flatnonzero(tile.max(axis=0) > 60)
+            tile = tile[:, columns[0] : columns[-1] + 1]
+            seen = page[y - 8 : y + 48, x : x + tile.shape[1]]
+            np.minimum(seen, 235 - (0.8 * tile).astype(np.uint8), out=seen)
+            x += tile.shape[1] + 9
+            continue
+        strokes = {
+            "/": [[(14, -5), (0, 45)]],
+            "(": [[(9, -6), (1, 10), (1, 30), (9, 46)]],
+            ")": [[(1, -6), (9, 10), (9, 30), (1, 46)]],
+            "+": [[(0, 22), (20, 22)], [(10, 12), (10, 32)]],
+        }[sign]
+        for stroke in strokes:
+            cv2.polylines(page, [np.add(stroke, (x, y))], False, 50, 4, cv2.LINE_AA)
+        x += max(place for stroke in strokes for place, _ in stroke) + 10
+    return page
+
+
+@pytest.mark.parametrize("text", ["26/10/93", "(089)", "+4930", "7/24", "38+25"])
+def test_signs_among_digits_are_no_digits(text: str, reading: Reader) -> None:
+    """Dates, brackets and sums are not accepted as numbers with more digits; the number below them is."""
+    for seed in range(4):
+        page = on_page(text, (60, 90), np.full((400, 640), 235, np.uint8), seed)
+        sums, plain = reading.read(on_page("26807", (60, 240), page, seed)).lines
+        assert (plain.text, plain.accepted) == ("26807", True)
+        assert not sums.accepted
+        assert len(sums.text) == len(text)
+        assert [a == "?" for a in sums.text] == [not b.isdigit() for b in text]
+
+
+@pytest.mark.parametrize("way", ["auto", "glyph"])
+def test_a_number_that_the_picture_cuts_off_is_not_accepted(way: reader.ReadingWay) -> None:
+    """Of any of its digits a part may be missing, or all of the next."""
+    read = Reader(way=way)
+    page = on_page("26807", (100, 100), np.full((400, 640), 235, np.uint8), 0)
+    page = on_page("351", (100, 220), page, 1)
+    first, _ = read.read(page).lines
+    assert first.accepted
+    for digit in first.digits[3:]:
+        x, _, wide, _ = digit.box
+        for share in (0.2, 0.5, 0.9):
+            cut = read.read(np.ascontiguousarray(page[:, : round(x + share * wide)])).lines
+            assert [(line.text, line.accepted) for line in cut if line.accepted] == [("351", True)]
+    for row in (108, 115, 125):
+        below = read.read(np.ascontiguousarray(page[row:])).lines
+        assert [line.text for line in below if line.accepted] == ["351"]

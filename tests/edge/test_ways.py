@@ -15,9 +15,10 @@ import pytest
 import edgedigits
 from edgedigits.card import BLANK, OperatingPoint, split_bytes
 from edgedigits.cli import main
+from edgedigits.combine import combine_lines, combine_readings
 from edgedigits.consistency import ConsistencySettings
 from edgedigits.ctc import Hypothesis, best_texts
-from edgedigits.decode import RejectRule, combine_lines, combine_readings
+from edgedigits.decode import RejectRule
 from edgedigits.errors import ModelError
 from edgedigits.lattice import Reading, best_readings
 from edgedigits.model import Model
@@ -420,6 +421,48 @@ def test_readers_that_differ_are_less_sure() -> None:
     assert differ is not None
     assert differ.text == "17"
     assert differ.confidence < agreed.confidence
+
+
+def test_a_line_that_is_cut_off_is_not_accepted_on_the_strip_s_word() -> None:
+    """The glyphs tell it by readings that hold nothing."""
+    of_glyphs = dataclasses.replace(line_of(("72", 0.0)), confidence=0.0, accepted=False)
+    both = combine_lines(of_glyphs, line_of(("12", 0.99)), RULE)
+    assert both is not None
+    assert (both.text, both.accepted, both.confidence) == ("12", False, 0.0)
+    assert all(probability == 0.0 for _, probability in both.readings)
+
+
+@pytest.mark.parametrize(
+    ("glyphs", "read", "tall", "accepted"),
+    [
+        ("5720", "5720", 24, True),
+        ("?720", " 720", 24, True),  # a currency sign
+        ("572?", "572 ", 24, True),
+        ("6?20", "  20", 24, False),
+        ("?72?", " 72 ", 24, False),
+        ("5?20", "5 20", 24, False),  # a letter
+        ("5?20", "5 20", 14, True),  # a speck
+    ],
+)
+def test_a_line_is_not_accepted_that_passes_over_glyphs(
+    glyphs: str, read: str, tall: int, accepted: bool
+) -> None:
+    """Of a word, or of digits of another kind, the strip says no more than what it knows."""
+
+    def standing(text: str) -> Line:
+        """Return a line of the digits of a text in their places; those that are rejected are `tall`."""
+        digits = [
+            Digit(label, 0.9, (20 * k, 0, 16, tall if label == "?" else 24), (("8", 0.4),))
+            for k, label in enumerate(text)
+            if label != " "
+        ]
+        return dataclasses.replace(line_of((text.replace(" ", ""), 0.95)), digits=tuple(digits))
+
+    both = combine_lines(standing(glyphs), standing(read), RULE)
+    assert both is not None
+    assert both.text == read.replace(" ", "")
+    assert both.accepted == accepted
+    assert (both.confidence > 0.5) == accepted
 
 
 def test_what_a_reader_doubts_is_not_accepted_on_the_other_s_word() -> None:
