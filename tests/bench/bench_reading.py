@@ -2,16 +2,17 @@
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_reading.py [--model NAME|FILE] [--part tune|devtest]
         [--sets pages cheques pen usps ardis cells painted] [--every N] [--character-model NAME|FILE|none]
-        [--prior-weight W] [--json FILE]
+        [--prior-weight W] [--unconfirmed] [--json FILE]
 
 Everything goes through `Reader.read`, one thread. For sets of single digits a picture is right when exactly
 one digit is found and it is the right one; `painted` are MNIST's test digits made ten times as large, as one
 paints a digit on a pad: bold, and filling the picture. For text lines: exact lines, character error rate
 (Levenshtein distance over the true length), and the share of lines that can be accepted, by confidence, while
 at most 1 % of the accepted ones are wrong; of pictures of one line also `log p`, the mean natural logarithm
-of the probability, at least 0.001, that is told of the true text (nearer to 0 is better). The floor is grey
-conversion, adaptive threshold and connected components on the same picture; ratios to it are medians within
-one run.
+of the probability, at least 0.001, that is told of the true text (nearer to 0 is better). With
+`--unconfirmed` no line is spared being cut into glyphs because the glyph network confirms its strip. The
+floor is grey conversion, adaptive threshold and connected components on the same picture; ratios to it are
+medians within one run.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits import Page, Reader
+from edgedigits.confirm import ConfirmSettings
 from edgedigits.prior import PriorSettings
 from edgedigits.reader import DEFAULT_CHARACTER_MODEL, DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
 from edgedigits_train.data import load
@@ -171,6 +173,7 @@ def main() -> int:
         metavar="W",
         help="0: all are alike",
     )
+    parser.add_argument("--unconfirmed", action="store_true", help="cut every line into glyphs")
     parser.add_argument("--max-error", type=float, metavar="E", help="count also what a reader then accepts")
     parser.add_argument("--part", default="tune", choices=["tune", "devtest"], help="of the cheques")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth single digit")
@@ -193,6 +196,7 @@ def main() -> int:
         thorough=options.thorough,
         max_error=options.max_error,
         prior=PriorSettings(weight=options.prior_weight),
+        confirm=ConfirmSettings(sure=1.0) if options.unconfirmed else ConfirmSettings(),
     )
     results = {}
     print(f"{options.model}, way {options.way}{', thorough' if options.thorough else ''}, one thread")
