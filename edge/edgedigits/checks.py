@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import random
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -150,13 +151,41 @@ def range_rule(low: Decimal, high: Decimal, most: Decimal, least: Decimal = Deci
     return Rule(f"range {low}…{high}", "range", test)
 
 
-def pattern_rule(pattern: str) -> Rule:
-    """Return the rule that the whole text matches a regular expression; raises `FormError` for a bad one."""
+def pattern_rule(pattern: str, most: int) -> Rule:
+    """Return the rule that the whole text, of `most` digits at most, matches a regular expression.
+
+    Raises `FormError` for one that is none, and for one that takes ever longer, as `([0-9]+)+x` does.
+    """
     try:
         compiled = re.compile(pattern, re.ASCII)
     except (re.error, RecursionError, OverflowError) as error:
         raise FormError(f"pattern '{pattern}' is no regular expression ({error}); mend it") from error
+    if not _is_quick(compiled, most):
+        raise FormError(
+            f"pattern '{pattern}' takes ever longer with each digit; repeat nothing that repeats itself"
+        )
     return Rule(f"pattern {pattern}", "pattern", lambda text: compiled.fullmatch(text) is not None)
+
+
+_LONGEST = 0.05
+"""Seconds of processor time that a pattern may take for one text: most take a millionth."""
+
+
+def _is_quick(compiled: re.Pattern[str], most: int) -> bool:
+    """Return whether an expression tells of texts of up to `most` digits in bounded time.
+
+    The time for a backtracking expression doubles with each digit: asked about longer and longer texts, it is
+    found before it has become long.
+    """
+    for count in range(1, most + 1):
+        for repeated in (*"0123456789", "12"):
+            # What a text fails by, after all that can be repeated, is what makes an expression go back.
+            for text in ((repeated * count)[:count], (repeated * count)[:count] + "."):
+                started = time.thread_time()
+                compiled.fullmatch(text)
+                if time.thread_time() - started > _LONGEST:
+                    return False
+    return True
 
 
 def _choice(lengths: Sequence[int]) -> str:

@@ -267,7 +267,7 @@ class _Table:
         if value is None:
             return None
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
-            raise self.fail(f"'{key}' is a text in quotes", key)
+            raise self.fail(f"'{key}' is a text in quotes, with something in it; write one, or leave it out", key)
         if choices and value not in choices:
             raise self.fail(f"'{key}' is {_shown(value)}; use {_or(choices)}{_meant(value, choices)}", key)
         return value
@@ -567,7 +567,7 @@ class _Parser:
                 rules.append(range_rule(low, high, most))
             if pattern is not None:
                 key = "pattern"
-                rules.append(pattern_rule(pattern))
+                rules.append(pattern_rule(pattern, digits[1]))
         except FormError as error:
             if str(error).startswith(f"{self.source}:"):
                 raise

@@ -130,6 +130,7 @@ def test_fields_of_a_grid_are_named_by_row_and_column() -> None:
         (PAGE + FIELD + "range = [20000, 30000]", "can't be met by a field that holds 0 to 9999"),
         (PAGE + FIELD + "range = 3", "2 numbers"),
         (PAGE + FIELD + 'pattern = "[0-9"', "is no regular expression"),
+        (PAGE + FIELD.replace("digits = 4", "digits = 40") + 'pattern = "([0-9]+)+x"', "takes ever longer"),
         (
             PAGE + "[[grid]]\nname = 'g'\nbox = [0, 0, 9, 9]",
             "name the fields of a grid by {row} and {column}",
@@ -237,8 +238,8 @@ def test_ranges_and_patterns() -> None:
     assert [rule.test(text) for text in ("0.5", "31", "31.1", "0")] == [True, True, False, False]
     assert [rule.test(text) for text in ("A", "1A", "NaN", "")] == [False] * 4
     assert not rule.proves("31")
-    assert not pattern_rule("2026").proves("2026")
-    assert [pattern_rule("20[0-9]{2}").test(text) for text in ("2026", "12026", "1999")] == [
+    assert not pattern_rule("2026", 4).proves("2026")
+    assert [pattern_rule("20[0-9]{2}", 5).test(text) for text in ("2026", "12026", "1999")] == [
         True,
         False,
         False,
