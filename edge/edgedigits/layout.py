@@ -267,7 +267,7 @@ class _Table:
         if value is None:
             return None
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
-            raise self.fail(f"'{key}' is a text in quotes, with something in it; write one, or leave it out", key)
+            raise self.fail(f"'{key}' is a text in quotes, and not empty; write one", key)
         if choices and value not in choices:
             raise self.fail(f"'{key}' is {_shown(value)}; use {_or(choices)}{_meant(value, choices)}", key)
         return value
