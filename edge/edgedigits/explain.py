@@ -20,7 +20,9 @@ from edgedigits.characters import cells_of, window
 from edgedigits.ctc import best_texts, spans
 from edgedigits.cuts import find_cuts
 from edgedigits.frames import Frame
+from edgedigits.geometry import Floats
 from edgedigits.glyphs import TextLine, find_clusters
+from edgedigits.hidden import painted_over
 from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import Ink, dark_on_light
 from edgedigits.lattice import Arc, Reading
@@ -28,10 +30,9 @@ from edgedigits.normalize import SIZE, normalize, normalize_all
 from edgedigits.page import Box, Page
 from edgedigits.pieces import join_pieces
 from edgedigits.reader import Reader, boxes_in
-from edgedigits.sheet import find_sheets
+from edgedigits.sheet import find_sheets, has_room_beside
 from edgedigits.strip_reading import Expected, cut_out, region_of
 from edgedigits.strips import HEIGHT, STEP
-from edgedigits.writing import find_writing
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -99,18 +100,29 @@ def stages(
     for number, sheet in enumerate(sheets, 1):
         which = f" {number} of {len(sheets)}" if len(sheets) > 1 else ""
         shown.append(Stage(f"the sheet{which} on the desk, flattened, in even light", _bgr(sheet.picture)))
-        shown += _level_stages(sheet.picture, reader, settings, of_lines)
+        shown += _level_stages(sheet.picture, reader, settings, of_lines, sheet.hidden)
     if not sheets:
         shown += _level_stages(image, reader, settings, of_lines)
+    elif has_room_beside(sheets, (width, height)):
+        outlines = [sheet.outline for sheet in sheets]
+        shown.append(Stage("beside the sheets", _bgr(painted_over(image, outlines))))
+        shown += _level_stages(image, reader, settings, of_lines, outlines)
     read = Stage(f"lines read: {len(page.lines)}, accepted: {accepted}", annotate(image, page))
     return [*shown, read, *of_lines]
 
 
 def _level_stages(
-    level: Picture, reader: Reader, settings: ExplainSettings, of_lines: list[Stage]
+    level: Picture,
+    reader: Reader,
+    settings: ExplainSettings,
+    of_lines: list[Stage],
+    hidden: Sequence[Floats] = (),
 ) -> list[Stage]:
-    """Return the stages of reading a picture, or a sheet that has been flattened; add those `of_lines`."""
-    level, ink, lines = find_writing(level, reader._ink, reader._glyphs)
+    """Return the stages of reading a picture, or a sheet that has been flattened; add those `of_lines`.
+
+    `hidden` are the corners of sheets that lie on it, 4×2.
+    """
+    level, ink, lines = reader.find_writing(level, hidden)
     hypotheses = _classified(lines, reader)
     grey = dark_on_light(level, ink)
     shown = [

@@ -71,6 +71,42 @@ def within(point: Floats, quad: Floats) -> bool:
     return cv2.pointPolygonTest(shape, (float(point[0]), float(point[1])), False) >= 0
 
 
+def inside_by(points: Floats, quad: Floats) -> Floats:
+    """Return by how much points (…×2) lie in a convex quadrilateral, clockwise; negative outside of it."""
+    steps = np.roll(quad, -1, axis=0) - quad
+    inward = np.stack([-steps[:, 1], steps[:, 0]], axis=1) / np.linalg.norm(steps, axis=1, keepdims=True)
+    return np.asarray((points @ inward.T - (quad * inward).sum(axis=1)).min(axis=-1), np.float64)
+
+
+def area_of(quad: Floats) -> float:
+    """Return the area of a quadrilateral."""
+    return float(cv2.contourArea(quad.astype(np.float32)))
+
+
+def shared_area(one: Floats, other: Floats) -> float:
+    """Return the area that two convex quadrilaterals have in common.
+
+    OpenCV's `intersectConvexConvex` finds none for some that have a side in common.
+    """
+    left: list[tuple[float, float]] = [(float(x), float(y)) for x, y in one]
+    corners = [(float(x), float(y)) for x, y in other]
+    for (ax, ay), (bx, by) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        # What lies beyond this side is cut off (Sutherland and Hodgman 1974).
+        depths = [(bx - ax) * (y - ay) - (by - ay) * (x - ax) for x, y in left]
+        kept = []
+        for k, (here, depth) in enumerate(zip(left, depths, strict=True)):
+            before, earlier = left[k - 1], depths[k - 1]
+            if (depth >= 0) != (earlier >= 0):
+                part = earlier / (earlier - depth)
+                kept.append(
+                    (before[0] + part * (here[0] - before[0]), before[1] + part * (here[1] - before[1]))
+                )
+            if depth >= 0:
+                kept.append(here)
+        left = kept
+    return abs(sum(left[k - 1][0] * y - x * left[k - 1][1] for k, (x, y) in enumerate(left))) / 2
+
+
 def at_the_border(quad: Floats, width: int, height: int) -> bool:
     """Return whether a quadrilateral touches the border of a picture, or goes beyond it."""
     slack = 0.006 * max(width, height) + 1

@@ -29,8 +29,10 @@ from edgedigits.decode import (
     refuse_turned,
 )
 from edgedigits.errors import ModelError
+from edgedigits.geometry import Floats
 from edgedigits.glyph_verifier import GlyphVerifier
 from edgedigits.glyphs import GlyphSettings, TextLine
+from edgedigits.hidden import is_grain, painted_over, refuse_bare, refuse_cut
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, check_image, dark_on_light
 from edgedigits.lattice import Reading, best_readings, weighed
@@ -41,7 +43,7 @@ from edgedigits.pieces import join_pieces
 from edgedigits.prior import PriorSettings, expected_prior, weigh_readings
 from edgedigits.runtime import read_model
 from edgedigits.settings import check_all
-from edgedigits.sheet import SheetSettings, find_sheets
+from edgedigits.sheet import SheetSettings, find_sheets, has_room_beside
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, Region, SeenLine, StripReader, StripSettings, region_of
 from edgedigits.surroundings import weigh_surroundings
@@ -229,14 +231,13 @@ class Reader:
             own = sheet.picture.shape[1], sheet.picture.shape[0]
             lines += tuple(
                 _placed(line, functools.partial(sheet.to_picture, across=across, size=size))
-                for line in self._read_level(sheet.picture, own, expected, upright)
+                for line in self._read_level(sheet.picture, own, expected, upright, sheet.hidden)
             )
-        room = width * height - sum(sheet.area for sheet in sheets)
-        if sheets and room > _BESIDE * width * height and all(sheet.level for sheet in sheets):
-            # What is written beside them lies as level, and isn't lost.
+        if sheets and has_room_beside(sheets, (width, height)):
+            # What is written beside them isn't lost.
             lines += tuple(
                 line if size == (width, height) else _placed(line, lambda box: _scaled(box, across, size))
-                for line in self._read_level(image, (width, height), expected, upright)
+                for line in self._read_beside(image, [sheet.outline for sheet in sheets], expected, upright)
                 if not any(sheet.holds(line.box) for sheet in sheets)
             )
         return Page(lines, size, (time.perf_counter() - started) * 1000)
@@ -247,20 +248,49 @@ class Reader:
         size: tuple[int, int],
         expected: Expected,
         upright: bool,
+        hidden: Sequence[Floats] = (),
     ) -> tuple[Line, ...]:
-        """Read a picture as it is."""
-        image, ink, text_lines = find_writing(image, self._ink, self._glyphs)
+        """Read a picture as it is, but for what is hidden by sheets with such corners (4×2, its pixels)."""
+        lines = self._read_found(self.find_writing(image, hidden), size, expected, upright)
+        across = size[0] / image.shape[1], size[1] / image.shape[0]
+        return refuse_cut(lines, [quad * across for quad in hidden], self.rule)
+
+    def _read_beside(
+        self, image: NDArray[np.uint8], sheets: Sequence[Floats], expected: Expected, upright: bool
+    ) -> tuple[Line, ...]:
+        """Read what is written beside sheets with such corners (4×2), in pixels of the picture."""
+        found = self.find_writing(image, sheets)
+        if is_grain(found[2]):
+            return ()
+        lines = self._read_found(found, (image.shape[1], image.shape[0]), expected, upright)
+        return refuse_bare(refuse_cut(lines, sheets, self.rule), self.rule)
+
+    def _read_found(
+        self,
+        found: tuple[NDArray[np.uint8], Ink, list[TextLine]],
+        size: tuple[int, int],
+        expected: Expected,
+        upright: bool,
+    ) -> tuple[Line, ...]:
+        """Read the lines of writing that were found in a picture."""
+        image, ink, text_lines = found
         across = size[0] / ink.contrast.shape[1], size[1] / ink.contrast.shape[0]
         hypotheses = self._asked_glyphs(text_lines)
-        found, refused = self._lines(hypotheses, image, ink, across, size, expected)
-        read = list(found.values())
+        read_lines, refused = self._lines(hypotheses, image, ink, across, size, expected)
+        read = list(read_lines.values())
         lines = weigh_surroundings(read, self.rule, refused)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
         # What stands around a doubtful line says nothing of which way up it is.
         asked = [line if own.accepted else own for own, line in zip(read, lines, strict=True)]
-        turned = self._turned_by(asked, [hypotheses[k] for k in found], image, ink, expected)
+        turned = self._turned_by(asked, [hypotheses[k] for k in read_lines], image, ink, expected)
         return refuse_turned(lines, turned, self.rule) if turned else lines
+
+    def find_writing(
+        self, image: NDArray[np.uint8], hidden: Sequence[Floats] = ()
+    ) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
+        """Return a picture as it is looked at, its ink and its lines of writing, less what is hidden."""
+        return find_writing(painted_over(image, hidden) if hidden else image, self._ink, self._glyphs)
 
     def _turned_by(
         self,
@@ -544,10 +574,6 @@ def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box
     right = min(size[0], max(left + 1, round((x + w) * across[0])))
     bottom = min(size[1], max(top + 1, round((y + h) * across[1])))
     return left, top, right - left, bottom - top
-
-
-_BESIDE = 0.4
-"""Where sheets leave less than this part of a picture, nothing is looked for beside them."""
 
 
 def _placed(line: Line, place: Callable[[Box], Box]) -> Line:

@@ -8,6 +8,7 @@ is.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,10 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.geometry import UNIT_SQUARE, homography, project, within
+from edgedigits.geometry import UNIT_SQUARE, area_of, homography, project, within
 from edgedigits.ink import InkSettings, evenly_lit, longest_side, to_grey
+from edgedigits.piles import Piled, sheets_in_pile
 from edgedigits.quads import QuadSettings, each_quad_in, sheet_masks
+from edgedigits.remnants import remnants
 from edgedigits.shadows import ANY_SHADOW
+from edgedigits.sides import is_shaded, is_sheet, paper_and_desk, without_writing
+from edgedigits.straight import is_crossed
 
 Box = tuple[int, int, int, int]
 Floats = NDArray[np.float64]
@@ -58,25 +63,21 @@ class Sheet:
 
     picture: NDArray[np.uint8]
     matrix: Floats
-    level: bool
-    """Whether it is seen as it lies here: beside it, too, lines of writing are level then."""
+    outline: Floats
+    """Its corners, 4×2, in pixels of the picture it was found in."""
+    on_it: tuple[Floats, ...] = ()
+    """The corners of sheets that lie on it, or may, likewise: there it is not seen."""
 
     @property
-    def corners(self) -> Floats:
-        """Its corners, 4×2, in pixels of the picture it was found in."""
-        height, width = self.picture.shape[:2]
-        own = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
-        return project(self.matrix, own)
-
-    @property
-    def area(self) -> float:
-        """What it takes up of the picture it was found in, in its pixels."""
-        return _area(self.corners)
+    def hidden(self) -> list[Floats]:
+        """Where it is not seen: the corners of other sheets, 4×2, in its own pixels."""
+        inverse = np.linalg.inv(self.matrix).astype(np.float64)
+        return [project(inverse, quad) for quad in self.on_it]
 
     def holds(self, box: Box) -> bool:
         """Return whether the middle of a box, in pixels of the picture it was found in, lies on it."""
         x, y, w, h = box
-        return within(np.array([x + w / 2, y + h / 2]), self.corners)
+        return within(np.array([x + w / 2, y + h / 2]), self.outline)
 
     def to_picture(self, box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
         """Return the box, in pixels of a page of `size` (width, height), that holds a box of the sheet.
@@ -94,8 +95,10 @@ class Sheet:
 def find_sheets(image: NDArray[np.uint8], settings: SheetSettings = SheetSettings()) -> list[Sheet]:
     """Return the sheets of a picture (uint8, H×W grey or H×W×3 BGR), flattened and without shadows.
 
-    They are in reading order. There are none where there is but one that lies level and in no shadow, and
-    where there is no sheet that lies whole on a darker desk.
+    They are in reading order; where other sheets lie on them, or may, is `Sheet.hidden`. There are none where
+    there is but one that lies level and in no shadow, and where no sheet lies whole on a darker desk. Beside
+    one that does, paper that runs out of the picture or is mostly covered is a sheet, too, as large as the
+    box around it.
     """
     height, width = image.shape[:2]
     if not settings.search or min(height, width) < 100 or not _may_lie_on_a_desk(image, settings):
@@ -106,62 +109,155 @@ def find_sheets(image: NDArray[np.uint8], settings: SheetSettings = SheetSetting
     whole = to_grey(image)
     way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # it is smoothed in any case
     grey = np.asarray(cv2.resize(whole, size, interpolation=way), np.uint8)
-    quads = _quads_of_sheets(grey, settings)
+    found = _in_reading_order(_find(grey, settings))
+    if sum(area_of(each.quad) for each in found) < settings.least_share * grey.size:
+        return []
     across = np.array((width / size[0], height / size[1]))
-    shaded = [_is_shaded(grey, quad, settings) for quad in quads]
-    if len(quads) == 1 and not shaded[0] and _off(quads[0] * across) <= settings.least_angle:
+    shaded = [is_shaded(grey, each.quad, settings.shadow, settings.as_alike) for each in found]
+    if len(found) == 1 and not shaded[0] and _off(found[0].quad * across) <= settings.least_angle:
         return []
     # The corners are right to a pixel or so of this copy: what lies closer to an edge may be desk.
-    sheets = [_flattened(whole, quad * across, settings, margin=1.5 * across[0]) for quad in quads]
+    sheets = [_flattened(whole, each, across, settings, margin=1.5 * across[0]) for each in found]
     return [_in_even_light(s) if dark else s for s, dark in zip(sheets, shaded, strict=True)]
 
 
-def _quads_of_sheets(grey: NDArray[np.uint8], settings: SheetSettings) -> list[Floats]:
-    """Return the corners of sheets (4×2, pixels of the picture) in reading order."""
-    found: list[Floats] = []
-    # Paper is looked at without what is written or printed there.
-    paper = np.asarray(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.uint8)
-
-    def is_sheet(quad: Floats, leniency: float = 0.0) -> bool:
-        return _is_sheet(grey, paper, quad, settings, leniency) and not any(_overlap(quad, f) for f in found)
-
-    def likely(quad: Floats) -> bool:
-        return is_sheet(quad, _LENIENCY)
-
+def _find(grey: NDArray[np.uint8], settings: SheetSettings) -> list[Piled]:
+    """Return the sheets in a picture, in its pixels."""
+    paper = without_writing(grey)
     quads = QuadSettings(sheet_side=settings.working_side, least_area=settings.least_other)
     masks, scale = sheet_masks(grey, quads)
     whole, outlines = next(masks), next(masks)
-    for mask in itertools.chain((whole, outlines), masks):
-        for quad in each_quad_in(mask, scale, quads, likely):
-            if is_sheet(quad):
-                found.append(quad)
-        if found:
+    found = _quads_in(whole, scale, grey, paper, settings, quads)
+    piled = list(_piled(whole, grey, paper, found, settings))
+    # What several sheets make up together is none.
+    alone = [quad for quad in found if not any(within(each.quad.mean(axis=0), quad) for each in piled)]
+    for mask in itertools.chain((outlines,), masks):
+        if alone or piled:
             break
-    for k, outer in enumerate(found):
+        alone = _quads_in(mask, scale, grey, paper, settings, quads)
+    for k, outer in enumerate(alone):
         # A sheet that lies askew on another, as on a clipboard, is what is written on.
-        found[k] = next(
+        alone[k] = next(
             (
                 inner
                 for inner in each_quad_in(outlines, scale, quads, partial(_lies_askew, outer, settings))
-                if _is_sheet(grey, paper, inner, settings)
+                if is_sheet(grey, paper, inner, settings.least_contrast)
             ),
             outer,
         )
-    if sum(map(_area, found)) < settings.least_share * grey.size:
-        return []
-    rows: list[list[Floats]] = []
-    for quad in sorted(found, key=lambda quad: float(quad[:, 1].mean())):
+    sheets = [*(Piled(quad, ()) for quad in alone), *piled]
+    if sheets:
+        sheets += list(remnants(paper, sheets, settings.least_other * grey.size))
+    return sheets
+
+
+def _quads_in(
+    mask: NDArray[np.uint8],
+    scale: float,
+    grey: NDArray[np.uint8],
+    paper: NDArray[np.uint8],
+    settings: SheetSettings,
+    quads: QuadSettings,
+) -> list[Floats]:
+    """Return the corners of the sheets (4×2) that lie alone in a mask of what could be sheets."""
+    found: list[Floats] = []
+
+    def may_be(quad: Floats, roughly: bool = True) -> bool:
+        return is_sheet(grey, paper, quad, settings.least_contrast, roughly) and not any(
+            _overlap(quad, other) for other in found
+        )
+
+    for quad in each_quad_in(mask, scale, quads, may_be):
+        if may_be(quad, roughly=False):
+            found.append(quad)
+    return found
+
+
+def _piled(
+    whole: NDArray[np.uint8],
+    grey: NDArray[np.uint8],
+    paper: NDArray[np.uint8],
+    alone: list[Floats],
+    settings: SheetSettings,
+) -> Iterator[Piled]:
+    """Yield the sheets that touch or overlap.
+
+    They are looked for in the parts of a mask (uint8, H×W) that are bright and have no sheet's outline, and
+    in sheets that a line crosses.
+    """
+    count, labels, stats, middles = cv2.connectedComponentsWithStats(whole)
+    for k in range(1, count):
+        x, y, w, h, area = (int(value) for value in stats[k])
+        if area < 1.5 * settings.least_other * grey.size:
+            continue
+        one = [quad for quad in alone if within(middles[k], quad) and _fits(quad, labels == k)]
+        if one and not is_crossed(grey, one[0]):
+            continue
+        left, top = max(0, x - _AROUND), max(0, y - _AROUND)
+        here = np.s_[top : y + h + _AROUND, left : x + w + _AROUND]
+        pile = labels[here] == k
+        brightness = float(np.median(paper[here][pile]))
+        if not pile.all() and brightness < settings.least_contrast * float(np.median(grey[here][~pile])):
+            continue
+
+        def look(
+            points: Floats,
+            quad: Floats,
+            seen: NDArray[np.uint8] = grey[here],
+            clean: NDArray[np.uint8] = paper[here],
+            bright: float = brightness,
+        ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+            return paper_and_desk(seen, clean, quad, points, bright, settings.least_contrast)
+
+        at = np.array([left, top], np.float64)
+        sheets = sheets_in_pile(grey[here], brightness, settings.least_other * grey.size, look)
+        if one and len(sheets) != 2:
+            continue  # it is ruled, or folded
+        apart = len(sheets) == 2 and _are_side_by_side(sheets[0].quad, sheets[1].quad)
+        for each in sheets:
+            yield Piled(each.quad + at, () if apart else tuple(on + at for on in each.under))
+
+
+def _fits(quad: Floats, part: NDArray[np.bool_]) -> bool:
+    """Return whether a quadrilateral is a part of a picture (bool, H×W), but for next to nothing of it."""
+    drawn = cv2.fillConvexPoly(np.zeros(part.shape, np.uint8), np.rint(quad).astype(np.int32), 1) > 0
+    return bool(np.count_nonzero(drawn != part) < _FITS * np.count_nonzero(part))
+
+
+def _are_side_by_side(one: Floats, other: Floats) -> bool:
+    """Return whether two sheets have two corners in common, and are of one size.
+
+    Sheets of one size that lie on one another are not seen as large.
+    """
+    apart = np.linalg.norm(one[:, None] - other, axis=2).min(axis=1)
+    return int(np.count_nonzero(apart <= _SAME)) == 2 and abs(area_of(one) / area_of(other) - 1) < _AS_LARGE
+
+
+_SAME = 4.0
+"""Corners no farther apart than this are the same. Pixels."""
+_AS_LARGE = 0.12
+"""Areas are the same but for this part: one sheet may be a little farther away."""
+_AROUND = 12
+"""So many pixels around a pile are looked at, too."""
+_FITS = 0.025
+"""The outline of a sheet that lies alone is that of what is seen, but for this part of its area."""
+
+
+def _in_reading_order(found: list[Piled]) -> list[Piled]:
+    """Return sheets row by row, those of a row from left to right."""
+    rows: list[list[Piled]] = []
+    for each in sorted(found, key=lambda each: float(each.quad[:, 1].mean())):
         # What lies beside another is as high up by and large.
-        if rows and quad[:, 1].mean() < rows[-1][0][:, 1].max():
-            rows[-1].append(quad)
+        if rows and each.quad[:, 1].mean() < rows[-1][0].quad[:, 1].max():
+            rows[-1].append(each)
         else:
-            rows.append([quad])
-    return [quad for row in rows for quad in sorted(row, key=lambda quad: float(quad[:, 0].mean()))]
+            rows.append([each])
+    return [each for row in rows for each in sorted(row, key=lambda each: float(each.quad[:, 0].mean()))]
 
 
 def _lies_askew(outer: Floats, settings: SheetSettings, quad: Floats) -> bool:
     """Return whether a quadrilateral takes up much of another one and lies at an angle in it."""
-    if not _INNER[0] <= _area(quad) / _area(outer) <= _INNER[1]:
+    if not _INNER[0] <= area_of(quad) / area_of(outer) <= _INNER[1]:
         return False
     if not all(within(corner, outer) for corner in quad):
         return False
@@ -172,10 +268,6 @@ def _lies_askew(outer: Floats, settings: SheetSettings, quad: Floats) -> bool:
 
 _INNER = (0.4, 0.85)
 """What lies on another sheet takes up at least, and at most, this part of it."""
-
-
-def _area(quad: Floats) -> float:
-    return float(cv2.contourArea(quad.astype(np.float32)))
 
 
 def _overlap(one: Floats, other: Floats) -> bool:
@@ -197,78 +289,9 @@ def _upper_quartile(values: NDArray[np.uint8]) -> float:
     return float(np.partition(values, at, axis=None)[at])
 
 
-_LENIENCY = 0.15
-"""How much less is asked of a sheet whose corners are known by and large only."""
-
-
-def _is_sheet(
-    grey: NDArray[np.uint8],
-    paper: NDArray[np.uint8],
-    quad: Floats,
-    settings: SheetSettings,
-    leniency: float = 0.0,
-) -> bool:
-    """Return whether four corners are a sheet: whole, as a camera may see one, and brighter on every side."""
-    height, width = grey.shape
-    x, y = quad.T
-    least = 1 - 20 * leniency
-    if x.min() < least or y.min() < least or x.max() > width - 1 - least or y.max() > height - 1 - least:
-        return False
-    sides = np.roll(quad, -1, axis=0) - quad
-    lengths = np.linalg.norm(sides, axis=1)
-    following = np.roll(sides, -1, axis=0)
-    sines = (sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]) / (lengths * np.roll(lengths, -1))
-    opposite = lengths[[0, 1]] / lengths[[2, 3]]
-    if not ((sines > 0.7 - leniency).all() and (np.abs(np.log2(opposite)) < 1 + leniency).all()):
-        return False
-    light, dark = _beside_sides(paper, quad)[0], _beside_sides(grey, quad)[1]
-    contrast = settings.least_contrast - leniency
-    enough = _medians(light) >= contrast * _medians(dark)
-    return bool(enough.all() and (np.mean(light > 1.1 * dark, axis=1) >= 0.9 - leniency).all())
-
-
-def _is_shaded(grey: NDArray[np.uint8], quad: Floats, settings: SheetSettings) -> bool:
-    """Return whether a shadow falls on a sheet: it takes the same part of the light from the desk beside."""
-    inside, outside = (np.log(np.maximum(values, 1)) for values in _beside_sides(grey, quad))
-    # Not the least and the most: writing may reach there, and things may lie there.
-    light = float(np.subtract(*np.percentile(inside, (95, 5))))
-    # Its edge may cross the sheet's at a slant: what is outside is looked at a little farther along, too.
-    aside = np.pad(outside, ((0, 0), (_ASIDE, _ASIDE)), constant_values=np.inf)
-    ratio = float(np.median(inside - outside))
-    count = inside.shape[1]
-    off = [np.abs(inside - aside[:, k : k + count] - ratio) for k in range(2 * _ASIDE + 1)]
-    unlike = 2 * float(np.percentile(np.min(off, axis=0), 80))
-    return light > np.log(settings.shadow) and unlike <= settings.as_alike * light
-
-
-_ASIDE = 3
-"""So many of a side's points along what is outside is looked at."""
-
-
 def _in_even_light(sheet: Sheet) -> Sheet:
     """Return a sheet without the shadows that fall on it."""
     return replace(sheet, picture=evenly_lit(sheet.picture, InkSettings(shadows=ANY_SHADOW)))
-
-
-def _beside_sides(grey: NDArray[np.uint8], quad: Floats) -> tuple[Floats, Floats]:
-    """Return the brightness at points along each side, 4×24 each: a little inside of it, and outside."""
-    sides = np.roll(quad, -1, axis=0) - quad
-    along = quad[:, None] + np.linspace(0.1, 0.9, 24)[:, None] * sides[:, None]
-    outward = along - quad.mean(axis=0)
-    outward *= 0.02 * sum(grey.shape) / 2 / np.linalg.norm(outward, axis=2, keepdims=True)
-    return _sampled(grey, along - outward), _sampled(grey, along + outward)
-
-
-def _medians(rows: Floats) -> Floats:
-    middle = np.sort(rows, axis=1)
-    count = rows.shape[1]
-    return np.asarray((middle[:, (count - 1) // 2] + middle[:, count // 2]) / 2, np.float64)
-
-
-def _sampled(grey: NDArray[np.uint8], points: Floats) -> NDArray[np.float64]:
-    x, y = np.moveaxis(np.rint(points).astype(int), -1, 0)
-    height, width = grey.shape
-    return grey[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float64)
 
 
 def _off(corners: Floats) -> float:
@@ -278,8 +301,14 @@ def _off(corners: Floats) -> float:
     return float(np.abs((angles + 180) % 360 - 180).max())
 
 
-def _flattened(grey: NDArray[np.uint8], corners: Floats, settings: SheetSettings, margin: float) -> Sheet:
-    """Return what four corners of a picture surround, less so many of its pixels along each edge."""
+def _flattened(
+    grey: NDArray[np.uint8], sheet: Piled, across: Floats, settings: SheetSettings, margin: float
+) -> Sheet:
+    """Return a sheet flattened, less so many of the picture's pixels along each edge.
+
+    `across` (2) are the picture's pixels per pixel of the one that the sheet was found in.
+    """
+    corners = sheet.quad * across
     top, right, bottom, left = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     width, height = max(top, bottom) - 2 * margin, max(left, right) - 2 * margin
     scale = min(1.0, longest_side(width, height, settings.longest_side) / max(width, height))
@@ -296,5 +325,16 @@ def _flattened(grey: NDArray[np.uint8], corners: Floats, settings: SheetSettings
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    level = _off(corners) <= settings.least_angle
-    return Sheet(np.asarray(picture, np.uint8), np.diag([1 / scale, 1 / scale, 1.0]) @ matrix, level)
+    matrix = np.diag([1 / scale, 1 / scale, 1.0]) @ matrix
+    on_it = tuple(quad * across for quad in sheet.under)
+    return Sheet(np.asarray(picture, np.uint8), matrix, corners, on_it)
+
+
+def has_room_beside(sheets: list[Sheet], size: tuple[int, int]) -> bool:
+    """Return whether sheets leave room for writing in a picture of this width and height."""
+    width, height = size
+    return width * height - sum(area_of(sheet.outline) for sheet in sheets) > _BESIDE * width * height
+
+
+_BESIDE = 0.4
+"""Where sheets leave less than this part of a picture, nothing is looked for beside them."""

@@ -181,6 +181,66 @@ def test_what_is_written_beside_level_sheets_is_read_too(reading: Reader) -> Non
     assert [line.text for line in reading.read(page).lines if line.accepted] == ["247", "903", "71946"]
 
 
+def test_what_is_written_beside_a_sheet_at_an_angle_is_read_too(reading: Reader) -> None:
+    page = np.full((960, 1280, 3), 120, np.uint8)
+    write(page, "71946", (760, 300), size=2.2, thickness=5, spacing=30)
+    write(page, "5", (900, 700), size=2.2, thickness=5)  # as a coin or a pen looks like
+    _laid(page, sheet()[:, :600], (370, 500), turn=9)
+    lines = reading.read(page).lines
+    assert [line.text for line in lines if line.accepted] == [*LINES, "71946"]
+
+
+@pytest.mark.parametrize("turn", [-13, 14])
+def test_a_second_sheet_that_runs_out_of_the_picture_is_read_as_it_lies(reading: Reader, turn: float) -> None:
+    desk = _desk(60)
+    _laid(desk, sheet()[:, :600], (330, 480), turn=-6)
+    second = paper(560, 800)
+    for k, text in enumerate(("352", "814")):
+        write(second, text, (70, 220 + 170 * k), size=2.2, thickness=5, spacing=30)
+    _laid(desk, second, (1080, 480), turn)
+    assert {line.text for line in reading.read(desk).lines if line.accepted} == {*LINES, "352", "814"}
+
+
+def _pair(apart: float, turns: tuple[float, float], seam: float = 12, below: int = 0) -> np.ndarray:
+    """Lay two sheets on a desk, the second over the first or beside it, a little darker."""
+    desk = _desk(60)
+    first, second = paper(420, 520), paper(420, 520)
+    for page, texts in ((first, ("2478", "9035", "6142")), (second, ("7718", "3546"))):
+        for k, text in enumerate(texts):
+            write(page, text, (90, 110 + 130 * k), size=2, thickness=5, spacing=30)
+    _laid(desk, first, (640 - round(apart / 2), 480), turns[0])
+    _laid(desk, (second - seam).astype(np.uint8), (640 + round(apart / 2), 480 + below), turns[1])
+    return cv2.GaussianBlur(desk, (3, 3), 0)
+
+
+@pytest.mark.parametrize(("turn", "below"), [(0, 0), (0, 90), (9, 0)])
+def test_sheets_side_by_side_are_two(reading: Reader, turn: float, below: int) -> None:
+    pair = _pair(520, (0, 0), below=below)
+    matrix = cv2.getRotationMatrix2D((640, 480), turn, 1.0)
+    pair = cv2.warpAffine(pair, matrix, (1280, 960), borderMode=cv2.BORDER_REFLECT)
+    assert len(find_sheets(pair)) == 2
+    read = [line.text for line in reading.read(pair).lines if line.accepted]
+    assert sorted(read) == sorted(["2478", "9035", "6142", "7718", "3546"])
+
+
+@pytest.mark.parametrize(("apart", "turns"), [(370, (0, 12)), (330, (-5, 9)), (310, (4, -8)), (300, (0, 0))])
+def test_a_sheet_on_another_is_read_and_what_it_covers_is_not_taken_for_whole(
+    reading: Reader, apart: float, turns: tuple[float, float]
+) -> None:
+    """The first sheet's numbers go on under the second one, or end close to it."""
+    accepted = [line.text for line in reading.read(_pair(apart, turns)).lines if line.accepted]
+    assert {"7718", "3546"} <= set(accepted) <= {"2478", "9035", "6142", "7718", "3546"}
+
+
+def test_a_line_across_a_sheet_does_not_part_it() -> None:
+    """It is ruled, or folded where its halves are not two sheets side by side."""
+    page = sheet()
+    for y in range(60, 600, 60):
+        page[y : y + 3] = 180
+    image, _ = on_desk(page, (20, 10), 6)
+    assert len(find_sheets(image)) == 1
+
+
 def test_bold_strokes_in_a_shadow_are_no_shadows(reading: Reader) -> None:
     page = paper(600, 850)
     write(page, "352", (150, 400), size=7, thickness=60, spacing=70)
