@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.combine import combine_readings
-from edgedigits.decode import RejectRule, reject, with_odds
+from edgedigits.decode import RejectRule, reject
 from edgedigits.page import Box, Line
 
 Seen = tuple[Box, float]
@@ -97,17 +97,15 @@ def confirmed(
     return dataclasses.replace(line, confidence=confidence, accepted=accepted, readings=tuple(readings))
 
 
-def doubted(
-    line: Line, glyphs: Sequence[Seen], rule: RejectRule, settings: ConfirmSettings = ConfirmSettings()
-) -> Line:
+def doubted(line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings = ConfirmSettings()) -> Line:
     """Return a line, read as a strip, with its digits rejected that the glyph network refuses as they stand.
 
-    `glyphs` are those of the line, in the same pixels. The odds of the line are multiplied by the probability
-    that the glyph is a digit after all.
+    `glyphs` are those of the line, in the same pixels. The line is no surer than that the glyph is a digit
+    after all.
     """
     for places, refused in _covered(line, glyphs, settings):
         if len(places) == 1 and refused > settings.refused:
-            line = with_odds(reject(line, places[0], 1.0 - refused), 1.0 - refused, rule)
+            line = reject(line, places[0], 1.0 - refused)
     return line
 
 

@@ -135,7 +135,7 @@ def with_digits(line: Line, digits: Sequence[Digit]) -> Line:
 
 
 def reject(line: Line, place: int, confidence: float) -> Line:
-    """Return a line whose digit at a place (from 0) can't be read: it is no surer than `confidence`, 0…1.
+    """Return a line whose digit at a place (from 0) can't be read: both are no surer than `confidence`, 0…1.
 
     The line is not accepted.
     """
@@ -147,7 +147,8 @@ def reject(line: Line, place: int, confidence: float) -> Line:
     guesses = tuple((label, min(value, confidence)) for label, value in guesses)
     digits = list(line.digits)
     digits[place] = Digit(REJECTED, confidence, digit.box, guesses)
-    return dataclasses.replace(with_digits(line, digits), accepted=False)
+    line = with_digits(line, digits)
+    return dataclasses.replace(line, confidence=min(line.confidence, confidence), accepted=False)
 
 
 def best_guess(digit: Digit) -> str:

@@ -350,7 +350,7 @@ class Reader:
                 line = lines[k]
                 if line is not None:
                     glyphs = _seen(hypotheses[k], across, size)
-                    lines[k] = doubted(line, glyphs, self.rule, self._confirm)
+                    lines[k] = doubted(line, glyphs, self._confirm)
         replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
         return {k: line for k, line in lines.items() if line is not None}, refused
