@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgedigits.decode import RejectRule
 from edgedigits.geometry import Floats, shared_area
 from edgedigits.glyphs import TextLine
+from edgedigits.ink import Ink
 from edgedigits.page import Line
 
 _EDGE = 0.008
@@ -24,7 +25,7 @@ _COARSE = 100
 """Pixels that the longer side has where only the light matters, …"""
 _SMOOTH = 6.0
 """… and how far what is seen tells of the light where nothing is (standard deviation), there."""
-_FAR = 30_000
+_FARTHEST = 30_000
 """OpenCV draws no farther."""
 
 
@@ -37,7 +38,7 @@ def painted_over(image: NDArray[np.uint8], hidden: Sequence[Floats]) -> NDArray[
     seen = np.full((height, width), 255, np.uint8)
     edge = 2 * round(_EDGE * max(height, width)) + 1
     for quad in hidden:
-        corners = np.rint(quad).clip(-_FAR, _FAR).astype(np.int32)
+        corners = np.rint(quad).clip(-_FARTHEST, _FARTHEST).astype(np.int32)
         cv2.fillConvexPoly(seen, corners, 0)
         cv2.polylines(seen, [corners], True, 0, edge)
     if seen.all() or not seen.any():
@@ -57,43 +58,77 @@ def painted_over(image: NDArray[np.uint8], hidden: Sequence[Floats]) -> NDArray[
     return np.asarray(cv2.copyTo(image, seen, painted), np.uint8)
 
 
-_ALONG = 1.0
-"""A number may go on where other paper lies no farther from its end than its digits do from one another, and
-this more, in their heights: the next one may be seen nearly whole, and is dropped for touching an edge. …"""
-_SPACING = 0.5
-"""So far apart they are where there is but one …"""
+_LOOSER = 1.2
+"""A number may go on where other paper lies no farther from its end than so many times what its digits lie
+from one another, …"""
+_NEAR = (0.5, 1.0)
+"""… but at least and at most so many of their heights, …"""
+_FAR = 1.0
+"""… or so much farther if something is seen in between: the next digit may be dropped for being cut. …"""
+_REST = 0.01
+"""This is what is seen of it at least, as a part of the square of their height. …"""
 _ABOVE = 0.1
-"""… and digits may be cut off where it lies as near above or below."""
+"""… Digits may be cut off where other paper lies as near above or below."""
 _WHOLE = 1e-4
 """Hardly any such number is whole."""
 
 
-def refuse_cut(lines: Sequence[Line], hidden: Sequence[Floats], rule: RejectRule) -> tuple[Line, ...]:
+def refuse_cut(
+    lines: Sequence[Line],
+    hidden: Sequence[Floats],
+    rule: RejectRule,
+    ink: Ink,
+    across: tuple[float, float] = (1.0, 1.0),
+) -> tuple[Line, ...]:
     """Return lines, those that may go on where something is hidden with their confidence lowered.
 
-    `hidden` are convex quadrilaterals, 4×2, in pixels of the lines' boxes.
+    `hidden` are convex quadrilaterals, 4×2, in pixels of the lines' boxes; `ink` is what the lines were found
+    in, and `across` those pixels per working pixel, across and down.
     """
-    return tuple(_refused(line, rule) if _may_go_on(line, hidden) else line for line in lines)
+    if not hidden:
+        return tuple(lines)
+    seen = (ink.mask > 0) & (ink.contrast >= ink.strong)
+    return tuple(_refused(line, rule) if _may_go_on(line, hidden, seen, across) else line for line in lines)
 
 
-def _may_go_on(line: Line, hidden: Sequence[Floats]) -> bool:
+def _may_go_on(
+    line: Line, hidden: Sequence[Floats], seen: NDArray[np.bool_], across: tuple[float, float]
+) -> bool:
     x, y, w, h = line.box
     tall = float(np.median([digit.box[3] for digit in line.digits]))
     edges = sorted((digit.box[0], digit.box[0] + digit.box[2]) for digit in line.digits)
-    gaps = [right - left for (_, left), (right, _) in itertools.pairwise(edges)]
-    dx, dy = _ALONG * tall + max(0.0, *gaps) if gaps else (_ALONG + _SPACING) * tall, _ABOVE * tall
-    left, top, right, bottom = x - dx, y - dy, x + w + dx, y + h + dy
+    gap = max((right - left for (_, left), (right, _) in itertools.pairwise(edges)), default=tall)
+    near, dy = min(max(_LOOSER * gap, _NEAR[0] * tall), _NEAR[1] * tall), _ABOVE * tall
+    if _is_hidden((x - near, y - dy, x + w + near, y + h + dy), hidden):
+        return True
+    far = max(0.0, gap) + _FAR * tall
+    for left, right in ((x - far, x - 1), (x + w + 1, x + w + far)):
+        if _is_hidden((left, y, right, y + h), hidden):
+            columns, rows = (
+                slice(*(round(max(0.0, end) / scale) for end in ends))
+                for ends, scale in zip(((left, right), (y, y + h)), across, strict=True)
+            )
+            if np.count_nonzero(seen[rows, columns]) * across[0] * across[1] >= _REST * tall**2:
+                return True
+    return False
+
+
+def _is_hidden(box: tuple[float, float, float, float], hidden: Sequence[Floats]) -> bool:
+    """Return whether something is hidden of a box: left, top, right, bottom."""
+    left, top, right, bottom = box
     around = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
     return any(shared_area(around, quad) > 0 for quad in hidden)
 
 
-def refuse_bare(lines: Sequence[Line], rule: RejectRule) -> tuple[Line, ...]:
-    """Return lines, those of a single digit or of nothing but 1s with their confidence lowered.
+def legible(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Return which of the lines found on a desk are numbers: of more than one digit, most of them read.
 
-    On a desk coins and pens lie, and these are what they pass for.
+    Coins and pens lie there, and shadows fall on it: for a single digit, and for 1s alone, these pass, too.
     """
     return tuple(
-        _refused(line, rule) if len(line.digits) == 1 or set(line.text) == {"1"} else line for line in lines
+        line
+        for line in lines
+        if len(line.digits) > 1 and 2 * len(line.unsure) < len(line.digits) and set(line.text) != {"1"}
     )
 
 

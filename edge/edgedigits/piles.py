@@ -138,6 +138,8 @@ class _Pile:
         shares: list[float] = []
         depths = inside_by(self.quads[others], self.quads[whole]).min(axis=1)
         parts = [k for k, depth in zip(others, depths, strict=True) if depth >= -_NEAR and k != whole]
+        if len(parts) > _RULED:
+            return False
         for a, b in itertools.combinations(parts, 2):
             smaller = min(self.areas[a], self.areas[b]) / area
             if (
@@ -237,6 +239,8 @@ class _Pile:
 
 _NEAR = 2.0
 """As near to a sheet as this, one that it lies on may be covered. Pixels."""
+_RULED = 16
+"""More quadrilaterals than this within another are made by rules."""
 _PART = 0.15
 """Each of two sheets side by side is this part of them, or more, …"""
 _SAME = 0.06

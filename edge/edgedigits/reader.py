@@ -32,7 +32,7 @@ from edgedigits.errors import ModelError
 from edgedigits.geometry import Floats
 from edgedigits.glyph_verifier import GlyphVerifier
 from edgedigits.glyphs import GlyphSettings, TextLine
-from edgedigits.hidden import is_grain, painted_over, refuse_bare, refuse_cut
+from edgedigits.hidden import is_grain, legible, painted_over, refuse_cut
 from edgedigits.hypotheses import Asked, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, check_image, dark_on_light
 from edgedigits.lattice import Reading, best_readings, weighed
@@ -251,9 +251,23 @@ class Reader:
         hidden: Sequence[Floats] = (),
     ) -> tuple[Line, ...]:
         """Read a picture as it is, but for what is hidden by sheets with such corners (4×2, its pixels)."""
-        lines = self._read_found(self.find_writing(image, hidden), size, expected, upright)
-        across = size[0] / image.shape[1], size[1] / image.shape[0]
-        return refuse_cut(lines, [quad * across for quad in hidden], self.rule)
+        found = self.find_writing(image, hidden)
+        lines = self._read_found(found, size, expected, upright)
+        return self._refuse_cut(lines, found[1], hidden, image, size) if hidden else lines
+
+    def _refuse_cut(
+        self,
+        lines: tuple[Line, ...],
+        ink: Ink,
+        hidden: Sequence[Floats],
+        image: NDArray[np.uint8],
+        size: tuple[int, int],
+    ) -> tuple[Line, ...]:
+        """Return lines in pixels of a page of `size`, what is hidden of its `image` being no part of them."""
+        height, width = ink.mask.shape
+        to_page = size[0] / image.shape[1], size[1] / image.shape[0]
+        across = size[0] / width, size[1] / height
+        return refuse_cut(lines, [quad * to_page for quad in hidden], self.rule, ink, across)
 
     def _read_beside(
         self, image: NDArray[np.uint8], sheets: Sequence[Floats], expected: Expected, upright: bool
@@ -262,8 +276,9 @@ class Reader:
         found = self.find_writing(image, sheets)
         if is_grain(found[2]):
             return ()
-        lines = self._read_found(found, (image.shape[1], image.shape[0]), expected, upright)
-        return refuse_bare(refuse_cut(lines, sheets, self.rule), self.rule)
+        size = image.shape[1], image.shape[0]
+        lines = legible(self._read_found(found, size, expected, upright))
+        return self._refuse_cut(lines, found[1], sheets, image, size)
 
     def _read_found(
         self,

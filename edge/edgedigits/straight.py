@@ -98,7 +98,7 @@ def is_crossed(grey: Grey, quad: Floats, settings: StraightSettings = StraightSe
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
     )
     level = _level(np.asarray(flat, np.uint8))
-    count = 0
+    lines, crossing = 0, False
     for each in (level, level.T):
         one, between, other = (
             np.stack([each[:, 4 + k : _FLAT - 4 + k] for k in shifts])
@@ -107,15 +107,18 @@ def is_crossed(grey: Grey, quad: Floats, settings: StraightSettings = StraightSe
         found = _is_edge(one.mean(axis=0), between.min(axis=0), other.mean(axis=0), settings.step)
         # The line may lie a little askew.
         wide = cv2.dilate(found.view(np.uint8), np.ones((1, 5), np.uint8))
-        crossed = np.flatnonzero(wide.mean(axis=0)[_FLAT // 8 : -_FLAT // 8] >= _CROSSES)
-        count += int(np.count_nonzero(np.diff(crossed, prepend=-_FLAT) > _FLAT // 16))
-    return count == 1
+        part = wide.mean(axis=0)[_FLAT // 8 : -_FLAT // 8]
+        crossing |= bool((part >= _CROSSES).any())
+        lines += int(np.count_nonzero(np.diff(np.flatnonzero(part >= _RULES), prepend=-_FLAT) > _FLAT // 40))
+    return crossing and lines == 1
 
 
 _FLAT = 160
 """Pixels a side of a sheet in which it is looked whether a line crosses it: it does …"""
 _CROSSES = 0.9
-"""… if it is seen along this part of it."""
+"""… if it is seen along this part of it. …"""
+_RULES = 0.7
+"""… If others are along this part, they are rules."""
 
 
 def _axes(pieces: Floats, settings: StraightSettings) -> list[tuple[Floats, Floats]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from edgedigits.decode import RejectRule
-from edgedigits.hidden import painted_over, refuse_bare, refuse_cut
+from edgedigits.hidden import legible, painted_over, refuse_cut
+from edgedigits.ink import Ink
 from edgedigits.page import Digit, Line
 
 RULE = RejectRule(0.5, 0.5)
@@ -42,29 +45,54 @@ def test_a_picture_that_is_hidden_whole_or_not_at_all_is_left_as_it_is() -> None
     assert painted_over(image, [quad(-1e9, -1e9, 10, 10)]) is image
 
 
+def ink(*boxes: tuple[int, int, int, int]) -> Ink:
+    """Ink in boxes of a picture, 300×400."""
+    contrast = np.zeros((300, 400), np.uint8)
+    for x, y, w, h in boxes:
+        contrast[y : y + h, x : x + w] = 200
+    mask = (contrast > 0).view(np.uint8)
+    return Ink(contrast, mask, np.zeros_like(mask), 100, 60, "dark", 1.0)
+
+
 @pytest.mark.parametrize(
     ("at", "cut"),
     [
-        ((245, 0, 300, 400), True),  # close behind its end
-        ((-200, 0, 290, 400), True),  # … before it
-        ((300, 0, 300, 400), False),
+        ((230, 0, 300, 400), True),  # close behind its end
+        ((-200, 0, 280, 400), True),  # … before it
+        ((245, 0, 300, 400), False),
         ((0, 152, 400, 100), True),  # close below
         ((0, 170, 400, 100), False),
     ],
 )
 def test_a_number_may_go_on_where_other_paper_lies(at: tuple[float, ...], cut: bool) -> None:
-    (read,) = refuse_cut([line("247")], [quad(*at)], RULE)
+    (read,) = refuse_cut([line("247")], [quad(*at)], RULE, ink())
     assert read.accepted is not cut
     assert (read.confidence < 0.01) is cut
     assert read.text == "247"
 
 
+def test_what_is_seen_of_the_next_digit_tells_that_a_number_goes_on() -> None:
+    beyond = [quad(250, 0, 300, 400)]
+    assert refuse_cut([line("247")], beyond, RULE, ink())[0].accepted
+    assert not refuse_cut([line("247")], beyond, RULE, ink((240, 110, 8, 30)))[0].accepted
+    assert refuse_cut([line("247")], [quad(350, 0, 300, 400)], RULE, ink((240, 110, 8, 30)))[0].accepted
+
+
+def test_boxes_may_be_in_more_pixels_than_the_ink() -> None:
+    twice = [quad(500, 0, 600, 800)]
+    own = line("247")
+    digits = tuple(dataclasses.replace(d, box=tuple(2 * v for v in d.box)) for d in own.digits)
+    large = dataclasses.replace(own, box=tuple(2 * v for v in own.box), digits=digits)
+    assert refuse_cut([large], twice, RULE, ink(), (2.0, 2.0))[0].accepted
+    assert not refuse_cut([large], twice, RULE, ink((240, 110, 8, 30)), (2.0, 2.0))[0].accepted
+
+
 def test_digits_that_stand_far_apart_may_go_on_farther_away() -> None:
-    beyond = [quad(290, 0, 300, 400)]
-    assert refuse_cut([line("247")], beyond, RULE)[0].accepted
-    assert not refuse_cut([line("24", pitch=90)], beyond, RULE)[0].accepted
+    assert refuse_cut([line("247")], [quad(250, 0, 300, 400)], RULE, ink())[0].accepted
+    assert not refuse_cut([line("24", pitch=90)], [quad(260, 0, 300, 400)], RULE, ink())[0].accepted
 
 
 def test_on_a_bare_desk_coins_and_pens_are_no_numbers() -> None:
-    read = refuse_bare([line("0"), line("11"), line("10"), line("7")], RULE)
-    assert [each.accepted for each in read] == [False, False, True, False]
+    unread = dataclasses.replace(line("10"), doubtful=(0,))
+    lines = [line("0"), line("11"), line("10"), line("7"), unread]
+    assert legible(lines) == (lines[2],)
