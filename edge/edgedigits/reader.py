@@ -44,6 +44,7 @@ from edgedigits.prior import PriorSettings, expected_prior, weigh_readings
 from edgedigits.runtime import read_model
 from edgedigits.settings import check_all
 from edgedigits.sheet import SheetSettings, find_sheets, has_room_beside
+from edgedigits.shrink import shrunk
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, Region, SeenLine, StripReader, StripSettings, region_of
 from edgedigits.surroundings import weigh_surroundings
@@ -273,6 +274,11 @@ class Reader:
         self, image: NDArray[np.uint8], sheets: Sequence[Floats], expected: Expected, upright: bool
     ) -> tuple[Line, ...]:
         """Read what is written beside sheets with such corners (4×2), in pixels of the picture."""
+        if (
+            min(image.shape[:2]) >= _LARGE
+            and not self.find_writing(shrunk(image, 2), [q / 2 for q in sheets])[2]
+        ):
+            return ()  # a bare desk, as mostly: a quarter of the pixels tell
         found = self.find_writing(image, sheets)
         if is_grain(found[2]):
             return ()
@@ -589,6 +595,10 @@ def _scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box
     right = min(size[0], max(left + 1, round((x + w) * across[0])))
     bottom = min(size[1], max(top + 1, round((y + h) * across[1])))
     return left, top, right - left, bottom - top
+
+
+_LARGE = 700
+"""Shorter side in pixels of a picture in which writing is found with half as many along each side."""
 
 
 def _placed(line: Line, place: Callable[[Box], Box]) -> Line:
