@@ -13,6 +13,7 @@ from edgedigits.geometry import UNIT_SQUARE, Floats, homography
 Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
+Shades = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,13 @@ def is_crossed(grey: Grey, quad: Floats, settings: StraightSettings = StraightSe
     )
     level = _level(np.asarray(flat, np.uint8))
     lines, crossing = 0, False
-    for each in (level, level.T):
-        one, between, other = (
-            np.stack([each[:, 4 + k : _FLAT - 4 + k] for k in shifts])
-            for shifts in ((-4, -3), (-1, 0, 1), (3, 4))
+    beside = np.array([[0.5, 0.5, 0, 0, 0, 0, 0, 0, 0]], np.float32)
+    for each in (level, np.ascontiguousarray(level.T)):
+        one, other = (
+            np.asarray(cv2.filter2D(each, -1, kernel), np.float32) for kernel in (beside, beside[:, ::-1])
         )
-        found = _is_edge(one.mean(axis=0), between.min(axis=0), other.mean(axis=0), settings.step)
+        between = np.asarray(cv2.erode(each, np.ones((1, 3), np.uint8)), np.float32)
+        found = _is_edge(one, between, other, settings.step)
         # The line may lie a little askew.
         wide = cv2.dilate(found.view(np.uint8), np.ones((1, 5), np.uint8))
         part = wide.mean(axis=0)[_FLAT // 8 : -_FLAT // 8]
@@ -172,12 +174,12 @@ def _edges(grey: Grey, at: Floats, along: Floats, reach: int, step: float) -> Ma
     return np.asarray(found & inside)
 
 
-def _level(grey: Grey) -> NDArray[np.float32]:
+def _level(grey: Grey) -> Shades:
     """Return the logarithm of the brightness: a shadow leaves steps in it as they are."""
     smooth = np.asarray(cv2.GaussianBlur(grey, (0, 0), 0.7))
     return np.log(np.arange(256, dtype=np.float32) + 4)[smooth]
 
 
-def _is_edge(one: Floats, between: Floats, other: Floats, step: float) -> Mask:
+def _is_edge(one: Shades, between: Shades, other: Shades, step: float) -> Mask:
     """Return where one side is darker than the other, or what lies between them darker than both."""
     return np.asarray((np.abs(one - other) >= step) | (np.minimum(one, other) - between >= step))
