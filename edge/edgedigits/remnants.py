@@ -48,6 +48,8 @@ def remnants(
         corners = np.rint(each.quad).astype(np.int32)
         cv2.fillConvexPoly(bright, corners, 0)
         cv2.polylines(bright, [corners], True, 0, 2 * round(settings.around))
+    if np.count_nonzero(bright) < least_area:
+        return
     bright = np.asarray(cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((settings.thin,) * 2, np.uint8)))
     if np.count_nonzero(bright) < least_area:
         return

@@ -185,12 +185,14 @@ def _piled(
     They are looked for in the parts of a mask (uint8, H×W) that are bright and have no sheet's outline, and
     in sheets that a line crosses.
     """
+    if alone and _fit(alone, whole > 0) and not any(is_crossed(grey, quad) for quad in alone):
+        return
     count, labels, stats, middles = cv2.connectedComponentsWithStats(whole)
     for k in range(1, count):
         x, y, w, h, area = (int(value) for value in stats[k])
         if area < 1.5 * settings.least_other * grey.size:
             continue
-        one = [quad for quad in alone if within(middles[k], quad) and _fits(quad, labels == k)]
+        one = [quad for quad in alone if within(middles[k], quad) and _fit([quad], labels == k)]
         if one and not is_crossed(grey, one[0]):
             continue
         left, top = max(0, x - _AROUND), max(0, y - _AROUND)
@@ -218,10 +220,12 @@ def _piled(
             yield Piled(each.quad + at, () if apart else tuple(on + at for on in each.under))
 
 
-def _fits(quad: Floats, part: NDArray[np.bool_]) -> bool:
-    """Return whether a quadrilateral is a part of a picture (bool, H×W), but for next to nothing of it."""
-    drawn = cv2.fillConvexPoly(np.zeros(part.shape, np.uint8), np.rint(quad).astype(np.int32), 1) > 0
-    return bool(np.count_nonzero(drawn != part) < _FITS * np.count_nonzero(part))
+def _fit(quads: list[Floats], part: NDArray[np.bool_]) -> bool:
+    """Return whether quadrilaterals are a part of a picture (bool, H×W), but for next to nothing of it."""
+    drawn = np.zeros(part.shape, np.uint8)
+    for quad in quads:
+        cv2.fillConvexPoly(drawn, np.rint(quad).astype(np.int32), 1)
+    return bool(np.count_nonzero((drawn > 0) != part) < _FITS * np.count_nonzero(part))
 
 
 def _are_side_by_side(one: Floats, other: Floats) -> bool:
