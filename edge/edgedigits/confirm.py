@@ -64,7 +64,7 @@ def confirmed(
     `rows` is what the glyph network says of each of the line's digits: float32, N×classes, calibrated, each
     row summing to 1; `columns` are the classes of digits, all others are none. `glyphs` are those of the
     line, in the same pixels: one that the network refuses as it stands is a doubt, and so is one of which the
-    line says nothing.
+    line says nothing. `rule` says whether the line is accepted.
     """
     text = line.readings[0][0]
     if len(text) < _FEWEST or len(text) != len(rows) or line.unsure:
@@ -118,8 +118,3 @@ def _covered(
     for (left, _, width, height), refused in glyphs:
         if height >= tall:
             yield [k for k, middle in enumerate(middles) if left <= middle <= left + width], refused
-
-
-def digit_columns(characters: Sequence[tuple[int, str]]) -> dict[str, int]:
-    """Return the classes of characters, by what they are."""
-    return {label: k for k, label in characters}

@@ -122,7 +122,7 @@ def _level_stages(
 
     `hidden` are the corners of sheets that lie on it, 4×2.
     """
-    level, ink, lines = reader.find_writing(level, hidden)
+    level, ink, lines = reader._find_writing(level, hidden)
     hypotheses = _classified(lines, reader)
     grey = dark_on_light(level, ink)
     shown = [

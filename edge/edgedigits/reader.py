@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
 from edgedigits.combine import combine_lines
-from edgedigits.confirm import ConfirmSettings, Seen, confirmed, digit_columns, doubted
+from edgedigits.confirm import ConfirmSettings, Seen, confirmed, doubted
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.decode import (
     RejectRule,
@@ -136,7 +136,7 @@ class Reader:
         self._strip_settings, self._confirm = strip, confirm
         labels = self.model.card.labels
         self._characters = [(k, label) for k, label in enumerate(labels) if is_character(label)]
-        self._columns = digit_columns(self._characters)
+        self._columns = {label: k for k, label in self._characters}
         self._can_doubt = len(self._characters) < len(labels)
         self._strips: StripReader | None = None
         self._verifier: GlyphVerifier | None = None
@@ -252,7 +252,7 @@ class Reader:
         hidden: Sequence[Floats] = (),
     ) -> tuple[Line, ...]:
         """Read a picture as it is, but for what is hidden by sheets with such corners (4×2, its pixels)."""
-        found = self.find_writing(image, hidden)
+        found = self._find_writing(image, hidden)
         lines = self._read_found(found, size, expected, upright)
         return self._refuse_cut(lines, found[1], hidden, image, size) if hidden else lines
 
@@ -276,10 +276,10 @@ class Reader:
         """Read what is written beside sheets with such corners (4×2), in pixels of the picture."""
         if (
             min(image.shape[:2]) >= _LARGE
-            and not self.find_writing(shrunk(image, 2), [q / 2 for q in sheets])[2]
+            and not self._find_writing(shrunk(image, 2), [q / 2 for q in sheets])[2]
         ):
             return ()  # a bare desk, as mostly: a quarter of the pixels tell
-        found = self.find_writing(image, sheets)
+        found = self._find_writing(image, sheets)
         if is_grain(found[2]):
             return ()
         size = image.shape[1], image.shape[0]
@@ -307,7 +307,7 @@ class Reader:
         turned = self._turned_by(asked, [hypotheses[k] for k in read_lines], image, ink, expected)
         return refuse_turned(lines, turned, self.rule) if turned else lines
 
-    def find_writing(
+    def _find_writing(
         self, image: NDArray[np.uint8], hidden: Sequence[Floats] = ()
     ) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
         """Return a picture as it is looked at, its ink and its lines of writing, less what is hidden."""

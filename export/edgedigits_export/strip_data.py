@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.frames import Frame, read_pictures
+from edgedigits.npz import arrays_of
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits_export.errors import DataError
 
@@ -72,7 +71,7 @@ def read_composed(path: Path) -> Composed:
     """Read a file of composed strips; raises `DataError` where it is missing or none."""
     remedy = "make it with edgedigits-train strip --held-out FILE.npz"
     try:
-        arrays = _arrays(path.read_bytes())
+        arrays = arrays_of(path.read_bytes())
         images, labels, about = arrays["images"], arrays["labels"], json.loads(str(arrays["about"]))
         alphabet = tuple(about["labels"])
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1] != HEIGHT or not images.size:
@@ -93,18 +92,6 @@ def read_composed(path: Path) -> Composed:
         raise DataError(f"{path}: can't read the strips ({reason}); {remedy}") from error
     checksum = hashlib.md5(images.tobytes() + labels.tobytes(), usedforsecurity=False).hexdigest()
     return Composed(images, labels, alphabet, about, checksum)
-
-
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an `.npz` file by their names; raises `ValueError`, whatever is wrong with it."""
-    file = io.BytesIO(content)
-    if not zipfile.is_zipfile(file):
-        raise ValueError("it is no whole .npz file")
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # a dozen kinds, of `zipfile`, `zlib` and NumPy
-        raise ValueError(" ".join(str(error).split())[:100] or type(error).__name__) from error
 
 
 @dataclass(frozen=True)

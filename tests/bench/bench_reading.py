@@ -9,10 +9,10 @@ one digit is found and it is the right one; `painted` are MNIST's test digits ma
 paints a digit on a pad: bold, and filling the picture. For text lines: exact lines, character error rate
 (Levenshtein distance over the true length), and the share of lines that can be accepted, by confidence, while
 at most 1 % of the accepted ones are wrong; of pictures of one line also `log p`, the mean natural logarithm
-of the probability, at least 0.001, that is told of the true text (nearer to 0 is better). With
-`--unconfirmed` no line is spared being cut into glyphs because the glyph network confirms its strip. The
-floor is grey conversion, adaptive threshold and connected components on the same picture; ratios to it are
-medians within one run.
+of the probability, at least 0.001, that is told of the true text (nearer to 0 is better). `uncut` is the
+share of lines that are not cut into glyphs because the glyph network confirms their strip; `--unconfirmed`
+cuts them all. The floor is grey conversion, adaptive threshold and connected components on the same picture;
+ratios to it are medians within one run.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -116,15 +117,28 @@ def accepted(rows: list[tuple[float, bool]], most_wrong: float) -> float:
     return best / max(1, len(rows))
 
 
-def measure(reader: Reader, pictures: Iterator[Picture], one_line: bool) -> dict[str, float]:
+class CountingReader(Reader):
+    """A reader that counts the lines that the glyph network confirmed, and that were not cut."""
+
+    confirmed = 0
+
+    def _seen_as_strip(self, *given: Any) -> Any:
+        seen, line = super()._seen_as_strip(*given)
+        self.confirmed += line is not None
+        return seen, line
+
+
+def measure(reader: CountingReader, pictures: Iterator[Picture], one_line: bool) -> dict[str, float]:
     """Read pictures and return the figures."""
     total = exact = characters = errors = 0
     rows: list[tuple[float, bool]] = []
     ours, least = [], []
     told: list[float] = []
-    taken = mistaken = 0
+    taken = mistaken = confirmed = 0
     for image, true in pictures:
+        reader.confirmed = 0
         page = reader.read(image)
+        confirmed += reader.confirmed
         taken += sum(line.accepted for line in page.lines)
         mistaken += sum(line.accepted and line.text not in true for line in page.lines)
         ours.append(min(milliseconds(reader.read, image) for _ in range(2)))
@@ -153,6 +167,7 @@ def measure(reader: Reader, pictures: Iterator[Picture], one_line: bool) -> dict
         "accepted_at_1_percent": accepted(rows, 0.01),
         "accepted": taken,
         "accepted_wrong": mistaken,
+        "confirmed": confirmed / total,
         "ms": float(np.median(ours)),
         "floors": float(np.median(np.array(ours) / np.array(least))),
     }
@@ -188,7 +203,7 @@ def main() -> int:
     if options.data is None:
         parser.error("name the folder of the data sets with --data or EDGEDIGITS_DATA")
     cv2.setNumThreads(1)
-    reader = Reader(
+    reader = CountingReader(
         options.model,
         way=options.way,
         strip_model=options.strip_model,
@@ -200,7 +215,9 @@ def main() -> int:
     )
     results = {}
     print(f"{options.model}, way {options.way}{', thorough' if options.thorough else ''}, one thread")
-    print(f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'log p':>8}{'at 1 %':>8}{'ms':>8}{'floors':>8}")
+    print(
+        f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'log p':>8}{'at 1 %':>8}{'uncut':>8}{'ms':>8}{'floors':>8}"
+    )
     for name in options.sets:
         one_line = name != "pages"
         if name in SINGLE:
@@ -213,7 +230,8 @@ def main() -> int:
         print(
             f"{name:<10}{figures['lines']:>7.0f}{figures['exact']:>8.3f}{figures['cer']:>8.3f}"
             f"{format(figures['log_p'], '.3f') if one_line else '':>8}"
-            f"{figures['accepted_at_1_percent']:>8.3f}{figures['ms']:>8.2f}{figures['floors']:>8.1f}"
+            f"{figures['accepted_at_1_percent']:>8.3f}{figures['confirmed']:>8.3f}"
+            f"{figures['ms']:>8.2f}{figures['floors']:>8.1f}"
         )
         if options.max_error is not None:
             print(f"{'':<10}{figures['accepted']} lines accepted, {figures['accepted_wrong']} of them wrong")

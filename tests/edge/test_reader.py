@@ -351,7 +351,7 @@ def test_bold_digits_that_fill_the_picture_are_read(count: int, reading: Reader)
 
 
 def test_a_reader_takes_how_strips_are_read() -> None:
-    """Looked at once and confirmed by nobody, a line is read all the same, and less surely."""
+    """Looked at once and confirmed by nobody, a line is read all the same."""
     image = write(paper(), "1357", (40, 120))
     plain = Reader(thorough=True).read(image).lines[0]
     once = Reader(thorough=True, strip=StripSettings(looks=(1.0,)), confirm=ConfirmSettings(sure=1.0))

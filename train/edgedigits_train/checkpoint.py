@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from edgedigits.errors import EdgeDigitsError
 from edgedigits.files import write_atomically
-from edgedigits_train.npz import arrays_of
+from edgedigits.npz import arrays_of
 
 
 class CheckpointError(EdgeDigitsError):

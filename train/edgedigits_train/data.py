@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgedigits.npz import arrays_of
 from edgedigits_train import fetch
 from edgedigits_train.idx import DataError, read_idx
-from edgedigits_train.npz import arrays_of
 
 __all__ = ["NOT_A_DIGIT", "SETTING", "DataError", "DataSet", "load", "load_mnist", "with_negatives"]
 

@@ -1,4 +1,7 @@
-"""Reading `.npz` files that may be cut off, changed, or none at all."""
+"""Reading `.npz` files that may be cut off, changed, or none at all.
+
+Training leaves them to itself and to the export: checkpoints, composed strips.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy.typing as npt
 
 
 def arrays_of(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of an `.npz` file by their names; pickled ones are refused.
+    """Return the arrays of an `.npz` file's bytes by their names; pickled ones are refused.
 
     Raises `ValueError`, whatever is wrong with it.
     """
