@@ -215,9 +215,8 @@ def main() -> int:
     )
     results = {}
     print(f"{options.model}, way {options.way}{', thorough' if options.thorough else ''}, one thread")
-    print(
-        f"{'set':<10}{'lines':>7}{'exact':>8}{'CER':>8}{'log p':>8}{'at 1 %':>8}{'uncut':>8}{'ms':>8}{'floors':>8}"
-    )
+    heads = ("exact", "CER", "log p", "at 1 %", "uncut", "ms", "floors")
+    print(f"{'set':<10}{'lines':>7}{''.join(f'{head:>8}' for head in heads)}")
     for name in options.sets:
         one_line = name != "pages"
         if name in SINGLE:
