@@ -1,7 +1,8 @@
 """How much what is read depends on how a picture was taken.
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_views.py [--sets cheques pen usps ardis cells mnist]
-        [--part tune|devtest] [--way WAY] [--prior-weight W] [--every N] [--views NAME …] [--json FILE]
+        [--part tune|devtest] [--model MODEL] [--way WAY] [--prior-weight W] [--every N] [--views NAME …]
+        [--json FILE]
 
 The same pictures in other sizes, light and contrast, with noise, blur and compression, sheared, and pasted
 onto white paper; single digits also with bolder strokes. Given are, as in `bench_reading.py`, the share of
@@ -31,7 +32,7 @@ from bench_reading import SINGLE, Picture, accepted, guesses, lines, single
 
 from edgedigits import Reader
 from edgedigits.prior import PriorSettings
-from edgedigits.reader import DEFAULT_WAY, READING_WAYS
+from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
 from edgedigits_train.data import load
 
 Image = NDArray[np.uint8]
@@ -193,6 +194,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, metavar="SET")
     parser.add_argument("--part", choices=["tune", "devtest"], default="tune")
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE")
     parser.add_argument("--way", choices=READING_WAYS, default=DEFAULT_WAY)
     parser.add_argument("--prior-weight", type=float, default=PriorSettings().weight, metavar="W")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every so many pictures only")
@@ -204,7 +206,7 @@ def main() -> int:
         print("bench_views: set EDGEDIGITS_DATA to the folder that holds the sets", file=sys.stderr)
         return 1
     cv2.setNumThreads(1)
-    reader = Reader(way=options.way, prior=PriorSettings(weight=options.prior_weight))
+    reader = Reader(options.model, way=options.way, prior=PriorSettings(weight=options.prior_weight))
     results: dict[str, dict[str, dict[str, float]]] = {}
     for name in options.sets:
         found = pictures(Path(folder), name, options.part, options.every)

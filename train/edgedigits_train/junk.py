@@ -1,8 +1,8 @@
 """What stands beside digits and is none: the eleventh class.
 
-Parts of digits, digits that touch, punctuation, letters, pieces of ruled lines, and pictures of other
-things. What could be taken for a digit by a person, too (the upper half of an 8 is a 0, a slash is a 1, a
-capital O a zero), is left out: it would teach the network to doubt digits.
+Parts of digits, digits that touch or are crossed out, punctuation, letters, pieces of ruled lines, and
+pictures of other things. What could be taken for a digit by a person, too (the upper half of an 8 is a 0, a
+slash is a 1, a capital O a zero), is left out: it would teach the network to doubt digits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from edgedigits.normalize import SIZE, normalize
 from edgedigits_train.augment import CANVAS, draw, found_again, photograph
 from edgedigits_train.distance_fields import FIELD, fields
 from edgedigits_train.recipe import Augmentation
+from edgedigits_train.struck import struck_out
 
 LETTERS = "ACEFHKLMNPRUVWXadefhkmnprtuvwx@&%$§"
 """Letters and signs that are no digit's likeness: no O, I, l, Z, S, B, b, G, g, q, T, y, z."""
@@ -50,17 +51,24 @@ def drawings(
     labels: npt.NDArray[np.integer],
     count: int,
     random: np.random.Generator,
+    struck: float = 0.0,
 ) -> npt.NDArray[np.uint8]:
     """Return `count` pictures of what is no digit: uint8, N×56×56, ink bright on 0.
 
-    `images` (uint8, N×28×28) and `labels` are the digits that parts and pairs are made of.
+    `images` (uint8, N×28×28) and `labels` are the digits that parts and pairs are made of. The share `struck`
+    (0…1) are digits crossed out, the others of `KINDS`.
     """
     names = list(KINDS)
     kinds = random.choice(len(names), size=count, p=np.array(list(KINDS.values())) / sum(KINDS.values()))
+    # Where there are none, `random` is not asked, and gives the other kinds as it gave them before.
+    crossed = random.random(count) < struck if struck else np.zeros(count, bool)
     result = np.zeros((count, FIELD, FIELD), np.uint8)
     for i, kind in enumerate(kinds):
         name = names[kind]
-        if name == "part":
+        if crossed[i]:
+            chosen = int(random.integers(len(images)))
+            picture = struck_out(images[chosen], int(labels[chosen]), random)
+        elif name == "part":
             picture = _part(images, labels, random)
         elif name == "pair":
             picture = _pair(images, labels, random)
@@ -88,7 +96,7 @@ def crops(
     `random` alone.
     """
     things = count // 5 if len(negatives) else 0
-    pictures = drawings(images, labels, count - things, random)
+    pictures = drawings(images, labels, count - things, random, settings.struck)
     drawn = draw(fields(pictures), np.full(len(pictures), -1), settings, random)
     seen = [_seen(negatives[random.integers(len(negatives))], settings, random) for _ in range(things)]
     return np.concatenate([drawn, np.array(seen, np.uint8).reshape(-1, SIZE, SIZE)])
