@@ -22,6 +22,7 @@ from edgedigits.normalize import normalize
 from edgedigits_train.distance_fields import Fields
 from edgedigits_train.strip.compose import Composer, Digits, Owners
 from edgedigits_train.strip.recipe import Composition
+from edgedigits_train.strokes import is_upright_stroke
 
 COMPOSITION = Composition(touching=0.9, separators=0.3, clutter=0.1, rules=0.15, clear=0.4, empty=0.0)
 WIDTHS = (60, 190)
@@ -31,7 +32,9 @@ WHOLE = 0.85
 FOREIGN = 0.3
 """… and less than this of its pixels are nobody's: a joining stroke, a rule."""
 PARTLY = 0.6
-"""It shows none if it holds less than this of every digit, or so much of two."""
+"""It shows none if it holds less than this of every digit and is no lone stroke, or so much of two …"""
+SEEN = 0.1
+"""… of each of which is this part of the ink: a dot that lies under a digit is not seen."""
 WRONG = 0.2
 """So many of the pieces that are no digit are kept: most cuts are wrong."""
 LEAST = 0.02
@@ -96,7 +99,10 @@ def _pieces(
             nobodys = np.count_nonzero(inked & (owners[here] < 0)) / np.count_nonzero(inked)
             if text[best] < 10 and covered[best] >= WHOLE and own[best] >= WHOLE and nobodys < FOREIGN:
                 found.append((glyph.ink, text[best]))
-            elif covered.max() < PARTLY or (covered >= PARTLY).sum() > 1:
+            elif covered.max() < PARTLY:
+                if not is_upright_stroke(glyph.ink):
+                    found.append((glyph.ink, None))
+            elif ((covered >= PARTLY) & (own >= SEEN)).sum() > 1:
                 found.append((glyph.ink, None))
     return found
 

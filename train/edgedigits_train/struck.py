@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgedigits_train.strokes import is_upright_stroke
+
 Picture = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 """Corners of a line drawn in one go: N×2, column and row, in widths and heights of the digit."""
@@ -47,7 +49,9 @@ def struck_out(image: Picture, label: int, random: np.random.Generator) -> Pictu
             cv2.polylines(over, [places], False, 255, thick, cv2.LINE_AA)
         drawn = np.count_nonzero(over)
         if np.count_nonzero(over[digit < 110]) >= _BESIDE * drawn:
-            return np.maximum(digit, over)
+            result = np.maximum(digit, over)
+            if not is_upright_stroke(result):
+                return result
 
 
 def _line(ends: tuple[tuple[float, float], tuple[float, float]], random: np.random.Generator) -> Points:
