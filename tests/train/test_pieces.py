@@ -10,6 +10,7 @@ from edgedigits_train.data import DataSet, load_mnist
 from edgedigits_train.distance_fields import Fields, fields
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
 from edgedigits_train.strip.recipe import Composition
+from edgedigits_train.strokes import is_upright_stroke
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,13 @@ def test_a_photograph_tells_whose_ink_is_whose(shapes):
         assert middles == sorted(middles)
         seen += len(text)
     assert seen > 40
+
+
+def test_a_lone_stroke_is_never_said_to_be_no_digit(shapes):
+    images, labels = pieces.crops(*shapes, 300, 10, np.random.default_rng(5))
+    wrong = images[labels == 10]
+    assert len(wrong) > 30
+    assert not [1 for image in wrong if is_upright_stroke(image)]
 
 
 def test_a_whole_digit_is_found_among_the_pieces_of_touching_ones(shapes):

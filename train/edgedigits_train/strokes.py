@@ -12,10 +12,10 @@ NARROW = 0.4
 
 def is_upright_stroke(ink: npt.NDArray[np.uint8]) -> bool:
     """Say whether a picture shows one upright or leaning stroke: uint8, height × width, ink bright on 0."""
-    points = cv2.findNonZero((ink > 110).view(np.uint8))
-    if points is None:
+    inked = (ink > 110).view(np.uint8)
+    if not inked.any():
         return False
-    corners = cv2.boxPoints(cv2.minAreaRect(points))
+    corners = cv2.boxPoints(cv2.minAreaRect(cv2.findNonZero(inked)))
     sides = sorted(
         (corners[1] - corners[0], corners[2] - corners[1]), key=lambda side: float(np.hypot(*side))
     )
