@@ -240,7 +240,7 @@ def _cuts(ink: Ink, hypotheses: Sequence[LineHypotheses]) -> Picture:
             x, y, w, h = glyph.box
             cv2.rectangle(drawn, (x, y), (x + w - 1, y + h - 1), _BLUE, 1)
         whole = len(each.line.glyphs)
-        parts = {(part.box[0], part.box[1]) for part in each.asked[whole:]}
+        parts = {(part.box[0], part.box[1]) for part in each.candidates[whole:]}
         for cluster in find_clusters(each.line):
             x, y, w, h = cluster.box
             # Where no part was asked about, the network was sure of the whole.
@@ -265,11 +265,11 @@ def _line_stages(
     told = "; ".join(f"{r.text or 'nothing'} {r.probability:.3f}" for r in readings[:6])
     on_way = {arc.row for arc in best.arcs if arc.row >= 0} if best else set()
     refused = {arc.row for arc in best.arcs if arc.labels and arc.labels[0][0] == "?"} if best else set()
-    asked = len(each.asked)
+    asked = len(each.candidates)
     more = f", the first {settings.most_crops} shown" if asked > settings.most_crops else ""
     crops = [
         _crop(part.ink, part.probabilities, labels, k in on_way)
-        for k, part in enumerate(each.asked[: settings.most_crops])
+        for k, part in enumerate(each.candidates[: settings.most_crops])
     ]
     caption = f"line {number}: {asked} crops of {SIZE} x {SIZE}{more}; blue: on the best way"
     if refused:

@@ -33,7 +33,7 @@ from edgedigits.geometry import Floats
 from edgedigits.glyph_verifier import GlyphVerifier
 from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.hidden import is_grain, legible, painted_over, refuse_cut
-from edgedigits.hypotheses import Asked, LineHypotheses
+from edgedigits.hypotheses import Candidate, LineHypotheses
 from edgedigits.ink import Ink, InkSettings, check_image, dark_on_light
 from edgedigits.lattice import Reading, best_readings, weighed
 from edgedigits.model import Model
@@ -324,9 +324,9 @@ class Reader:
         """Return by how many degrees clockwise the paper seems to lie turned."""
         if self.way == "glyph":
 
-            def digits_of(k: int) -> list[Asked]:
+            def digits_of(k: int) -> list[Candidate]:
                 best = next(each for each in self._readings(hypotheses[k], expected) if each.text)
-                return [hypotheses[k].asked[arc.row] for arc in best.arcs if arc.separator is None]
+                return [hypotheses[k].candidates[arc.row] for arc in best.arcs if arc.separator is None]
 
             read = glyphs_turned(lines, digits_of, self._classify, self._characters)
             around = [(line, [digit.box for digit in line.digits]) for line in lines]
@@ -461,7 +461,7 @@ class Reader:
     def _hypotheses(self, line: TextLine) -> LineHypotheses:
         return LineHypotheses(line, self._characters, self._can_doubt)
 
-    def _classify(self, asked: list[Asked]) -> None:
+    def _classify(self, asked: list[Candidate]) -> None:
         if asked:
             rows = self.model.probabilities(normalize_all([part.ink for part in asked]))
             for part, row in zip(asked, rows, strict=True):
@@ -515,7 +515,7 @@ class Reader:
         digits, separators = [], []
         for arc in best.arcs:
             if arc.separator is None:
-                asked = hypotheses.asked[arc.row]
+                asked = hypotheses.candidates[arc.row]
                 assert asked.probabilities is not None
                 box = _scaled(arc.box, across, size)
                 drawn = is_drawing(asked.ink)
@@ -551,7 +551,7 @@ def _consistent(
         for each in readings
     }
     found = consistencies(
-        glyphs, lambda rows: normalize_all([hypotheses.asked[row].ink for row in rows]), settings
+        glyphs, lambda rows: normalize_all([hypotheses.candidates[row].ink for row in rows]), settings
     )
     weights = consistency_weights(found, max(found.values()), settings)
     return weighed(readings, [weights[each.text] for each in readings])
