@@ -8,7 +8,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +18,6 @@ from edgedigits.combine import combine_lines
 from edgedigits.confirm import ConfirmSettings, Seen, confirmed, doubted
 from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights
 from edgedigits.decode import (
-    RejectRule,
     Separator,
     as_read,
     decode_digit,
@@ -48,6 +46,7 @@ from edgedigits.shrink import shrunk
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, Region, SeenLine, StripReader, StripSettings, region_of
 from edgedigits.surroundings import weigh_surroundings
+from edgedigits.thresholds import Thresholds
 from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
 from edgedigits.verifier import Verifier, VerifierSettings
 from edgedigits.writing import find_writing
@@ -126,7 +125,7 @@ class Reader:
         self._thorough = thorough or max_error is not None
         self._max_strips = max_strips
         self.model = Model(model, threads=threads, delegate=delegate)
-        thresholds = _Thresholds(min_digit_confidence, min_line_confidence, max_error)
+        thresholds = Thresholds(min_digit_confidence, min_line_confidence, max_error)
         if way == "auto" and max_error is not None and not _is_default(self.model.card):
             raise ModelError(
                 f"{self.model.source}: no share of errors is promised of it on the way auto, only of "
@@ -160,10 +159,10 @@ class Reader:
         if strip_model is not None or way == "strip" or (way == "auto" and max_error is not None):
             self._strips = self._open_strips()
         if way == "glyph" or self._strips is None:
-            self.rule = thresholds.of(self.model.card, self.model.source, "glyph")
+            self.rule = thresholds.rule_for(self.model.card, self.model.source, "glyph")
         else:
             # One promise for all lines, however each of them is read: the strip model's card makes it.
-            own = thresholds.of(self.model.card, self.model.source, None)
+            own = thresholds.rule_for(self.model.card, self.model.source, None)
             line = self._strips.rule.min_line_confidence if max_error is not None else own.min_line_confidence
             self.rule = dataclasses.replace(own, min_line_confidence=line)
 
@@ -564,14 +563,6 @@ def boxes_in(grey: NDArray[np.uint8], ink: Ink, hypotheses: LineHypotheses) -> l
     return [_scaled(glyph.box, across, (width, height)) for glyph in hypotheses.line.glyphs]
 
 
-def _in_range(value: float | None, otherwise: float) -> float:
-    if value is None:
-        return otherwise
-    if not 0 <= value <= 1:
-        raise ValueError(f"a confidence lies in 0…1, not {value}")
-    return value
-
-
 def _check_told(size: Any, count: Any) -> None:
     """Raise `ValueError` for a picture's size, or a number of digits, that can't be (see `Reader.read`)."""
     if size is not None and not _are_whole(size, 1):
@@ -607,37 +598,6 @@ def _placed(line: Line, place: Callable[[Box], Box]) -> Line:
     return dataclasses.replace(line, digits=digits, box=place(line.box))
 
 
-@dataclass(frozen=True)
-class _Thresholds:
-    """What the user of a `Reader` says of thresholds; None: what the model's card says."""
-
-    min_digit_confidence: float | None
-    min_line_confidence: float | None
-    max_error: float | None
-
-    def of(self, card: Card, source: str, way: str | None) -> RejectRule:
-        """Return the rule for a model and a way of reading; None: `max_error` is another model's business.
-
-        Raises as `Reader` does.
-        """
-        own = _in_range(self.min_line_confidence, 0.0)
-        line = card.min_line_confidence if self.min_line_confidence is None else own
-        if self.max_error is not None and way is not None:
-            if not 0 < self.max_error < 1:
-                raise ValueError(f"a share of errors lies between 0 and 1, not at {self.max_error}")
-            # Above 1 no threshold kept the promise.
-            known = [p for p in card.operating_points if p.way == way and p.min_line_confidence <= 1]
-            points = [point for point in known if point.max_error <= self.max_error]
-            if not points:
-                promised = ", ".join(f"{point.max_error:g}" for point in known)
-                raise ModelError(
-                    f"{source}: promises no share of errors as low as {self.max_error:g} "
-                    f"({promised or 'none at all'}); allow more, or find one with edgedigits-export accept"
-                )
-            line = max(own, max(points, key=lambda point: point.max_error).min_line_confidence)
-        return RejectRule(_in_range(self.min_digit_confidence, card.min_digit_confidence), line)
-
-
 def _card_of(model: str | os.PathLike[str]) -> Card:
     return split_bytes(read_model(model), os.fspath(model))[0]
 
@@ -654,7 +614,7 @@ def _open_strips(
     character_model: str | os.PathLike[str] | None,
     threads: int,
     delegate: str | os.PathLike[str] | None,
-    thresholds: _Thresholds,
+    thresholds: Thresholds,
     way: str,
     prior: PriorSettings,
     settings: StripSettings,
@@ -664,5 +624,5 @@ def _open_strips(
     if character_model is not None:
         characters = Model(character_model, threads=threads, delegate=delegate, way="character")
         verifier = Verifier(characters, opened.card.labels)
-    rule = thresholds.of(opened.card, opened.source, way)
+    rule = thresholds.rule_for(opened.card, opened.source, way)
     return StripReader(opened, rule, verifier, settings, prior)
