@@ -24,15 +24,15 @@ from edgedigits.geometry import Floats
 from edgedigits.glyphs import TextLine, find_clusters
 from edgedigits.hidden import painted_over
 from edgedigits.hypotheses import LineHypotheses
-from edgedigits.ink import Ink, dark_on_light
+from edgedigits.ink import Ink
 from edgedigits.lattice import Arc, Reading
 from edgedigits.normalize import SIZE, normalize, normalize_all
 from edgedigits.page import Box, Page
-from edgedigits.pieces import join_pieces
-from edgedigits.reader import Reader, boxes_in
+from edgedigits.reader import Reader
 from edgedigits.sheet import find_sheets, has_room_beside
 from edgedigits.strip_reading import Expected, cut_out, region_of
 from edgedigits.strips import HEIGHT, STEP
+from edgedigits.writing import Writing
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -122,9 +122,11 @@ def _level_stages(
 
     `hidden` are the corners of sheets that lie on it, 4×2.
     """
-    level, ink, lines = reader._find_writing(level, hidden)
-    hypotheses = _classified(lines, reader)
-    grey = dark_on_light(level, ink)
+    writing = reader._find_writing(level, hidden)
+    ink, lines, grey = writing.ink, writing.lines, writing.grey
+    glyphs = reader.line_reader.glyphs
+    hypotheses = glyphs.look_at(lines)
+    glyphs.look_at_parts(hypotheses)
     shown = [
         Stage(
             f"flattened, {ink.contrast.shape[1]} x {ink.contrast.shape[0]}: contrast with the paper; "
@@ -140,12 +142,12 @@ def _level_stages(
         ),
     ]
     for number, each in enumerate(hypotheses[: settings.most_lines], 1):
-        readings = reader._readings(each, Expected(), (grey, ink))
+        readings = glyphs.readings(each, writing, Expected())
         of_lines += _line_stages(number, each, readings, reader.model.card.labels, settings)
-        if reader.wants_strip(each, (ink.contrast.shape[1], ink.contrast.shape[0])):
-            of_lines += _strip_stages(number, grey, boxes_in(grey, ink, each), reader)
+        if reader.line_reader.wants_strip(each, writing.working_size):
+            of_lines += _strip_stages(number, grey, writing.boxes(each.line), reader)
             if reader.way == "auto":
-                of_lines += _confirming_stages(number, grey, ink, each, reader)
+                of_lines += _confirming_stages(number, writing, each, reader)
     left = len(hypotheses) - settings.most_lines
     if left > 0:
         of_lines.append(Stage(f"... and {left} more lines", np.full((4, 4, 3), 255, np.uint8), wide=True))
@@ -198,15 +200,6 @@ class ExplainedPictures:
 # --- the stages ---------------------------------------------------------------------------------------
 
 
-def _classified(lines: Sequence[TextLine], reader: Reader) -> list[LineHypotheses]:
-    """Ask the network about every glyph as it is, then about the parts of those in doubt."""
-    found = [reader._hypotheses(line) for line in lines]
-    reader._classify([glyph for each in found for glyph in each.glyphs()])
-    found = join_pieces(found, reader._classify, reader._hypotheses)
-    reader._classify([part for each in found for part in each.parts()])
-    return found
-
-
 def _ink_caption(ink: Ink) -> str:
     if ink.strong >= 255:
         return "ink: none"
@@ -240,7 +233,7 @@ def _cuts(ink: Ink, hypotheses: Sequence[LineHypotheses]) -> Picture:
             x, y, w, h = glyph.box
             cv2.rectangle(drawn, (x, y), (x + w - 1, y + h - 1), _BLUE, 1)
         whole = len(each.line.glyphs)
-        parts = {(part.box[0], part.box[1]) for part in each.asked[whole:]}
+        parts = {(part.box[0], part.box[1]) for part in each.candidates[whole:]}
         for cluster in find_clusters(each.line):
             x, y, w, h = cluster.box
             # Where no part was asked about, the network was sure of the whole.
@@ -265,11 +258,11 @@ def _line_stages(
     told = "; ".join(f"{r.text or 'nothing'} {r.probability:.3f}" for r in readings[:6])
     on_way = {arc.row for arc in best.arcs if arc.row >= 0} if best else set()
     refused = {arc.row for arc in best.arcs if arc.labels and arc.labels[0][0] == "?"} if best else set()
-    asked = len(each.asked)
+    asked = len(each.candidates)
     more = f", the first {settings.most_crops} shown" if asked > settings.most_crops else ""
     crops = [
         _crop(part.ink, part.probabilities, labels, k in on_way)
-        for k, part in enumerate(each.asked[: settings.most_crops])
+        for k, part in enumerate(each.candidates[: settings.most_crops])
     ]
     caption = f"line {number}: {asked} crops of {SIZE} x {SIZE}{more}; blue: on the best way"
     if refused:
@@ -337,13 +330,11 @@ def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) 
 
 
 def _confirming_stages(
-    number: int, grey: Picture, ink: Ink, hypotheses: LineHypotheses, reader: Reader
+    number: int, writing: Writing, hypotheses: LineHypotheses, reader: Reader
 ) -> list[Stage]:
     """Show the digits of a strip as the glyph network is asked to confirm them."""
-    region = region_of(
-        boxes_in(grey, ink, hypotheses), (grey.shape[1], grey.shape[0]), reader.strips.settings
-    )
-    seen, confirmed = reader._seen_as_strip(grey, ink, hypotheses, region, Expected())
+    region = region_of(writing.boxes(hypotheses.line), writing.size, reader.strips.settings)
+    seen, confirmed = reader.line_reader.see_as_strip(hypotheses, region, writing, Expected())
     if seen is None:
         return []
     labels = reader.model.card.labels

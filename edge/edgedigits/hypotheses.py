@@ -40,12 +40,14 @@ class HypothesesSettings:
 
 
 @dataclass
-class Asked:
-    """A glyph to be classified: its ink, its box in working pixels, and in time the answer."""
+class Candidate:
+    """What may be a digit: a glyph or a part of one, its box in working pixels, and the network's answer."""
 
     ink: NDArray[np.uint8]
+    """uint8, H×W, 0 paper."""
     box: Box
     probabilities: NDArray[np.float32] | None = None
+    """One per label, calibrated, summing to 1; None until the network was asked."""
 
 
 _ZERO = "0"
@@ -70,7 +72,8 @@ class LineHypotheses:
         rings: RingSettings = RingSettings(),
     ) -> None:
         self.line = line
-        self.asked: list[Asked] = []
+        self.candidates: list[Candidate] = []
+        """All that the network is asked about, by the `row` of its arcs: the glyphs, then the parts."""
         self.readings: list[Reading] | None = None
         """The line's readings, best first, once they are known."""
         self._characters, self._can_doubt = characters, can_doubt
@@ -84,17 +87,17 @@ class LineHypotheses:
         self._nodes = 0
         self._of_glyph: dict[int, int] = {}
         self._zeros: set[int] = set()
-        """Which of `asked` are rings: no other character is looked for in them."""
+        """Which of `candidates` are rings: no other character is looked for in them."""
 
-    def glyphs(self) -> list[Asked]:
+    def glyphs(self) -> list[Candidate]:
         """Return every glyph as it is, to be classified."""
-        asked = []
+        found = []
         for cluster in self._clusters:
             for glyph in cluster.glyphs:
-                self._of_glyph[id(glyph)] = len(self.asked)
-                self.asked.append(Asked(glyph.ink, glyph.box))
-                asked.append(self.asked[-1])
-        return asked
+                self._of_glyph[id(glyph)] = len(self.candidates)
+                self.candidates.append(Candidate(glyph.ink, glyph.box))
+                found.append(self.candidates[-1])
+        return found
 
     @property
     def lone(self) -> bool:
@@ -112,7 +115,7 @@ class LineHypotheses:
     @property
     def certainty(self) -> float:
         """The probability (0…1) that each of the `glyphs`, classified, is the digit it looks most like."""
-        rows = [self.asked[k].probabilities for k in self._of_glyph.values()]
+        rows = [self.candidates[k].probabilities for k in self._of_glyph.values()]
         return math.prod(self._best(row) for row in rows if row is not None)
 
     @property
@@ -128,15 +131,15 @@ class LineHypotheses:
         """
         found = []
         for k in self._of_glyph.values():
-            row = self.asked[k].probabilities
+            row = self.candidates[k].probabilities
             if row is not None:
                 digit = sum(row[number] for number, _ in self._characters)
-                found.append((self.asked[k].box, max(0.0, 1.0 - float(digit))))
+                found.append((self.candidates[k].box, max(0.0, 1.0 - float(digit))))
         return found
 
-    def parts(self) -> list[Asked]:
+    def parts(self) -> list[Candidate]:
         """Return the parts of the clusters in doubt, to be classified."""
-        before = len(self.asked)
+        before = len(self.candidates)
         for cluster in self._clusters:
             if all(self._is_sure(glyph, self._settings.sure) for glyph in cluster.glyphs):
                 for glyph in cluster.glyphs:
@@ -144,7 +147,7 @@ class LineHypotheses:
                     self._nodes += 1
             else:
                 self._cut(cluster)
-        return self.asked[before:]
+        return self.candidates[before:]
 
     def lattice(self) -> tuple[list[Arc], int, LatticeSettings]:
         """Return the arcs, the number of steps from the first node to the last, and the settings."""
@@ -155,7 +158,7 @@ class LineHypotheses:
         return arcs, self._nodes, self._lattice
 
     def _is_sure(self, glyph: Glyph, least: float) -> bool:
-        probabilities = self.asked[self._of_glyph[id(glyph)]].probabilities
+        probabilities = self.candidates[self._of_glyph[id(glyph)]].probabilities
         assert probabilities is not None
         _, _, width, height = glyph.box
         height = max(height, round(self._tall))
@@ -170,7 +173,7 @@ class LineHypotheses:
         return float(max([values[k] for k, _ in self._characters]))
 
     def _add(self, row: int, start: int, stop: int, log_prior: float) -> None:
-        self._arcs.append((start, stop, self.asked[row].box, log_prior, row, None))
+        self._arcs.append((start, stop, self.candidates[row].box, log_prior, row, None))
 
     def _cut(self, cluster: Cluster) -> None:
         """Add everything between any two cuts of a cluster."""
@@ -192,14 +195,14 @@ class LineHypotheses:
             prior = -settings.cut_cost * part.cost - (settings.touching_cost if part.cost > 0.5 else 0.0)
             if stop - start < steps and alone:
                 prior -= settings.alone_cost
-            self.asked.append(Asked(part.ink, box))
-            self._add(len(self.asked) - 1, start, stop, prior)
+            self.candidates.append(Candidate(part.ink, box))
+            self._add(len(self.candidates) - 1, start, stop, prior)
             for number, beside in rings_of(part, rings, self._rings):
                 if number not in row_of:
                     x, y, width, height = rings[number].box
-                    row_of[number] = len(self.asked)
-                    self._zeros.add(len(self.asked))
-                    self.asked.append(Asked(rings[number].ink, (left + x, top + y, width, height)))
+                    row_of[number] = len(self.candidates)
+                    self._zeros.add(len(self.candidates))
+                    self.candidates.append(Candidate(rings[number].ink, (left + x, top + y, width, height)))
                 left_out = settings.dirt_ink * beside / self._tall**2
                 self._add(row_of[number], start, stop, -settings.ring_cost - left_out)
             separator = self._separator(box)
@@ -228,9 +231,9 @@ class LineHypotheses:
     def _labels(self, row: int) -> tuple[tuple[str, float], ...]:
         if row < 0:
             return ()
-        probabilities = self.asked[row].probabilities
+        probabilities = self.candidates[row].probabilities
         assert probabilities is not None
-        _, _, width, height = self.asked[row].box
+        _, _, width, height = self.candidates[row].box
         # Alone, a glyph may as well be wide; what is cut out of it is no lower for that.
         size = (0.0 if self.lone else width / height), height / self._tall
         if row in self._zeros:

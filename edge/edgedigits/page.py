@@ -1,7 +1,9 @@
-"""What one picture says: `Page`, `Line` and `Digit`, the results of reading."""
+"""What one picture says: `Page`, `Line` and `Digit`, the results of reading, placed in any view of it."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +96,24 @@ class Page:
             "lines": [_line_as_dict(line) for line in self.lines],
             "elapsed_ms": round(self.elapsed_ms, 3),
         }
+
+
+def scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
+    """Return a box in pixels of another view of its picture, at least 1×1 and inside it.
+
+    `across` are that view's pixels per pixel of the box (x, y), `size` is its width and height.
+    """
+    x, y, w, h = box
+    left, top = int(x * across[0]), int(y * across[1])
+    right = min(size[0], max(left + 1, round((x + w) * across[0])))
+    bottom = min(size[1], max(top + 1, round((y + h) * across[1])))
+    return left, top, right - left, bottom - top
+
+
+def placed(line: Line, place: Callable[[Box], Box]) -> Line:
+    """Return a line with its box and its digits' where `place` puts them."""
+    digits = tuple(dataclasses.replace(digit, box=place(digit.box)) for digit in line.digits)
+    return dataclasses.replace(line, digits=digits, box=place(line.box))
 
 
 def _line_as_dict(line: Line) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgedigits.glyphs import Cluster, Glyph, TextLine, cluster_of
-from edgedigits.hypotheses import Asked, LineHypotheses
+from edgedigits.hypotheses import Candidate, LineHypotheses
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PiecesSettings:
 
 def join_pieces(
     lines: Sequence[LineHypotheses],
-    classify: Callable[[list[Asked]], None],
+    classify: Callable[[list[Candidate]], None],
     open_line: Callable[[TextLine], LineHypotheses],
     settings: PiecesSettings = PiecesSettings(),
 ) -> list[LineHypotheses]:

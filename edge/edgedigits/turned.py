@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.hypotheses import Asked
+from edgedigits.hypotheses import Candidate
 from edgedigits.page import Box, Line
 from edgedigits.strip_reading import StripReader
 
@@ -80,8 +80,8 @@ def strips_turned(strips: StripReader, grey: NDArray[np.uint8], boxes: Sequence[
 
 def glyphs_turned(
     lines: Sequence[Line],
-    digits_of: Callable[[int], Sequence[Asked]],
-    classify: Callable[[list[Asked]], None],
+    digits_of: Callable[[int], Sequence[Candidate]],
+    classify: Callable[[list[Candidate]], None],
     characters: Sequence[tuple[int, str]],
 ) -> ReadTurned:
     """Return what reads turned lines glyph by glyph, each glyph of the reading turned where it stands.
@@ -90,13 +90,13 @@ def glyphs_turned(
     in probabilities, `characters` are the classes that are text, by their index among these.
     """
 
-    def best(digit: Asked) -> tuple[float, str]:
+    def best(digit: Candidate) -> tuple[float, str]:
         assert digit.probabilities is not None
         return max((max(float(digit.probabilities[k]), _NEVER), label) for k, label in characters)
 
     def read(numbers: Sequence[int], turns: int) -> tuple[str, float]:
         digits = [digit for k in numbers for digit in digits_of(k)]
-        turned = [Asked(np.ascontiguousarray(np.rot90(digit.ink, turns)), digit.box) for digit in digits]
+        turned = [Candidate(np.ascontiguousarray(np.rot90(digit.ink, turns)), digit.box) for digit in digits]
         classify(turned)
         # The lines' confidences know of more than the glyphs; all that counts is how these look turned.
         scale = math.prod(lines[k].confidence for k in numbers)

@@ -10,6 +10,7 @@ level as a large first digit and small ones behind it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import cv2
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around, find_lines_in
-from edgedigits.ink import SLENDER, Ink, InkSettings, find_ink
+from edgedigits.ink import SLENDER, Ink, InkSettings, dark_on_light, find_ink
+from edgedigits.page import scaled
 from edgedigits.polarity import is_sheet
 from edgedigits.shrink import shrunk
 
@@ -46,10 +48,45 @@ _BESIDE = 0.05
 """Beside one line there is this much ink at most, in comparison to its own."""
 
 
+class Writing:
+    """The writing in a picture: the picture as it is looked at, its ink, and its text lines in reading order.
+
+    `image` is uint8, H×W grey or H×W×3 BGR; `ink` and the boxes of `lines` are in working pixels.
+    """
+
+    def __init__(self, image: NDArray[np.uint8], ink: Ink, lines: Sequence[TextLine]) -> None:
+        self.image, self.ink, self.lines = image, ink, lines
+
+    @functools.cached_property
+    def grey(self) -> NDArray[np.uint8]:
+        """The greys of the picture: uint8, H×W, all ink dark, no print or shadows."""
+        return dark_on_light(self.image, self.ink)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """Width and height of what the ink was found in, working pixels."""
+        return self.ink.contrast.shape[1], self.ink.contrast.shape[0]
+
+    def across(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Return how many pixels a view of this width and height has per working pixel (x, y)."""
+        width, height = self.working_size
+        return size[0] / width, size[1] / height
+
+    def boxes(self, line: TextLine) -> list[Box]:
+        """Return the boxes of a line's glyphs in pixels of the picture."""
+        across = self.across(self.size)
+        return [scaled(glyph.box, across, self.size) for glyph in line.glyphs]
+
+
 def find_writing(
     image: NDArray[np.uint8], ink: InkSettings = InkSettings(), glyphs: GlyphSettings = GlyphSettings()
-) -> tuple[NDArray[np.uint8], Ink, list[TextLine]]:
-    """Return a picture (uint8, H×W grey or H×W×3 BGR), shrunk where that helps, its ink and its lines."""
+) -> Writing:
+    """Return the writing in a picture (uint8, H×W grey or H×W×3 BGR), which is shrunk where that helps."""
     height, width = image.shape[:2]
     slender = width >= _MORE_SLENDER * height
     if slender and height > _HIGHEST:
@@ -57,7 +94,7 @@ def find_writing(
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         found, lines = find_lines_in(find_ink(small, ink), glyphs)
         if _is_one_line(lines, size):
-            return small, found, _joined(lines, glyphs.line_gap)
+            return Writing(small, found, _joined(lines, glyphs.line_gap))
     elif not slender and min(height, width) > _LONGEST:
         small = shrunk(image, -(-min(height, width) // _SIDE))
         found, lines = find_lines_in(find_ink(small, ink), glyphs)
@@ -71,13 +108,13 @@ def find_writing(
         ):
             whole = find_ink(image, ink)
             if whole.shaded is None:
-                return small, found, lines
+                return Writing(small, found, lines)
             found, lines = find_lines_in(whole, glyphs)
-            return image, found, lines
+            return Writing(image, found, lines)
     found, lines = find_lines_in(find_ink(image, ink), glyphs)
     if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, found.mask.shape[::-1]):
         lines = _joined(lines, glyphs.line_gap)
-    return image, found, lines
+    return Writing(image, found, lines)
 
 
 def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:

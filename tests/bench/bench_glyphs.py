@@ -39,7 +39,10 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
     ),
     "all numbers equally likely": ({"prior": PriorSettings(weight=0)}, {}),
     "separators anywhere": ({"prior": PriorSettings(ungrouped=1, by_chance=1)}, {}),
-    "style consistency not weighed": ({}, {"edgedigits.reader._consistent": lambda _, readings: readings}),
+    "style consistency not weighed": (
+        {},
+        {"edgedigits.glyph_reading._consistent": lambda _, readings, __: readings},
+    ),
     "digits of any size equally likely": ({}, {"edgedigits.lattice._unusual": lambda *_: 0.0}),
     "writing not told from a pattern": ({"ink": InkSettings(pattern_share=1)}, {}),
     "rules as thick as strokes stay": (

@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 
 from edgedigits import Page, Reader
 from edgedigits.confirm import ConfirmSettings
+from edgedigits.line_reading import READING_WAYS
 from edgedigits.prior import PriorSettings
-from edgedigits.reader import DEFAULT_CHARACTER_MODEL, DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS
+from edgedigits.reader import DEFAULT_CHARACTER_MODEL, DEFAULT_MODEL, DEFAULT_WAY
 from edgedigits_train.data import load
 
 Picture = tuple[NDArray[np.uint8], list[str]]
@@ -122,10 +123,16 @@ class CountingReader(Reader):
 
     confirmed = 0
 
-    def _seen_as_strip(self, *given: Any) -> Any:
-        seen, line = super()._seen_as_strip(*given)
-        self.confirmed += line is not None
-        return seen, line
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        see_as_strip = self.line_reader.see_as_strip
+
+        def counted(*line: Any) -> Any:
+            seen, held = see_as_strip(*line)
+            self.confirmed += held is not None
+            return seen, held
+
+        self.line_reader.see_as_strip = counted  # type: ignore[method-assign]
 
 
 def measure(reader: CountingReader, pictures: Iterator[Picture], one_line: bool) -> dict[str, float]:

@@ -38,10 +38,11 @@ from edgedigits.capture import CaptureStatus
 from edgedigits.demo import RATE, SIZE, World, digits
 from edgedigits.frames import Frame
 from edgedigits.journal import Journal
+from edgedigits.line_reading import READING_WAYS
 from edgedigits.live import Live
 from edgedigits.motion import MotionSettings
 from edgedigits.page import Page
-from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, READING_WAYS, Reader
+from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, Reader
 from edgedigits.track import Tracker
 
 Image = NDArray[np.uint8]

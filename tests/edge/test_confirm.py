@@ -139,7 +139,7 @@ def test_most_plain_lines_are_not_cut_and_all_readings_are_told(
 ) -> None:
     cut: list[object] = []
     monkeypatch.setattr(
-        "edgedigits.reader.best_readings", lambda *given: cut.append(given) or best_readings(*given)
+        "edgedigits.glyph_reading.best_readings", lambda *given: cut.append(given) or best_readings(*given)
     )
     texts = ["4071", "2938", "65402", "318", "907"]
     right = 0

@@ -106,7 +106,7 @@ def test_of_equally_likely_readings_of_glyphs_the_one_that_takes_likes_for_likes
         assert best.text == "4474"
         return [Reading(text, 0.25, best.arcs) for text in TEXTS]
 
-    monkeypatch.setattr("edgedigits.reader.best_readings", equally_likely)
+    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", equally_likely)
     reader = Reader(way="glyph", character_model=None, prior=PriorSettings(weight=0))
     (line,) = reader.read(paper, upright=True).lines
     assert line.readings[0][0] == line.text == "4474"
@@ -160,7 +160,7 @@ def test_a_long_line_by_many_hands_keeps_what_the_networks_say(
 
 def test_a_sure_reading_is_left_as_it_is(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("edgedigits.reader.consistencies", lambda *given: asked.append(given) or {})
+    monkeypatch.setattr("edgedigits.glyph_reading.consistencies", lambda *given: asked.append(given) or {})
     (line,) = Reader(way="glyph").read(paper, upright=True).lines
     assert line.readings[0][1] > ConsistencySettings().sure
     assert not asked
@@ -174,7 +174,7 @@ def test_readings_of_a_line_are_found_once(paper: np.ndarray, monkeypatch: pytes
         found.append(best_readings(*given))
         return found[-1]
 
-    monkeypatch.setattr("edgedigits.reader.best_readings", counted)
+    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", counted)
     (line,) = Reader(way="glyph").read(paper).lines
     assert line.accepted
     assert len(found) == 1

@@ -43,7 +43,7 @@ def read(
         assert len(best.text) == 5
         return [Reading(text, probability, best.arcs) for text, probability in texts.items()]
 
-    monkeypatch.setattr("edgedigits.reader.best_readings", readings)
+    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", readings)
     reader = Reader(way="glyph", prior=PriorSettings(weight=0), **settings)
     (line,) = reader.read(paper, upright=True).lines
     return line
@@ -109,7 +109,7 @@ def test_what_was_not_looked_into_overtakes_nothing_that_was(
     grey = 225 - (0.7 * np.hstack(row)).astype(np.uint8)
     boxes = [(28 * k + 4, 4, 20, 20) for k in range(12)]
     arcs = tuple(Arc(k, k + 1, box, 0.0, k) for k, box in enumerate(boxes))
-    verifier = Reader(way="glyph")._verifier
+    verifier = Reader(way="glyph").line_reader.glyphs.verifier
     assert verifier is not None
     readings = [Reading("957184071833", 0.975, arcs), Reading(other, 0.02, arcs)]
     first, second = verifier.weigh(grey, boxes, (1.0, 1.0), readings)
@@ -139,7 +139,7 @@ def test_a_model_for_letters_is_left_to_itself(paper: np.ndarray, tmp_path: Path
     path = tmp_path / "letters.tflite"
     path.write_bytes(whole.getvalue())
     reader = Reader(path, way="glyph")
-    assert reader._verifier is None
+    assert reader.line_reader.glyphs.verifier is None
     (line,) = reader.read(paper).lines
     assert line.text == "EAHBI"
 
@@ -169,7 +169,7 @@ def test_what_stands_between_digits_has_a_cell_of_its_own(
 
 
 def test_what_is_too_long_or_no_number_stays_as_it_is() -> None:
-    verifier = Reader(way="glyph")._verifier
+    verifier = Reader(way="glyph").line_reader.glyphs.verifier
     assert verifier is not None
     arcs = (Arc(0, 1, (0, 0, 8, 8), 0.0, 0), Arc(1, 2, (8990, 0, 8, 8), 0.0, 1))
     readings = [Reading("12", 0.7, arcs), Reading("1?", 0.3, arcs)]

@@ -159,9 +159,9 @@ def test_a_page_in_a_shadow_is_no_bold_digit() -> None:
     """In the few pixels in which bold digits are looked for, the lit and the shaded part are strokes."""
     for shade in SHADES.values():
         seen = shaded(page(), shade, 0.4, 1.0)
-        picture, _, lines = find_writing(seen)
-        assert picture is seen
-        assert len(lines) >= len(LINES)
+        writing = find_writing(seen)
+        assert writing.image is seen
+        assert len(writing.lines) >= len(LINES)
 
 
 def test_a_picture_without_shadows_is_left_as_it_is() -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from edgedigits.decode import RejectRule, refuse_turned
 from edgedigits.frames import Frame
+from edgedigits.line_reading import READING_WAYS, ReadingWay
 from edgedigits.outputs import JsonLines, Table
 from edgedigits.page import Box, Digit, Line, Page
-from edgedigits.reader import READING_WAYS, Reader, ReadingWay
+from edgedigits.reader import Reader
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import StripReader
 from edgedigits.turned import strips_turned, turned_by

@@ -21,10 +21,11 @@ from edgedigits.ctc import Hypothesis, best_texts
 from edgedigits.decode import RejectRule
 from edgedigits.errors import ModelError
 from edgedigits.lattice import Reading, best_readings
+from edgedigits.line_reading import READING_WAYS
 from edgedigits.model import Model
 from edgedigits.page import Digit, Line
 from edgedigits.prior import PriorSettings
-from edgedigits.reader import READING_WAYS, Reader
+from edgedigits.reader import Reader
 from edgedigits.runtime import read_model, shipped_models
 from edgedigits.strip_model import StripModel
 from edgedigits.strip_reading import Expected, SeenLine, StripReader, StripSettings, region_of
@@ -186,7 +187,7 @@ def test_the_glyphs_are_asked_for_what_the_strip_was_read_as(
         asked.append(list(wanted))
         return best_readings(*lattice, asked[-1])
 
-    monkeypatch.setattr("edgedigits.reader.best_readings", noted)
+    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", noted)
     readers["auto"].read(grey, upright=True)
     assert len(strip.readings) > 1
     assert [text for text, _ in strip.readings] in asked

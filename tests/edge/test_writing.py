@@ -47,12 +47,12 @@ def test_a_line_is_read_at_any_resolution(way: str) -> None:
 
 def test_only_what_is_cut_to_one_line_is_shrunk() -> None:
     large = np.asarray(cv2.resize(strip("208"), None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC), np.uint8)
-    image, ink, _ = find_writing(large)
-    assert image.shape[0] == ink.mask.shape[0] == 100
+    writing = find_writing(large)
+    assert writing.image.shape[0] == writing.ink.mask.shape[0] == 100
     lone = write(paper(400, 900), "3817", (60, 220))  # a line of 40 pixels on a sheet
     two = np.concatenate([large, large])
     for picture in (strip("208"), lone, two, paper(400, 900)):
-        assert find_writing(picture)[0] is picture
+        assert find_writing(picture).image is picture
 
 
 def test_pieces_beside_one_another_are_one_line() -> None:
@@ -62,10 +62,10 @@ def test_pieces_beside_one_another_are_one_line() -> None:
     for x, tall in ((56, 17), (90, 17), (126, 24)):
         cv2.ellipse(image, (x, 95 - tall), (12, tall), 0, 0, 360, 40, 3, cv2.LINE_AA)
     assert len(find_lines(find_ink(image))) == 2
-    (line,) = find_writing(image)[2]
+    (line,) = find_writing(image).lines
     assert [glyph.box[2] > 20 for glyph in line.glyphs] == [False, True, True, True]
     wide = np.concatenate([image, np.full((100, 400), 225, np.uint8), image], axis=1)
-    assert len(find_writing(wide)[2]) == 2
+    assert len(find_writing(wide).lines) == 2
 
 
 @pytest.mark.parametrize("desk", [40, 70, 100])
@@ -81,7 +81,7 @@ def test_a_sheet_on_a_desk_is_no_bold_digit(desk: int, angle: int) -> None:
     turn = cv2.getRotationMatrix2D((640, 480), angle, 1)
     seen = cv2.warpAffine(image, turn, (1280, 960), borderValue=desk)
     seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), 1.2), np.uint8)
-    looked_at, ink, lines = find_writing(seen)
-    assert looked_at is seen
-    assert ink.polarity == "dark"
-    assert lines
+    writing = find_writing(seen)
+    assert writing.image is seen
+    assert writing.ink.polarity == "dark"
+    assert writing.lines

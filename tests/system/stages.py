@@ -22,10 +22,11 @@ IMPORTS = {
 STAGES = {
     "writing.find_ink": "ink",
     "writing.find_lines_in": "glyphs",
-    "reader.normalize_all": "normalize",
-    "reader.best_readings": "lattice",
-    "reader.decode_digit": "decode",
-    "reader.decode_line": "decode",
+    "glyph_reading.normalize_all": "normalize",
+    "line_reading.normalize_all": "normalize",
+    "glyph_reading.best_readings": "lattice",
+    "glyph_reading.decode_digit": "decode",
+    "glyph_reading.decode_line": "decode",
 }
 """Functions, in the modules that call them, and the stages that they are counted as."""
 
