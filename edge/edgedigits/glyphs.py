@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.boxes import BoxSettings, lift_boxes
 from edgedigits.ink import SLENDER, Ink
 from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
@@ -87,7 +88,7 @@ class TextLine:
     left_out: float = 0.0
     """Ink that stands on the line like writing and was dropped with a rule or a frame, or is too faint to be
     sure of, in squared heights of the line (a thin 1 holds about 0.1). Infinite where the picture ends in a
-    digit of the line: nobody knows what was cut off."""
+    digit of the line, for nobody knows what was cut off, and where the line is struck out."""
 
 
 @dataclass(frozen=True)
@@ -151,33 +152,54 @@ def find_lines_in(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> tuple[
     """Return what `find_lines` does, and the ink that it knows of then: what was lifted off as print."""
     if ink.strong >= 255:
         return ink, []
-    found = _Components(ink, settings)
-    return found.ink, found.lines()
+    ink, mask, pieces = _without_print(ink)
+    lines = _Components(ink, settings, pieces).lines()
+    bare = without_underlines(mask, [_standing(line) for line in lines])
+    if bare is not mask:
+        lines = _Components(ink, settings, _pieces(bare)).lines()
+    return ink, lines
+
+
+_Pieces = tuple[int, NDArray[np.int32], NDArray[np.int32]]
+"""The number of labels, the label of each pixel (0 paper) and OpenCV's statistics by label."""
+
+
+def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], _Pieces]:
+    """Return ink that knows what was lifted off as print, its mask without that, and its connected pieces."""
+    boxes = BoxSettings(strip_height=ink.strip_height)
+    rules = RuleSettings(strip_height=ink.strip_height)
+    mask = lift_frame(ink.mask)
+    pieces = _pieces(mask)
+    lifted = lift_boxes(mask, ink.contrast, *pieces[1:], boxes)
+    printed = mask - lifted
+    if lifted is not mask:
+        pieces = _pieces(lifted)
+    if may_be_ruled(*pieces[1:], ink.edges, rules):
+        before, lifted = lifted, lift_rules(lifted, ink.contrast, rules)
+        if lifted is not before:
+            pieces = _pieces(lifted)
+            if min(mask.shape) > ink.strip_height:
+                # The strip network has learnt to read on a rule; but not on a sheet full of them.
+                printed = mask - lifted
+    if printed.any():
+        ink = dataclasses.replace(ink, printed=printed)
+    return ink, lifted, pieces
+
+
+def _standing(line: TextLine) -> tuple[Span, float]:
+    """Return where the glyphs of a line stand (left, top, right, bottom), and how high they are."""
+    left, top, width, height = box_around([glyph.box for glyph in line.glyphs])
+    tall = statistics.median([glyph.box[3] for glyph in line.glyphs])
+    return (left, top, left + width, top + height), tall
 
 
 class _Components:
     """The connected pieces of ink of one picture, and what becomes of them."""
 
-    def __init__(self, ink: Ink, settings: GlyphSettings) -> None:
+    def __init__(self, ink: Ink, settings: GlyphSettings, pieces: _Pieces) -> None:
         self.ink = ink
         self.settings = settings
-        mask = lift_frame(ink.mask)
-        count, self.labels, stats = _pieces(mask)
-        boxes = BoxSettings(strip_height=ink.strip_height)
-        rules = RuleSettings(strip_height=ink.strip_height)
-        lifted = lift_boxes(mask, ink.contrast, self.labels, stats, boxes)
-        printed = mask - lifted
-        if lifted is not mask:
-            count, self.labels, stats = _pieces(lifted)
-        if may_be_ruled(self.labels, stats, ink.edges, rules):
-            before, lifted = lifted, lift_rules(lifted, ink.contrast, rules)
-            if lifted is not before:
-                count, self.labels, stats = _pieces(lifted)
-                if min(mask.shape) > ink.strip_height:
-                    # The strip network has learnt to read on a rule; but not on a sheet full of them.
-                    printed = mask - lifted
-        if printed.any():
-            self.ink = dataclasses.replace(ink, printed=printed)
+        count, self.labels, stats = pieces
         areas = stats[:, cv2.CC_STAT_AREA]
         sure = np.bincount(self.labels[ink.contrast >= ink.strong], minlength=count)
         certain = sure > 0
@@ -490,9 +512,12 @@ class _Components:
         marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
         left_out += self._left_faint(digits, (left, top, right, bottom), tall)
-        reach = int(np.ptp([self.boxes[digits, 1], self.boxes[digits, 1] + self.boxes[digits, 3]]))
-        on_page = reach < _OF_PAGE * min(self.labels.shape)
+        highest = int(self.boxes[digits, 1].min())
+        lowest = int((self.boxes[digits, 1] + self.boxes[digits, 3]).max())
+        on_page = lowest - highest < _OF_PAGE * min(self.labels.shape)
         if on_page and self._is_cut_off(digits, (left, top, right, bottom), tall):
+            left_out = math.inf
+        if is_struck_out(self.ink.mask, (left, highest, right, lowest), tall):
             left_out = math.inf
         return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
 
@@ -601,8 +626,7 @@ _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
 
 
-def _pieces(mask: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
-    """Return the number of labels, the label of each pixel (0 paper) and OpenCV's statistics by label."""
+def _pieces(mask: NDArray[np.uint8]) -> _Pieces:
     # Grana's algorithm: the statistics cost three times as much with OpenCV's default, Bolelli's.
     count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
         mask, 8, cv2.CV_32S, cv2.CCL_GRANA

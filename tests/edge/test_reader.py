@@ -415,3 +415,35 @@ def test_a_number_that_the_picture_cuts_off_is_not_accepted(way: reader.ReadingW
     for row in (108, 115, 125):
         below = read.read(np.ascontiguousarray(page[row:])).lines
         assert [line.text for line in below if line.accepted] == ["351"]
+
+
+def barred(rows: tuple[float, float], wave: float = 0.0) -> NDArray[np.uint8]:
+    """Return a page with 26807, a bar from one row of it to another, in heights of a digit, and 351 below."""
+    page = on_page("351", (60, 240), np.full((400, 640), 235, np.uint8), 1)
+    page = on_page("26807", (100, 90), page, 0)
+    x = np.arange(88, 112 + _WIDE)
+    y = 90 + 40 * np.interp(x, x[[0, -1]], rows) + wave * np.sin(x / 9)
+    cv2.polylines(page, [np.stack([x, y], axis=1).round().astype(np.int32)], False, 60, 4, cv2.LINE_AA)
+    return page
+
+
+_WIDE = 205
+"""So many columns 26807 takes."""
+
+
+@pytest.mark.parametrize("way", reader.READING_WAYS)
+@pytest.mark.parametrize(
+    ("rows", "wave"), [((0.5, 0.5), 0), ((0.35, 0.42), 0), ((0.9, 0.1), 0), ((0.5, 0.45), 4)]
+)
+def test_a_number_struck_out_is_not_accepted(
+    rows: tuple[float, float], wave: float, way: reader.ReadingWay
+) -> None:
+    found = Reader(way=way).read(barred(rows, wave=wave)).lines
+    assert [line.text for line in found if line.accepted] == ["351"]
+
+
+@pytest.mark.parametrize("way", reader.READING_WAYS)
+@pytest.mark.parametrize("row", [0.98, 1.04, 1.1])
+def test_a_number_underlined_is_read(row: float, way: reader.ReadingWay) -> None:
+    found = Reader(way=way).read(barred((row, row + 0.04))).lines
+    assert [(line.text, line.accepted) for line in found] == [("26807", True), ("351", True)]

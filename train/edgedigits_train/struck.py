@@ -7,7 +7,7 @@ its own direction is a bolder 1. What crosses a digit out reaches beyond it, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -27,16 +27,18 @@ _BESIDE = 0.6
 """So much of what crosses a digit out lies beside its ink: what lies along a stroke strikes nothing."""
 
 
-def struck_out(image: Picture, label: int, random: np.random.Generator) -> Picture:
+def struck_out(
+    image: Picture, label: int, random: np.random.Generator, ways: Sequence[str] | None = None
+) -> Picture:
     """Return a digit crossed out: uint8, 240×240, ink bright on 0.
 
-    `image` is the digit (uint8, 28×28, ink bright on 0), `label` which; whatever is drawn comes from
-    `random` alone.
+    `image` is the digit (uint8, 28×28, ink bright on 0), `label` which; `ways` are those of `WAYS` that it may
+    be crossed out in, without it any that leaves no digit. Whatever is drawn comes from `random` alone.
     """
     padded = np.pad(image, _ROUND)
     digit = np.asarray(cv2.resize(padded, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC), np.uint8)
     x, y, width, height = cv2.boundingRect((digit > 110).view(np.uint8))
-    ways = [name for name in WAYS if label not in UNTOLD.get(name, ())]
+    ways = ways or [name for name in WAYS if label not in UNTOLD.get(name, ())]
     # A 1 is as broad as its pen: what crosses it out is broader.
     broad = max(width, round(random.uniform(0.45, 0.8) * height))
     x -= (broad - width) // 2
