@@ -241,8 +241,11 @@ class FormReader:
     def _goes_on(self, field: Field, page: FlatPage) -> bool:
         """Return whether a digit stands so close around a field that it may belong to its number."""
         rows = self._chances(page.around(field))
-        sure = rows.max(axis=1, initial=0) >= self.reader.rule.min_digit_confidence
-        return bool((sure & self._characters[rows.argmax(axis=1)]).any()) if len(rows) else False
+        if not len(rows):
+            return False
+        # Paper beyond a frame is seldom clean, and a speck may look like some digit.
+        sure = rows.max(axis=1) >= max(_CLEARLY, self.reader.rule.min_digit_confidence)
+        return bool((sure & self._characters[rows.argmax(axis=1)]).any())
 
     # --- combs --------------------------------------------------------------------------------------------
 
@@ -439,6 +442,9 @@ _ANY_SHADOW = InkSettings(shadows=ANY_SHADOW)
 
 _ROOM = 0.45
 """Where a page takes less than this part of a picture, another may lie beside it."""
+
+_CLEARLY = 0.9
+"""So sure the network is of a digit that stands around a field."""
 
 _WIDE_GAP = 1.3
 """Digits farther apart than this, in heights of theirs, and three times as far as any others of the number,
