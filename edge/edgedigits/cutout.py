@@ -143,12 +143,13 @@ class FlatPage:
         pad = round(0.3 * (bottom - top))
         return np.pad(np.asarray(255 - ink, np.uint8), pad, constant_values=255)
 
-    def around(self, field: Field) -> list[Grey]:
-        """Return what stands close around a field and may belong to what is written in it.
+    def around(self, field: Field) -> tuple[list[Grey], bool]:
+        """Return what stands around a field and may belong to its number, and whether that runs out of it.
 
-        That is ink (uint8, 0 paper … 255 full ink, cut to it) that belongs to no field and is about as high
-        as the field's own: beside it, where a number runs out of the field, and above or below it, where a
-        correction stands. There is none around a blank field.
+        The first is ink (uint8, 0 paper … 255 full ink, cut to it) that belongs to no field and is about as
+        high as the field's own: beside it, where its number goes on, and above or below it, where a
+        correction stands. The second says that a piece of its ink is cut at its left or right side. There is
+        neither around a blank field.
         """
         first = self._first[field.name]
         own = np.unique(self._labels[(self._place > first) & (self._place <= first + field.cells)])
@@ -156,26 +157,27 @@ class FlatPage:
         x, y, w, h = self._stats[:, :4].T.astype(np.float64)
         high = h[own][h[own] >= 0.25 * (bottom - top)]
         if not len(high):
-            return []
+            return [], False
         like = self._strong & (h >= self._settings.tall * np.median(high)) & (w < 2 * (bottom - top))
         # A printed line or box of no field is mostly higher than a digit.
         like &= h < 1.3 * max(bottom - top, float(np.median(high)))
-        free, cut = self._owner == 0, np.isin(np.arange(len(h)), own) & (self._owner < 0)
         across, down = x + w / 2, y + h / 2
-        level = (down > top) & (down < bottom)
+        level, over = (down > top) & (down < bottom), (across > left) & (across < right)
+        like &= (self._owner == 0) | (self._owner < 0) & np.isin(np.arange(len(h)), own)
+        within = max(2.0, self._line_width)
+        runs_out = like & level & (x < right - within) & (x + w > right + 0.25 * w)
+        runs_out |= like & level & (x + w > left + within) & (x < left - 0.25 * w)
+        like &= self._owner == 0
         pitch = (right - left) / field.cells
         reach = self._settings.next_cell * pitch if field.cells > 1 else self._settings.near * (bottom - top)
-        aside = level & ((across > right) & (x < right + reach) | (across < left) & (x + w > left - reach))
-        out = level & cut & ((x + w > right + 0.25 * w) | (x < left - 0.25 * w))
+        aside = (across > right) & (x < right + reach) | (across < left) & (x + w > left - reach)
         reach = self._settings.above * (bottom - top)
-        over = (across > left) & (across < right) & (down < top) & (y + h > top - reach)
-        under = (across > left) & (across < right) & (down > bottom) & (y < bottom + reach)
-        found = [np.flatnonzero(like & (free & aside | out))]
-        # A row of them is a line of its own.
-        found += [
-            k for k in (np.flatnonzero(like & free & beyond) for beyond in (over, under)) if len(k) <= 2
-        ]
-        return [self._piece(int(k)) for k in np.concatenate(found)]
+        found = [np.flatnonzero(like & level & aside)]
+        for beyond in ((down < top) & (y + h > top - reach), (down > bottom) & (y < bottom + reach)):
+            pieces = np.flatnonzero(like & over & beyond)
+            if len(pieces) <= 2:  # a row of them is a line of its own
+                found.append(pieces)
+        return [self._piece(int(k)) for k in np.concatenate(found)], bool(runs_out.any())
 
     def struck(self, field: Field) -> bool:
         """Return whether a straight line is drawn through what is written in a field.
@@ -321,6 +323,7 @@ class FlatPage:
         line[core] = short[core]
         for _ in range(room):
             line = _bytes(cv2.dilate(line, _UPRIGHT)) & short
+        line = _without_strokes_along(line)
         # A stroke that comes from one side only ends in the line.
         beside = max(2, room // 2)
         above, below = (long[max(0, core.start - beside)], long[min(len(long), core.stop + beside) - 1])
@@ -448,6 +451,29 @@ def cell_of(ink: Grey, box: tuple[int, int, int, int], settings: CutoutSettings 
 def _bytes(image: Any) -> Grey:
     """Return an image of OpenCV's, of whose type it says less than it knows."""
     return np.asarray(image, np.uint8)
+
+
+def _without_strokes_along(line: Grey) -> Grey:
+    """Return the mask of a printed line (H×W, along W) without the strokes that run along it.
+
+    Where it is far thicker than elsewhere, as the foot of a 2 makes it that stands on it, it is taken to go
+    on as it runs left and right of there.
+    """
+    thick = line.sum(axis=0, dtype=np.int64)
+    seen = thick > 0
+    if seen.sum() < 8:
+        return line
+    # A wide foot covers most of a cell's line.
+    usual = float(np.percentile(thick[seen], 20))
+    swollen = thick > usual + max(2.0, 0.5 * usual)
+    plain = seen & ~swollen
+    if not swollen.any() or plain.sum() < 4:
+        return line
+    rows, columns = np.arange(len(line))[:, None], np.arange(line.shape[1])
+    middle = (line * rows).sum(axis=0) / np.maximum(thick, 1)
+    slope, height = np.polyfit(columns[plain], middle[plain], 1)
+    near = np.abs(rows - (height + slope * columns)) <= 0.5 * usual + 1
+    return np.where(swollen & ~near, 0, line).astype(np.uint8)
 
 
 def _run_around(flags: NDArray[np.bool_], k: int) -> tuple[int, int]:

@@ -240,9 +240,10 @@ class FormReader:
 
     def _goes_on(self, field: Field, page: FlatPage) -> bool:
         """Return whether a digit stands so close around a field that it may belong to its number."""
-        rows = self._chances(page.around(field))
-        if not len(rows):
-            return False
+        pieces, runs_out = page.around(field)
+        rows = self._chances(pieces)
+        if runs_out or not len(rows):
+            return runs_out
         # Paper beyond a frame is seldom clean, and a speck may look like some digit.
         sure = rows.max(axis=1) >= max(_CLEARLY, self.reader.rule.min_digit_confidence)
         return bool((sure & self._characters[rows.argmax(axis=1)]).any())

@@ -442,6 +442,22 @@ def test_lines_as_thick_as_their_distance_are_lifted_off() -> None:
     assert max(cell.height for cell in cells) < 0.7
 
 
+@pytest.mark.parametrize("wide", [3.0, 4.0])
+def test_a_foot_that_stands_on_a_printed_line_stays(wide: float) -> None:
+    text = (
+        'name = "a"\n[page]\nsize = [80, 40]\nfind = "frame"\n[[field]]\nname = "a"\nbox = [10, 15, 48, 9]\n'
+    )
+    form = parse_form(f'{text}digits = 6\nstyle = "comb"\n', "test.toml", Path())
+    page = print_form(form)
+    # The lower end of a stroke, and its foot on the line below the third cell.
+    cv2.line(page, (8 * 30, 8 * 17), (8 * 30, 8 * 24), 50, 6)
+    cv2.line(page, (round(8 * (30 - wide / 2)), 8 * 24 - 6), (round(8 * (30 + wide / 2)), 8 * 24 - 6), 50, 6)
+    page = np.pad(page, 60, constant_values=235)
+    cells = FlatPage(page, form, register(page, form)).cells(form.fields[0])
+    assert [cell.blank for cell in cells] == [True, True, False, True, True, True]
+    assert cells[2].ink.shape[1] / cells[2].ink.shape[0] == pytest.approx(wide / 7.4, abs=0.12)
+
+
 CARD = """[page]
 size = [120, 60]
 find = "frame"
