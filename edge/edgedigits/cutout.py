@@ -151,8 +151,7 @@ class FlatPage:
         correction stands. The second says that a piece of its ink is cut at its left or right side. There is
         neither around a blank field.
         """
-        first = self._first[field.name]
-        own = np.unique(self._labels[(self._place > first) & (self._place <= first + field.cells)])
+        own = self._pieces(field)
         left, top, right, bottom = self._pixels(field.box)
         x, y, w, h = self._stats[:, :4].T.astype(np.float64)
         high = h[own][h[own] >= 0.25 * (bottom - top)]
@@ -186,13 +185,11 @@ class FlatPage:
         cell is wide, as no stroke of a digit is, and is about half way up: what joins digits at their tops or
         feet is not.
         """
-        first = self._first[field.name]
         left, top, right, bottom = self._pixels(field.box)
-        inside = (self._place > first) & (self._place <= first + field.cells)
-        pieces = np.zeros(len(self._stats), bool)
-        pieces[self._labels[inside]] = True
-        rows, columns = self._around(first, field.cells)
-        mask = _bytes(pieces[self._labels[rows, columns]])
+        rows, columns = self._around(self._first[field.name], field.cells)
+        pieces = np.zeros(len(self._stats), np.uint8)
+        pieces[self._pieces(field)] = 1
+        mask = pieces[self._labels[rows, columns]]
         left, right = left - columns.start, right - columns.start
         # A stroke goes on where a printed line was lifted out of it. Where there is one such line alone, what
         # stands left of it and what stands right of it may only look like one.
@@ -206,15 +203,16 @@ class FlatPage:
         length = round(max(bottom - top, 1.6 * pitch if field.cells > 1 else 0, 0.75 * w))
         if w < length:
             return False
-        mask = mask[y : y + h, x : x + w]
-        # A hand draws no line quite straight.
-        mask = _bytes(cv2.dilate(mask, _UPRIGHT))
+        # Half the pixels a side show a line as well; a hand draws none quite straight.
+        mask = cv2.dilate(mask[y : y + h, x : x + w], _UPRIGHT)
+        mask = np.ascontiguousarray(_bytes(mask)[::2, ::2])
+        h, w = mask.shape
+        along = np.ones((1, length // 2), np.uint8)
         for slope in _SLOPES:
             room = int(abs(slope) * w) + 1
             level = np.array([[1, 0, 0], [-slope, 1, room if slope > 0 else 0]])
             sheared = cv2.warpAffine(mask, level, (w, h + room), flags=cv2.INTER_NEAREST)
             # What goes on beyond the writing is paper.
-            along = np.ones((1, length), np.uint8)
             line = cv2.erode(sheared, along, borderType=cv2.BORDER_CONSTANT, borderValue=0)
             down, across = np.nonzero(line)
             if len(down):
@@ -222,6 +220,14 @@ class FlatPage:
                 if 0.2 * h < middle < 0.8 * h:
                     return True
         return False
+
+    def _pieces(self, field: Field) -> NDArray[np.int64]:
+        """Return the labels of the pieces of ink that a field has at least a part of."""
+        first = self._first[field.name]
+        where = self._around(first, field.cells)
+        place = self._place[where]
+        found = np.bincount(self._labels[where][(place > first) & (place <= first + field.cells)])
+        return np.flatnonzero(found)
 
     def _piece(self, label: int) -> Grey:
         x, y, w, h = self._stats[label, :4].tolist()

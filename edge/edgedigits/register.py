@@ -328,7 +328,8 @@ class _Search:
             for reach in (1.0, 0.6, 0.3, 0.3):
                 lines = self._lines(matrix, bend, reach)
                 found, width, bend = lines.found, lines.width, bend_sum(bend, lines.bend)
-                if found < 0.4 * self.settings.least_lines:
+                settled = reach == 0.3 and np.abs(lines.bend).sum() < _SETTLED
+                if found < 0.4 * self.settings.least_lines or settled:
                     break
             if found is not None and found < self.settings.least_lines:
                 raise RegistrationError(
@@ -364,6 +365,9 @@ class _Search:
 
 _CUT_OFF = "what could be the page is cut off at the picture's border; photograph the whole page"
 
+
+_SETTLED = 0.0005
+"""Where the bend has changed by no more than this, lines are where they are. In fractions of the page."""
 
 _MOST_STRAIN = 0.015
 """A page whose lines lie farther from where its corners have them is bent, or its corners are something
