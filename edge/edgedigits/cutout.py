@@ -154,10 +154,13 @@ class FlatPage:
         own = self._pieces(field)
         left, top, right, bottom = self._pixels(field.box)
         x, y, w, h = self._stats[:, :4].T.astype(np.float64)
-        high = h[own][h[own] >= 0.25 * (bottom - top)]
-        if not len(high):
+        own = own[h[own] >= 0.25 * (bottom - top)]
+        if not len(own):
             return [], False
+        high = h[own]
         like = self._strong & (h >= self._settings.tall * np.median(high)) & (w < 2 * (bottom - top))
+        # What shows through the paper, or was rubbed out, is fainter.
+        like &= self._peak >= 0.6 * np.median(self._peak[own])
         # A printed line or box of no field is mostly higher than a digit.
         like &= h < 1.3 * max(bottom - top, float(np.median(high)))
         across, down = x + w / 2, y + h / 2
@@ -187,9 +190,14 @@ class FlatPage:
         """
         left, top, right, bottom = self._pixels(field.box)
         rows, columns = self._around(self._first[field.name], field.cells)
-        pieces = np.zeros(len(self._stats), np.uint8)
-        pieces[self._pieces(field)] = 1
-        mask = pieces[self._labels[rows, columns]]
+        own = self._pieces(field)
+        if not len(own):
+            return False
+        pieces = np.zeros(len(self._stats), bool)
+        pieces[own] = True
+        # By the pen that wrote: what was rubbed out is fainter.
+        full = 0.5 * float(np.median(self._peak[own]))
+        mask = (pieces[self._labels[rows, columns]] & (self._dark[rows, columns] >= full)).astype(np.uint8)
         left, right = left - columns.start, right - columns.start
         # A stroke goes on where a printed line was lifted out of it. Where there is one such line alone, what
         # stands left of it and what stands right of it may only look like one.
@@ -348,7 +356,8 @@ class FlatPage:
         strong = np.zeros(len(self._stats), bool)
         strong[self._labels[self._dark >= self.strong]] = True
         strong &= ~self._remnant
-        strong &= self._peaks() >= self._settings.faintest * self._typical_peak(strong)
+        self._peak = self._peaks()
+        strong &= self._peak >= self._settings.faintest * self._typical_peak(strong)
         owner = np.zeros(len(self._stats), np.int64)
         labels, places = self._labels[self._labels > 0], place[self._labels > 0]
         pairs, counts = np.unique(
@@ -385,7 +394,7 @@ class FlatPage:
 
     def _typical_peak(self, pieces: NDArray[np.bool_]) -> float:
         tall = pieces & (self._stats[:, cv2.CC_STAT_HEIGHT] >= 0.3 * self._cell_height)
-        return float(np.median(self._peaks()[tall])) if tall.any() else 0.0
+        return float(np.median(self._peak[tall])) if tall.any() else 0.0
 
     # --- cutting ------------------------------------------------------------------------------------------
 
@@ -470,7 +479,7 @@ def _without_strokes_along(line: Grey) -> Grey:
     if seen.sum() < 8:
         return line
     # A wide foot covers most of a cell's line.
-    usual = float(np.percentile(thick[seen], 20))
+    usual = float(np.sort(thick[seen])[int(0.2 * seen.sum())])
     swollen = thick > usual + max(2.0, 0.5 * usual)
     plain = seen & ~swollen
     if not swollen.any() or plain.sum() < 4:

@@ -233,7 +233,7 @@ class FormReader:
             return raw, None, confidence, error, "not-digits", instead_of
         if self._goes_on(field, page):
             error = (
-                "a digit stands close around the field; write inside it, or make what stands there a field"
+                "a digit stands around the field or runs out of it; write inside, or make that a field, too"
             )
             return raw, None, confidence, error, "outside", instead_of
         return judged
