@@ -378,7 +378,7 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser(
         "read",
         help="read pictures and folders of pictures",
-        description="Reads pictures: PNG, JPEG, TIFF with any number of pages, WebP, BMP.",
+        description="Reads pictures: PNG, JPEG, WebP, BMP, TIFF and PDF with any number of pages.",
         epilog="Exit status: 0, or 1 if any of them could not be read.",
     )
     read.add_argument("paths", nargs="*", metavar="PATH", help="a picture, or a folder (its own pictures)")

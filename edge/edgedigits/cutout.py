@@ -24,6 +24,9 @@ Grey = NDArray[np.uint8]
 
 _UPRIGHT = np.ones((3, 1), np.uint8)
 
+_SLOPES = tuple(k / 10 for k in range(-7, 8))
+"""Lines that strike out are looked for so steep: pixels down for each to the right."""
+
 
 @dataclass(frozen=True)
 class CutoutSettings:
@@ -48,11 +51,21 @@ class CutoutSettings:
     speck: float = 0.2
     """A cell whose ink is smaller than this is blank."""
     border: float = 0.12
-    """What lies along the border of its cell, no farther inside than this part of its width or height …"""
+    """What lies along the border of its cell, no farther inside than this part of its height, or of its width
+    if that is less …"""
     along: float = 0.8
     """… by this part of its ink is left of the frame, and no writing. 0…1."""
     share: float = 0.75
     """A piece of ink belongs to a cell alone if this part of it lies in it; else each gets its part. 0…1."""
+    tall: float = 0.6
+    """What stands around a field may belong to it if it is as high as this part of what is written in it, as
+    printed words hardly are. 0…1."""
+    near: float = 0.35
+    """Beside a line of writing, what goes on is as near as this …"""
+    next_cell: float = 0.7
+    """… and beside a comb, as this part of the way from one cell to the next."""
+    above: float = 0.25
+    """A correction above or below a field is as near as this."""
     least_cell: float = 4.0
     """What is written in a cell lower or narrower than this can't be read. Pixels of the picture."""
 
@@ -130,6 +143,105 @@ class FlatPage:
         pad = round(0.3 * (bottom - top))
         return np.pad(np.asarray(255 - ink, np.uint8), pad, constant_values=255)
 
+    def around(self, field: Field) -> tuple[list[Grey], bool]:
+        """Return what stands around a field and may belong to its number, and whether that runs out of it.
+
+        The first is ink (uint8, 0 paper … 255 full ink, cut to it) that belongs to no field and is about as
+        high as the field's own: beside it, where its number goes on, and above or below it, where a
+        correction stands. The second says that a piece of its ink is cut at its left or right side. There is
+        neither around a blank field.
+        """
+        own = self._pieces(field)
+        left, top, right, bottom = self._pixels(field.box)
+        x, y, w, h = self._stats[:, :4].T.astype(np.float64)
+        own = own[h[own] >= 0.25 * (bottom - top)]
+        if not len(own):
+            return [], False
+        high = h[own]
+        like = self._strong & (h >= self._settings.tall * np.median(high)) & (w < 2 * (bottom - top))
+        # What shows through the paper, or was rubbed out, is fainter.
+        like &= self._peak >= 0.6 * np.median(self._peak[own])
+        # A printed line or box of no field is mostly higher than a digit.
+        like &= h < 1.3 * max(bottom - top, float(np.median(high)))
+        across, down = x + w / 2, y + h / 2
+        level, over = (down > top) & (down < bottom), (across > left) & (across < right)
+        like &= (self._owner == 0) | (self._owner < 0) & np.isin(np.arange(len(h)), own)
+        within = max(2.0, self._line_width)
+        runs_out = like & level & (x < right - within) & (x + w > right + 0.25 * w)
+        runs_out |= like & level & (x + w > left + within) & (x < left - 0.25 * w)
+        like &= self._owner == 0
+        pitch = (right - left) / field.cells
+        reach = self._settings.next_cell * pitch if field.cells > 1 else self._settings.near * (bottom - top)
+        aside = (across > right) & (x < right + reach) | (across < left) & (x + w > left - reach)
+        reach = self._settings.above * (bottom - top)
+        found = [np.flatnonzero(like & level & aside)]
+        for beyond in ((down < top) & (y + h > top - reach), (down > bottom) & (y < bottom + reach)):
+            pieces = np.flatnonzero(like & over & beyond)
+            if len(pieces) <= 2:  # a row of them is a line of its own
+                found.append(pieces)
+        return [self._piece(int(k)) for k in np.concatenate(found)], bool(runs_out.any())
+
+    def struck(self, field: Field) -> bool:
+        """Return whether a straight line is drawn through what is written in a field.
+
+        It goes through most of the writing, is longer than the field is high, and in a comb longer than a
+        cell is wide, as no stroke of a digit is, and is about half way up: what joins digits at their tops or
+        feet is not.
+        """
+        left, top, right, bottom = self._pixels(field.box)
+        rows, columns = self._around(self._first[field.name], field.cells)
+        own = self._pieces(field)
+        if not len(own):
+            return False
+        pieces = np.zeros(len(self._stats), bool)
+        pieces[own] = True
+        # By the pen that wrote: what was rubbed out is fainter.
+        full = 0.5 * float(np.median(self._peak[own]))
+        mask = (pieces[self._labels[rows, columns]] & (self._dark[rows, columns] >= full)).astype(np.uint8)
+        left, right = left - columns.start, right - columns.start
+        # A stroke goes on where a printed line was lifted out of it. Where there is one such line alone, what
+        # stands left of it and what stands right of it may only look like one.
+        gap = round(self._line_width) + 3
+        pitch = (right - left) / field.cells
+        for k in range(1, field.cells if field.cells > 2 else 0):
+            at = round(left + k * pitch)
+            near = mask[:, at - 2 * gap : at + 2 * gap]
+            near[:] = cv2.morphologyEx(near, cv2.MORPH_CLOSE, np.ones((1, 2 * gap), np.uint8))
+        x, y, w, h = cv2.boundingRect(mask)
+        length = round(max(bottom - top, 1.6 * pitch if field.cells > 1 else 0, 0.75 * w))
+        if w < length:
+            return False
+        # Half the pixels a side show a line as well; a hand draws none quite straight.
+        mask = cv2.dilate(mask[y : y + h, x : x + w], _UPRIGHT)
+        mask = np.ascontiguousarray(_bytes(mask)[::2, ::2])
+        h, w = mask.shape
+        along = np.ones((1, length // 2), np.uint8)
+        for slope in _SLOPES:
+            room = int(abs(slope) * w) + 1
+            level = np.array([[1, 0, 0], [-slope, 1, room if slope > 0 else 0]])
+            sheared = cv2.warpAffine(mask, level, (w, h + room), flags=cv2.INTER_NEAREST)
+            # What goes on beyond the writing is paper.
+            line = cv2.erode(sheared, along, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+            down, across = np.nonzero(line)
+            if len(down):
+                middle = float(np.median(down + slope * across) - level[1, 2])
+                if 0.2 * h < middle < 0.8 * h:
+                    return True
+        return False
+
+    def _pieces(self, field: Field) -> NDArray[np.int64]:
+        """Return the labels of the pieces of ink that a field has at least a part of."""
+        first = self._first[field.name]
+        where = self._around(first, field.cells)
+        place = self._place[where]
+        found = np.bincount(self._labels[where][(place > first) & (place <= first + field.cells)])
+        return np.flatnonzero(found)
+
+    def _piece(self, label: int) -> Grey:
+        x, y, w, h = self._stats[label, :4].tolist()
+        where = np.s_[y : y + h, x : x + w]
+        return self._stretched(self._dark[where], self._labels[where] == label)
+
     # --- making it ----------------------------------------------------------------------------------------
 
     def _flatten(self, grey: Grey, registration: Registration) -> None:
@@ -203,7 +315,9 @@ class FlatPage:
             return
         # Where the line really runs, and how thick it is here: the rows that are dark nearly everywhere.
         filled = strip.mean(axis=1)
-        peak = int(np.argmax(filled))
+        # The nearest of those: the line of the next cell may be within reach, too.
+        away = np.abs(np.arange(first, last) + 0.5 - at)
+        peak = int(np.argmin(np.where(filled >= 0.8 * filled.max(), away, np.inf)))
         if filled[peak] < 0.4:
             return
         rows = _run_around(filled >= 0.6 * filled[peak], peak)
@@ -223,6 +337,7 @@ class FlatPage:
         line[core] = short[core]
         for _ in range(room):
             line = _bytes(cv2.dilate(line, _UPRIGHT)) & short
+        line = _without_strokes_along(line)
         # A stroke that comes from one side only ends in the line.
         beside = max(2, room // 2)
         above, below = (long[max(0, core.start - beside)], long[min(len(long), core.stop + beside) - 1])
@@ -241,7 +356,8 @@ class FlatPage:
         strong = np.zeros(len(self._stats), bool)
         strong[self._labels[self._dark >= self.strong]] = True
         strong &= ~self._remnant
-        strong &= self._peaks() >= self._settings.faintest * self._typical_peak(strong)
+        self._peak = self._peaks()
+        strong &= self._peak >= self._settings.faintest * self._typical_peak(strong)
         owner = np.zeros(len(self._stats), np.int64)
         labels, places = self._labels[self._labels > 0], place[self._labels > 0]
         pairs, counts = np.unique(
@@ -256,6 +372,7 @@ class FlatPage:
             whole = count >= self._settings.share * self._stats[label, cv2.CC_STAT_AREA]
             owner[label] = cell if whole else -1
         owner[~strong] = 0
+        self._strong, self._owner = strong, owner
         owned = owner[self._labels]
         # Pieces that lie in several cells are cut at the cells' borders.
         self._place = np.where(owned < 0, place, owned)
@@ -277,7 +394,7 @@ class FlatPage:
 
     def _typical_peak(self, pieces: NDArray[np.bool_]) -> float:
         tall = pieces & (self._stats[:, cv2.CC_STAT_HEIGHT] >= 0.3 * self._cell_height)
-        return float(np.median(self._peaks()[tall])) if tall.any() else 0.0
+        return float(np.median(self._peak[tall])) if tall.any() else 0.0
 
     # --- cutting ------------------------------------------------------------------------------------------
 
@@ -288,9 +405,10 @@ class FlatPage:
         left, top = min(round(x * w), w - 1) + m, min(round(y * h), h - 1) + m
         return left, top, max(left + 1, round((x + bw) * w) + m), max(top + 1, round((y + bh) * h) + m)
 
-    def _around(self, k: int) -> tuple[slice, slice]:
-        """Return rows and columns of a cell and of what may reach out of it."""
+    def _around(self, k: int, count: int = 1) -> tuple[slice, slice]:
+        """Return rows and columns of a cell, or a `count` of them, and of what may reach out."""
         left, top, right, bottom = self._pixels(self._boxes[k][1])
+        right = self._pixels(self._boxes[k + count - 1][1])[2]
         out = round(0.35 * (bottom - top))
         rows, columns = self._place.shape
         return (
@@ -301,10 +419,11 @@ class FlatPage:
     def _own(self, k: int) -> Grey:
         """Return the stretched ink of a cell and its surroundings: 0 paper … 255 full ink."""
         where = self._around(k)
-        own = self._place[where] == k + 1
+        return self._stretched(self._dark[where], self._place[where] == k + 1)
+
+    def _stretched(self, dark: Grey, own: NDArray[np.bool_]) -> Grey:
         if not own.any():
             return np.zeros(own.shape, np.uint8)
-        dark = self._dark[where]
         full = float(np.percentile(dark[own], 75))
         floor = 0.5 * self.weak
         grey = (dark.astype(np.float32) - floor) * (255.0 / max(1.0, full - floor))
@@ -326,7 +445,8 @@ def cell_of(ink: Grey, box: tuple[int, int, int, int], settings: CutoutSettings 
     """
     x0, y0, wide, high = box
     count, labels, stats, _ = cv2.connectedComponentsWithStats((ink > 0).astype(np.uint8), connectivity=8)
-    dx, dy = (round(settings.border * side) for side in (wide, high))
+    # A field as wide as a line of writing has no wider a frame than a cell of its height.
+    dx, dy = (round(settings.border * min(side, high)) for side in (wide, high))
     inner = np.s_[max(0, y0 + dy) : max(0, y0 + high - dy), max(0, x0 + dx) : max(0, x0 + wide - dx)]
     within = np.bincount(labels[inner].ravel(), minlength=count)
     written = within > (1 - settings.along) * stats[:, cv2.CC_STAT_AREA]
@@ -346,6 +466,29 @@ def cell_of(ink: Grey, box: tuple[int, int, int, int], settings: CutoutSettings 
 def _bytes(image: Any) -> Grey:
     """Return an image of OpenCV's, of whose type it says less than it knows."""
     return np.asarray(image, np.uint8)
+
+
+def _without_strokes_along(line: Grey) -> Grey:
+    """Return the mask of a printed line (H×W, along W) without the strokes that run along it.
+
+    Where it is far thicker than elsewhere, as the foot of a 2 makes it that stands on it, it is taken to go
+    on as it runs left and right of there.
+    """
+    thick = line.sum(axis=0, dtype=np.int64)
+    seen = thick > 0
+    if seen.sum() < 8:
+        return line
+    # A wide foot covers most of a cell's line.
+    usual = float(np.sort(thick[seen])[int(0.2 * seen.sum())])
+    swollen = thick > usual + max(2.0, 0.5 * usual)
+    plain = seen & ~swollen
+    if not swollen.any() or plain.sum() < 4:
+        return line
+    rows, columns = np.arange(len(line))[:, None], np.arange(line.shape[1])
+    middle = (line * rows).sum(axis=0) / np.maximum(thick, 1)
+    slope, height = np.polyfit(columns[plain], middle[plain], 1)
+    near = np.abs(rows - (height + slope * columns)) <= 0.5 * usual + 1
+    return np.where(swollen & ~near, 0, line).astype(np.uint8)
 
 
 def _run_around(flags: NDArray[np.bool_], k: int) -> tuple[int, int]:

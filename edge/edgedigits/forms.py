@@ -8,7 +8,9 @@ it means, how sure that is and what is wrong with it are kept apart.
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,10 +57,10 @@ class FieldReading:
     `value` is what it means, None where there is an `error` or nothing is written; with a `?` in a free field
     there is one only where a check digit tells what stands there. `confidence` is the probability (0…1) of
     the value being right, given that the number that was written satisfies the form's rules. `error` is one
-    line, `reason` one of `blank`, `not-digits`, `several`, `small`, `note`, `count`, `check`, `confidence`;
-    both are None where all is well. Where a rule rejected the best reading and a next-best one took its
-    place, `instead_of` is the text that was rejected. `corners` are the field's in pixels of the upright
-    picture, from top left clockwise.
+    line, `reason` one of `blank`, `not-digits`, `several`, `small`, `note`, `count`, `check`, `confidence`,
+    `outside`; both are None where all is well. Where a rule rejected the best reading and a next-best one
+    took its place, `instead_of` is the text that was rejected. `corners` are the field's in pixels of the
+    upright picture, from top left clockwise.
     """
 
     name: str
@@ -176,6 +178,8 @@ class FormReader:
                 judged = self._comb(field, found, rows)
             else:
                 judged = self._free(field, page)
+            if judged[1] is not None:
+                judged = self._whole(field, page, judged)
             corners = _whole(where.to_picture(_corners(field.box)) * across)
             fields.append(FieldReading(field.name, *judged, corners))
         return FormReading(
@@ -220,6 +224,29 @@ class FormReader:
         grey = to_grey(image)
         lit = evenly_lit(grey, _ANY_SHADOW)
         return None if lit is grey else lit
+
+    def _whole(self, field: Field, page: FlatPage, judged: _Judged) -> _Judged:
+        """Return what was read in a field, or the error that it is not all of it, or struck out."""
+        raw, _, confidence, _, _, instead_of = judged
+        if page.struck(field):
+            error = "a line is drawn through what is written"
+            return raw, None, confidence, error, "not-digits", instead_of
+        if self._goes_on(field, page):
+            error = (
+                "a digit stands around the field or runs out of it; write inside, or make that a field, too"
+            )
+            return raw, None, confidence, error, "outside", instead_of
+        return judged
+
+    def _goes_on(self, field: Field, page: FlatPage) -> bool:
+        """Return whether a digit stands so close around a field that it may belong to its number."""
+        pieces, runs_out = page.around(field)
+        rows = self._chances(pieces)
+        if runs_out or not len(rows):
+            return runs_out
+        # Paper beyond a frame is seldom clean, and a speck may look like some digit.
+        sure = rows.max(axis=1) >= max(_CLEARLY, self.reader.rule.min_digit_confidence)
+        return bool((sure & self._characters[rows.argmax(axis=1)]).any())
 
     # --- combs --------------------------------------------------------------------------------------------
 
@@ -311,6 +338,14 @@ class FormReader:
         line = lines[best]
         if line.box[3] < field.least_height * page.height(field) and field.printed != "none":
             return line.raw, None, line.confidence, "writing too small for the field", "small", None
+        if line.raw.startswith("-") and not line.raw.endswith(
+            "-"
+        ):  # with one behind it, it is there to protect it
+            error = "a minus sign stands before the number; a field holds none below 0"
+            return line.raw, None, line.confidence, error, "not-digits", None
+        if _in_two(line):
+            error = "two numbers stand beside one another in a field for one"
+            return line.raw, None, line.confidence, error, "several", None
         decimals = None
         if field.decimal is not None:
             decimals = _decimals(line.raw, field)
@@ -409,6 +444,16 @@ _ANY_SHADOW = InkSettings(shadows=ANY_SHADOW)
 _ROOM = 0.45
 """Where a page takes less than this part of a picture, another may lie beside it."""
 
+_CLEARLY = 0.9
+"""So sure the network is of a digit that stands around a field."""
+
+_WIDE_GAP = 1.3
+"""Digits farther apart than this, in heights of theirs, and three times as far as any others of the number,
+are of two numbers."""
+
+_WIDEST_GAP = 2.0
+"""So far apart are two digits of which each is a number."""
+
 _Judged = tuple[str, str | None, float, str | None, str | None, str | None]
 """raw, value, confidence, error, reason and instead_of of a `FieldReading`."""
 
@@ -420,6 +465,26 @@ def _is_none(digit: Digit, rule: RejectRule) -> bool:
     """
     left = 1.0 - sum(chance for _, chance in digit.alternatives)
     return digit.rejected and (digit.confidence >= rule.min_digit_confidence or digit.confidence < left)
+
+
+def _in_two(line: Line) -> bool:
+    """Return whether the digits of a line stand in two groups so far apart that they are two numbers.
+
+    A gap is that wide beside the digits' height and beside the other gaps; a separator may stand in it.
+    """
+    boxes = [digit.box for digit in line.digits]
+    gaps = [b[0] - a[0] - a[2] for a, b in itertools.pairwise(boxes)]
+    if not gaps:
+        return False
+    high = float(np.median([box[3] for box in boxes]))
+    widest = int(np.argmax(gaps))
+    others = gaps[:widest] + gaps[widest + 1 :]
+    least = _WIDE_GAP * high if others else _WIDEST_GAP * high
+    if gaps[widest] < max(least, 3 * max(0.0, *others) if others else 0):
+        return False
+    # What stands between them: separators alone lie between two digits of `raw`.
+    between = re.split(r"[0-9?]", line.raw)[1:-1]
+    return len(between) == len(gaps) and not between[widest].strip()
 
 
 def _believed(line: Line) -> Readings:

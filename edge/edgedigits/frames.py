@@ -45,6 +45,9 @@ PDF_DPI = 200
 MAX_PAGES = 10_000
 """Pages read of one TIFF or PDF; a longer one is a damaged or a hostile one."""
 
+MAX_AMISS = 25
+"""So many pages of a PDF in a row that can't be read are the end of it: it has none, whatever it says."""
+
 _STRIP = 256  # rows converted at a time, so that a large picture is not held in memory three times
 
 
@@ -137,7 +140,7 @@ def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> It
         return
     with file:
         try:
-            kind = _kind(file.read(32))
+            kind = _kind(file.read(_HEAD))
             file.seek(0)
             if kind == "PDF":
                 yield from _render(file, source)
@@ -179,6 +182,9 @@ _DECODERS = {
     "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
 }
 
+_HEAD = 1024
+"""Bytes at the beginning of a file that tell its format: so far in may a PDF begin."""
+
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -200,6 +206,8 @@ def _kind(head: bytes) -> str:
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
+    if b"%PDF-" in head:  # behind what a mail or a scanner put before it
+        return "PDF"
     what = "not a picture of a known format"
     if head[4:8] == b"ftyp":
         what = "a HEIC or AVIF picture or a video, which is not read"
@@ -241,12 +249,20 @@ def _render(file: IO[bytes], source: str) -> Iterator[Frame | Unread]:
     try:
         if not count:
             raise PictureError("a PDF without pages; export it again")
+        amiss = 0
         for number in range(min(count, MAX_PAGES)):
             try:
                 image = _guarded(_rendered, document, number)
             except PictureError as error:
                 yield _unread(source, error if count == 1 else f"page {number + 1}: {error}")
+                amiss += 1
+                if amiss == MAX_AMISS and number + 1 < count:
+                    left = count - number - 1
+                    why = f"{amiss} pages in a row are damaged, {left} more not tried; copy it again"
+                    yield _unread(source, why)
+                    return
             else:
+                amiss = 0
                 yield Frame(image, source, number, (image.shape[1], image.shape[0]))
     finally:
         document.close()

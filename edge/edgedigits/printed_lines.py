@@ -139,6 +139,7 @@ class PrintedLines:
     def _measure(self, segments: Sequence[Segment], reach: float) -> None:
         (w, h), m = self.size, self.margin
         dark = {True: _spread(self.darkness, 1), False: _spread(self.darkness.T, 1)}
+        places = np.arange(max(self.darkness.shape), dtype=np.float64)
         offsets: list[float] = []
         heights: list[float] = []
         widths: list[float] = []
@@ -157,16 +158,15 @@ class PrintedLines:
                 beside.append(1.0)
                 continue
             # A line is dark nearly everywhere along it, the strokes of a digit are not.
-            profile = np.sort(strip, axis=1)[:, strip.shape[1] * 3 // 10].astype(np.float64)
-            rise = np.maximum(profile - np.sort(profile)[len(profile) // 4], 0)
+            part = strip.shape[1] * 3 // 10
+            profile = np.partition(strip, part, axis=1)[:, part].astype(np.float64)
+            rise = np.maximum(profile - np.partition(profile, len(profile) // 4)[len(profile) // 4], 0)
             whole = rise.copy()
-            rise[np.abs(np.arange(first, first + len(rise)) + 0.5 - at) > max(2.0, reach * half)] = 0
-            peak = int(np.argmax(rise))
+            rise[np.abs(places[: len(rise)] + (first + 0.5 - at)) > max(2.0, reach * half)] = 0
+            peak = int(rise.argmax())
             near = slice(max(0, peak - 3), peak + 4)
             weight = rise[near] * (rise[near] >= 0.5 * rise[peak])
-            centre = float(
-                (np.arange(near.start, near.start + weight.size) * weight).sum() / max(weight.sum(), 1e-9)
-            )
+            centre = near.start + float(places[: weight.size] @ weight) / max(float(weight.sum()), 1e-9)
             offsets.append(first + centre + 0.5 - at)
             heights.append(float(rise[peak]))
             whole[max(0, peak - 4) : peak + 5] = 0

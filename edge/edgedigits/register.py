@@ -89,6 +89,18 @@ class Registration:
     line_width: float
     """Median width of the printed lines, in pixels of the picture; 0 where none are printed."""
 
+    @property
+    def strain(self) -> float:
+        """How far the bend takes a point of the page at most, in fractions of the page."""
+        points = np.stack(np.meshgrid(*[np.linspace(0, 1, 5)] * 2), axis=-1).reshape(-1, 2)
+        bent = basis_of(points, len(self.bend)) @ self.bend
+        return float(np.linalg.norm(bent, axis=1).max())
+
+    @property
+    def credit(self) -> float:
+        """The part of the printed lines that were found, less what the page had to be bent for."""
+        return (self.lines_found or 0.0) - self.strain
+
     def to_picture(self, points: Floats) -> Floats:
         """Take fractions of the page (…×2) to pixels of the picture."""
         points = np.asarray(points, np.float64)
@@ -207,7 +219,8 @@ class _Search:
         reasons: list[str] = []
         proven = [] if self.known is None else [self.known]
         for quad in quads:
-            if any(within(quad.mean(axis=0), p.corners) for p in proven):
+            same = next((p for p in proven if within(quad.mean(axis=0), p.corners)), None)
+            if same is not None and (same is self.known or not _may_be_better(quad, same)):
                 continue  # the same page once more, or a part of it
             # What touches the border is most likely the page cut off, whatever else is wrong.
             cut_off = by != "corners" and at_the_border(quad, self.width, self.height)
@@ -218,8 +231,13 @@ class _Search:
                     attempts.append(self._prove(matrix, by, 90 * turn))
                 except RegistrationError as error:
                     reasons.append(_CUT_OFF if cut_off else str(error))
-            if attempts:
-                proven.append(_most_certain(attempts, self.registrar.symmetry))
+            if not attempts:
+                continue
+            best = _most_certain(attempts, self.registrar.symmetry)
+            if same is None:
+                proven.append(best)
+            elif best.credit > same.credit:
+                proven[proven.index(same)] = best
         if len(proven) > 1:
             raise self._several(len(proven))
         if not proven:
@@ -310,7 +328,8 @@ class _Search:
             for reach in (1.0, 0.6, 0.3, 0.3):
                 lines = self._lines(matrix, bend, reach)
                 found, width, bend = lines.found, lines.width, bend_sum(bend, lines.bend)
-                if found < 0.4 * self.settings.least_lines:
+                settled = reach == 0.3 and np.abs(lines.bend).sum() < _SETTLED
+                if found < 0.4 * self.settings.least_lines or settled:
                     break
             if found is not None and found < self.settings.least_lines:
                 raise RegistrationError(
@@ -345,6 +364,22 @@ class _Search:
 
 
 _CUT_OFF = "what could be the page is cut off at the picture's border; photograph the whole page"
+
+
+_SETTLED = 0.0005
+"""Where the bend has changed by no more than this, lines are where they are. In fractions of the page."""
+
+_MOST_STRAIN = 0.015
+"""A page whose lines lie farther from where its corners have them is bent, or its corners are something
+else's, as the sheet's where the frame is printed near to its edges. In fractions of the page."""
+
+
+def _may_be_better(quad: Floats, proven: Registration) -> bool:
+    """Return whether a quadrilateral may be the page's where one around the same place proved to be it."""
+    if proven.strain <= _MOST_STRAIN:
+        return False
+    own, other = (cv2.contourArea(points.astype(np.float32)) for points in (quad, proven.corners))
+    return own > 0.5 * other
 
 
 def _most_certain(attempts: Sequence[Registration], symmetry: int) -> Registration:

@@ -26,6 +26,9 @@ from edgedigits.register import RegistrationSettings, register
 Grey = NDArray[np.uint8]
 _Rect = tuple[int, int, int, int]
 
+_AS_GOOD = 0.03
+"""What proves worse by less than this is as good."""
+
 _SIDE = 1400  # pixels of the flattened page's longer side
 
 
@@ -57,7 +60,8 @@ def propose_form(image: NDArray[np.uint8], name: str) -> tuple[str, Form]:
     whole = UNIT_SQUARE * [width, height]
     least = 0.15 * width * height
     found_any = False
-    # The frame has the say over the sheet and the sheet over the picture, if they prove right.
+    proven: list[tuple[float, str, Form]] = []
+    # The frame has the say over the sheet and the sheet over the picture, if they prove about as right.
     ways = [("frame", q) for q in frame_quads(grey, settings.quads)[:3]]
     ways += [("sheet", q) for kind in sheet_quads(grey, settings.quads) for q in kind[:2]]
     for find, quad in [*ways, ("none", whole)]:
@@ -70,10 +74,17 @@ def propose_form(image: NDArray[np.uint8], name: str) -> tuple[str, Form]:
         text = _text(name, find, groups, size)
         form = parse_form(text, name, Path())
         try:
-            register(image, form, settings)
+            found = register(image, form, settings)
         except RegistrationError:
             continue
-        return text, form
+        # What was proposed in one quadrilateral and is found in another is bent.
+        away = np.linalg.norm(found.corners - quad, axis=1).max() / max(width, height)
+        proven.append((found.credit - float(away), text, form))
+        if proven[-1][0] > 1 - _AS_GOOD:
+            break
+    if proven:
+        best = max(credit for credit, _, _ in proven)
+        return next((text, form) for credit, text, form in proven if credit >= best - _AS_GOOD)
     if found_any:
         raise RegistrationError(
             "boxes are printed in it, but the page is not found again by them; photograph it flat, in focus "

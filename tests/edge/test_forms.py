@@ -184,11 +184,21 @@ def _free(
     confidence: float | None = None,
     count: str = "[1, 9]",
     doubtful: tuple[int, ...] = (),
+    raw: str | None = None,
 ) -> FieldReading:
     """Read a free field whose one line the reader reads as it is told here."""
     text = "".join(digit.label for digit in digits)
     sure = readings[0][1] if confidence is None else confidence
-    line = Line(text, text, sure, False, (0, 0, 60, 40), tuple(digits), tuple(readings), doubtful=doubtful)
+    line = Line(
+        text,
+        text if raw is None else raw,
+        sure,
+        False,
+        (0, 0, 60, 40),
+        tuple(digits),
+        tuple(readings),
+        doubtful=doubtful,
+    )
     reader = Reader()
     reader.read = lambda *_, **__: Page((line,), (640, 240), 1.0)  # type: ignore[method-assign]
     return FormReader(_form(rest, count), reader).read(paper()).fields[0]
@@ -250,6 +260,30 @@ def test_what_the_reader_doubts_the_form_doubts() -> None:
     assert _free("", digits, [("12", 0.0)]).reason == "confidence"
     assert _free("range = [0, 99]", digits, [("12", 0.9)], doubtful=(1,)).reason == "not-digits"
     assert _free('check = "luhn"', [ONE, Digit("8", 0.98, BOX)], [("18", 0.9)], doubtful=(1,)).value == "18"
+
+
+def test_a_number_below_0_is_none() -> None:
+    digits = [ONE, Digit("2", 0.98, BOX)]
+    field = _free("", digits, [("12", 0.95)], raw="-12")
+    assert (field.raw, field.value, field.reason) == ("-12", None, "not-digits")
+    assert _free("", digits, [("12", 0.95)], raw="-12-").value == "12"
+
+
+@pytest.mark.parametrize(
+    ("places", "raw", "value"),
+    [
+        ((0, 25, 110, 140), "1234", None),
+        ((0, 25, 110, 140), "12.34", "1234"),
+        ((0, 60, 120, 185), "1234", "1234"),  # written wide
+        ((0, 120), "12", None),
+        ((0, 70), "12", "12"),
+    ],
+)
+def test_two_numbers_in_a_field_for_one_are_none(places: Sequence[int], raw: str, value: str | None) -> None:
+    digits = [Digit(str(k), 0.98, (x, 0, 20, 40)) for k, x in enumerate(places, 1)]
+    text = "".join(digit.label for digit in digits)
+    field = _free("", digits, [(text, 0.95)], raw=raw)
+    assert (field.value, field.reason) == (value, None if value else "several")
 
 
 def test_a_row_of_bars_is_no_number(reader: Reader) -> None:
@@ -392,6 +426,96 @@ def test_printed_lines_are_lifted_off_and_crossing_strokes_stay() -> None:
     cells = {field.name: flat.cells(field)[0] for field in form.fields}
     assert [name for name, found in cells.items() if not found.blank] == ["r2c2", "r5c5"]
     assert cells["r5c5"].height == pytest.approx(1.0, abs=0.1)
+
+
+def test_lines_as_thick_as_their_distance_are_lifted_off() -> None:
+    text = (
+        'name = "a"\n[page]\nsize = [80, 40]\nfind = "frame"\n[[field]]\nname = "a"\nbox = [10, 15, 54, 9]\n'
+    )
+    form = parse_form(f'{text}digits = 6\nstyle = "comb"\ngap = 2\n', "test.toml", Path())
+    page = print_form(form, line=7)
+    for x, y, w, h in form.cell_boxes(form.fields[0]):
+        left, middle = round((x + 0.1 * w) * page.shape[1]), round((y + 0.5 * h) * page.shape[0])
+        write(page, "5", (left, middle + 20), size=1.6, thickness=4)
+    page = np.pad(page, 60, constant_values=235)
+    cells = FlatPage(page, form, register(page, form)).cells(form.fields[0])
+    assert max(cell.height for cell in cells) < 0.7
+
+
+@pytest.mark.parametrize("wide", [3.0, 4.0])
+def test_a_foot_that_stands_on_a_printed_line_stays(wide: float) -> None:
+    text = (
+        'name = "a"\n[page]\nsize = [80, 40]\nfind = "frame"\n[[field]]\nname = "a"\nbox = [10, 15, 48, 9]\n'
+    )
+    form = parse_form(f'{text}digits = 6\nstyle = "comb"\n', "test.toml", Path())
+    page = print_form(form)
+    # The lower end of a stroke, and its foot on the line below the third cell.
+    cv2.line(page, (8 * 30, 8 * 17), (8 * 30, 8 * 24), 50, 6)
+    cv2.line(page, (round(8 * (30 - wide / 2)), 8 * 24 - 6), (round(8 * (30 + wide / 2)), 8 * 24 - 6), 50, 6)
+    page = np.pad(page, 60, constant_values=235)
+    cells = FlatPage(page, form, register(page, form)).cells(form.fields[0])
+    assert [cell.blank for cell in cells] == [True, True, False, True, True, True]
+    assert cells[2].ink.shape[1] / cells[2].ink.shape[0] == pytest.approx(wide / 7.4, abs=0.12)
+
+
+CARD = """[page]
+size = [120, 60]
+find = "frame"
+[[field]]
+name = "comb"
+box = [15, 12, 36, 9]
+digits = [1, 5]
+cells = 5
+style = "comb"
+[[field]]
+name = "box"
+box = [15, 38, 40, 10]
+digits = [1, 6]
+printed = "box"
+"""
+
+
+def _card(
+    pens: Pens, reader: Reader, values: dict[str, str], *beside: tuple[str, float, float]
+) -> FormReading:
+    """Read a card with values in its fields and digits beside them, each by its middle in millimetres."""
+    form = parse_form(CARD, "card.toml", Path())
+    page = fill_in(print_form(form), form, values, pens, 1)
+    for number, (digit, x, y) in enumerate(beside):
+        around = parse_form(
+            f'[page]\nsize = [120, 60]\nfind = "none"\n[[field]]\nname = "a"\ndigits = 1\nstyle = "comb"\n'
+            f"box = [{x - 4}, {y - 4}, 8, 8]\n",
+            "beside.toml",
+            Path(),
+        )
+        page = fill_in(page, around, {"a": digit}, pens, number)
+    return FormReader(form, reader).read(np.pad(page, 60, constant_values=235))
+
+
+WRITTEN = {"comb": "20345", "box": "7203"}
+
+
+def test_a_digit_close_around_a_field_leaves_it_without_a_value(pens: Pens, reader: Reader) -> None:
+    assert _card(pens, reader, WRITTEN).values() == WRITTEN
+    # Behind the last cell, and on the box's right side.
+    goes_on = _card(pens, reader, WRITTEN, ("6", 55, 16.5), ("8", 56, 43))
+    assert [(field.value, field.reason) for field in goes_on.fields] == [(None, "outside")] * 2
+    assert goes_on.fields[0].raw == "20345"
+    # Corrections, above and below; farther away it is something else.
+    corrected = _card(pens, reader, WRITTEN, ("6", 30, 8.7), ("8", 22, 52))
+    assert [field.reason for field in corrected.fields] == ["outside"] * 2
+    assert _card(pens, reader, WRITTEN, ("6", 66, 16.5), ("8", 70, 43)).values() == WRITTEN
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+def test_a_number_that_is_struck_out_is_none(pens: Pens, reader: Reader, slope: float) -> None:
+    form = parse_form(CARD, "card.toml", Path())
+    page = fill_in(print_form(form), form, WRITTEN, pens, 1)
+    for x, y, wide in ((14, 16.5, 38), (15, 43, 24)):
+        ends = [(round(8 * (x + wide * k)), round(8 * (y + slope * wide * (k - 0.5)))) for k in (0, 1)]
+        cv2.line(page, ends[0], ends[1], 50, 4, cv2.LINE_AA)
+    reading = FormReader(form, reader).read(np.pad(page, 60, constant_values=235))
+    assert [field.value for field in reading.fields] == [None, None]
 
 
 def test_values_in_free_fields_have_their_decimals() -> None:
@@ -632,6 +756,8 @@ def test_new_form_from_a_photograph(
     assert len(got) == len(due)
     distances = [min(np.hypot(a - x, b - y) for x, y in got) for a, b in due]
     assert max(distances) < 5
+    assert there.lines_found is not None
+    assert there.lines_found > 0.9
     assert main(["form", "new", str(picture), "--out", str(out)]) == 1
     assert "already there" in capsys.readouterr().err
 
@@ -677,6 +803,12 @@ def test_the_rest_of_a_box_s_frame_is_no_writing(side: int) -> None:
         assert beside.ink.shape == (40, 6)
         assert not beside.apart
         assert beside.height == pytest.approx(40 / 60)
+
+
+def test_a_single_digit_at_the_left_of_a_wide_field_is_no_blank() -> None:
+    wide = np.zeros((60, 400), np.uint8)
+    wide[10:50, 20:26] = 255
+    assert cell_of(wide, (0, 0, 400, 60)).ink.shape == (40, 6)
 
 
 def test_what_is_not_one_digit_is_told_by_its_size_place_and_number() -> None:

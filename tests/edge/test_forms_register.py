@@ -56,6 +56,44 @@ def test_page_is_found_within_a_few_pixels(printed: tuple[Form, Picture], seed: 
     assert found.lines_found > 0.9
 
 
+NEAR = """[page]
+size = [160, 120]
+find = "frame"
+frame = [5, 5, 150, 110]
+[[field]]
+name = "a"
+box = [20, 16, 126, 9]
+digits = 14
+style = "comb"
+[[field]]
+name = "b"
+box = [20, 34, 120, 9]
+digits = 12
+style = "comb"
+[[field]]
+name = "c"
+box = [20, 52, 50, 11]
+digits = 5
+printed = "box"
+[[field]]
+name = "d"
+box = [86, 73, 44, 11]
+digits = 4
+printed = "box"
+"""
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_frame_printed_near_to_the_sheet_s_edges_is_told_from_them(seed: int) -> None:
+    form = parse_form(NEAR, "near.toml", Path())
+    image, corners = photograph(print_form(form), seed, size=(1600, 1200), share=0.8)
+    found = register(image, form)
+    boxes = np.array([field.box for field in form.fields])
+    for points in (boxes[:, :2], boxes[:, :2] + boxes[:, 2:]):
+        away = np.linalg.norm(found.to_picture(points) - _photographed(points, corners), axis=1)
+        assert away.max() < 6
+
+
 @pytest.mark.parametrize("turn", [90, 180])
 def test_page_that_lies_turned_is_found_as_it_lies(printed: tuple[Form, Picture], turn: int) -> None:
     form, page = printed

@@ -131,6 +131,29 @@ def test_damaged_empty_and_locked_files(tmp_path: Path) -> None:
     assert "locked with a password; save it without one" in _error(_locked(tmp_path / "locked.pdf"))
 
 
+def test_a_pdf_may_begin_behind_other_bytes(tmp_path: Path) -> None:
+    path = _pdf(tmp_path / "scan.pdf", ["2024"])
+    path.write_bytes(b"\r\n--boundary\r\n" + path.read_bytes())
+    (frame,) = read_pictures(path)
+    assert isinstance(frame, Frame)
+
+
+def test_pages_that_are_not_there_are_not_all_listed(tmp_path: Path) -> None:
+    path = tmp_path / "none.pdf"
+    data = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+    data += b"2 0 obj<</Type/Pages/Kids[]/Count 9000>>endobj\n"
+    start = len(data)
+    data += b"xref\n0 3\n0000000000 65535 f \n%010d 00000 n \n%010d 00000 n \n" % (
+        data.index(b"1 0 obj"),
+        data.index(b"2 0 obj"),
+    )
+    path.write_bytes(data + b"trailer<</Size 3/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % start)
+    unread = list(read_pictures(path))
+    assert len(unread) == 26
+    assert isinstance(unread[-1], Unread)
+    assert str(unread[-1].error).endswith("25 pages in a row are damaged, 8975 more not tried; copy it again")
+
+
 def test_without_pypdfium2_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _pdf(tmp_path / "scan.pdf", ["123"])
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
