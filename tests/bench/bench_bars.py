@@ -4,8 +4,8 @@
 
 Numbers of three to six of MNIST's test digits, on grey paper, with a bar under them, through them (level,
 slanting, two, waving), a cross or a zigzag over them, on a ruling that goes through them, or without any of
-it. Given is how many are accepted, and how many of these are as they were written: of a number struck out none
-should be. Single digits are crossed out as in `edgedigits_train.struck`, and the same are seen without.
+it. Given is how many are accepted, and how many of these are as they were written: of a number struck out
+none should be. Single digits are crossed out as in `edgedigits_train.struck`, and the same are seen without.
 Everything is seeded.
 """
 

@@ -32,18 +32,18 @@ def struck_out(
 ) -> Picture:
     """Return a digit crossed out: uint8, 240×240, ink bright on 0.
 
-    `image` is the digit (uint8, 28×28, ink bright on 0), `label` which; `ways` are those of `WAYS` that it may
-    be crossed out in, without it any that leaves no digit. Whatever is drawn comes from `random` alone.
+    `image` is the digit (uint8, 28×28, ink bright on 0), `label` which; `ways` are those of `WAYS` that it
+    may be crossed out in, without it any that leaves no digit. Whatever is drawn comes from `random` alone.
     """
     padded = np.pad(image, _ROUND)
     digit = np.asarray(cv2.resize(padded, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC), np.uint8)
     x, y, width, height = cv2.boundingRect((digit > 110).view(np.uint8))
-    ways = ways or [name for name in WAYS if label not in UNTOLD.get(name, ())]
+    names = ways or [name for name in WAYS if label not in UNTOLD.get(name, ())]
     # A 1 is as broad as its pen: what crosses it out is broader.
     broad = max(width, round(random.uniform(0.45, 0.8) * height))
     x -= (broad - width) // 2
     while True:
-        lines = WAYS[ways[random.integers(len(ways))]](random)
+        lines = WAYS[names[int(random.integers(len(names)))]](random)
         over = np.zeros_like(digit)
         thick = max(4, round(height * random.uniform(0.06, 0.16)))
         for line in lines:
