@@ -31,7 +31,7 @@ class BarSettings:
 
     least_width: float = 1.2
     """Of a lone digit its network tells whether it is struck out. 0…100."""
-    through: tuple[float, float] = (0.2, 0.7)
+    through: tuple[float, float] = (0.28, 0.68)
     """A bar that strikes out goes through here, from the top of the number to its base: what is farther up
     joins digits. 0…1."""
     under: float = 0.75
@@ -42,13 +42,13 @@ class BarSettings:
     """So much of the number's width has the bar. 0…1."""
     another: float = 0.9
     """So much has a second one beside it. 0…1."""
-    thin: float = 0.15
+    thin: float = 0.3
     """In so much of its width the bar is all there is near it: a stroke's way through others is not. 0…1."""
-    thickness: float = 0.22
+    thickness: float = 0.25
     """A bar is no thicker. 0…1."""
-    waves: float = 0.27
-    """It rises and falls no more than by this part of its length. 0…1."""
-    least_end: float = 0.18
+    waves: float = 0.09
+    """Beside its slope it rises and falls by no more than this part of its length. 0…1."""
+    least_end: float = 0.2
     """So much of it stands free on either side of the number, and its digits' own bars do not. 0…10."""
     longest_end: float = 1.5
     """One that goes on farther on either side is a ruling. 0…10."""
@@ -66,16 +66,21 @@ def is_struck_out(mask: Mask, span: Span, tall: float, settings: BarSettings = B
     `mask` is uint8, H×W, 0 or 1: the picture's ink, its rulings not yet lifted off. `tall` is the height of
     the number's digits.
     """
-    low, high = settings.through
-    seen = _Number.seen(mask, span, tall, (low, 1 - low), settings)
-    if seen is None:
-        return False
-    path = seen.path()
-    if path is None or not low <= float(np.median(path)) / len(seen.ink) <= high:
+    seen = _Number.seen(mask, span, tall, _MIDDLE, settings)
+    path = None if seen is None else seen.path()
+    if seen is None or path is None:
         return False
     # Who strikes out with two bars has both ends of each beside the other's.
     other = seen.without(path).another()
-    return _is_drawn(seen.free_ends([path] if other is None else [path, other]), settings)
+    paths = [path] if other is None else [path, other]
+    low, high = settings.through
+    if not low <= float(np.median(np.mean(paths, axis=0))) / len(seen.ink) <= high:
+        return False
+    return _is_drawn(seen.free_ends(paths), settings)
+
+
+_MIDDLE = (0.2, 0.8)
+"""Nothing goes through a number that has no ink here, from its top to its base; if aslant, it goes on."""
 
 
 def without_underlines(
@@ -161,13 +166,17 @@ class _Number:
 
     def _covered(self, covered: float) -> Path | None:
         number = self.ink[:, self.first : self.last]
-        if not _goes_through(number, covered):
+        line = _straight(number, covered)
+        if line is None:
             return None
-        path = _best_path(number)
-        turns = np.abs(np.diff(path)).sum()
-        if turns > self.settings.waves * len(path) or number[path, np.arange(len(path))].mean() < covered:
+        # As if the bar lay level: what it turns beside its slope are waves.
+        rows = np.arange(len(number))[:, None] + line
+        columns = np.arange(number.shape[1])
+        level = number[np.clip(rows, 0, len(number) - 1), columns] * ((rows >= 0) & (rows < len(number)))
+        path = _best_path(level)
+        if np.abs(np.diff(path)).sum() > self.settings.waves * len(path):
             return None
-        return path
+        return path + line if level[path, columns].mean() >= covered else None
 
     def without(self, path: Path) -> _Number:
         """Return the number without a bar."""
@@ -195,7 +204,7 @@ class _Number:
         for path in paths[1:]:
             beside = path[np.clip(columns - self.first, 0, len(path) - 1)]
             off = np.minimum(off, np.abs(np.arange(len(self.ink))[:, None] - beside))
-        crossed = np.flatnonzero((self.ink[:, columns] & (off > self._thickest)).any(axis=0))
+        crossed = np.flatnonzero((self.ink[:, columns] & (off > self._thickest // 2 + 1)).any(axis=0))
         left, right = (int(crossed[0]), len(bar) - 1 - int(crossed[-1])) if crossed.size else (len(bar),) * 2
         ends_within = start > 0, start + len(bar) < self.ink.shape[1]
         return (
@@ -235,18 +244,27 @@ def _smaller(mask: Mask, scale: float) -> Mask:
     height, width = mask.shape
     size = max(8, round(scale * width)), max(4, round(scale * height))
     grey = cv2.resize(255 * mask, size, interpolation=cv2.INTER_AREA)
-    return (np.asarray(grey) > 50).view(np.uint8)
+    return (np.asarray(grey) > 90).view(np.uint8)
 
 
-def _goes_through(ink: Mask, covered: float) -> bool:
-    """Return whether a straight line is inked, or what is two rows from it, along nearly all of it."""
+def _straight(ink: Mask, covered: float) -> Path | None:
+    """Return the straight line along which most is inked, or two rows from it: its rows, beginning at 0.
+
+    None where less than the part `covered` is.
+    """
     height, width = ink.shape
     near = np.asarray(cv2.dilate(ink, np.ones((5, 1), np.uint8)))
     at = np.linspace(0, width - 1, min(width, 48)).astype(np.intp)
     rows = np.arange(0, height, 2)
     along = np.linspace(0.0, 1.0, len(at))
     lines = rows[:, None, None] * (1 - along) + rows[None, :, None] * along
-    return bool(near[np.rint(lines).astype(np.intp), at].mean(axis=2).max() >= covered)
+    inked = near[np.rint(lines).astype(np.intp), at].mean(axis=2)
+    # Of several the most level one: a thick bar has room for others.
+    steep = np.abs(rows[:, None] - rows[None, :])
+    first, last = np.unravel_index(np.argmax(inked - 1e-4 * steep), inked.shape)
+    if inked[first, last] < covered:
+        return None
+    return np.rint(np.linspace(0, rows[last] - rows[first], width)).astype(np.intp)
 
 
 def _best_path(ink: Mask) -> Path:

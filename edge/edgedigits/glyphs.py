@@ -89,6 +89,8 @@ class TextLine:
     """Ink that stands on the line like writing and was dropped with a rule or a frame, or is too faint to be
     sure of, in squared heights of the line (a thin 1 holds about 0.1). Infinite where the picture ends in a
     digit of the line, for nobody knows what was cut off, and where the line is struck out."""
+    struck_out: bool = False
+    """Whether a bar strikes it out."""
 
 
 @dataclass(frozen=True)
@@ -517,9 +519,10 @@ class _Components:
         on_page = lowest - highest < _OF_PAGE * min(self.labels.shape)
         if on_page and self._is_cut_off(digits, (left, top, right, bottom), tall):
             left_out = math.inf
-        if is_struck_out(self.ink.mask, (left, highest, right, lowest), tall):
+        struck_out = is_struck_out(self.ink.mask, (left, highest, right, lowest), tall)
+        if struck_out:
             left_out = math.inf
-        return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out)
+        return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out, struck_out)
 
     def _left_out(self, span: tuple[float, float, float, float], tall: float) -> float:
         """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are.

@@ -93,7 +93,11 @@ class LineReader:
                 line = doubted(line, _seen(each, writing, size), self._confirm)
             if line is not None:
                 read.append((each, line))
-        replaced = [line for k, line in of_glyphs.items() if line is not None and k in of_strips]
+        replaced = [
+            line
+            for k, line in of_glyphs.items()
+            if line is not None and k in of_strips and not hypotheses[k].line.struck_out
+        ]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
         return read, refused
 

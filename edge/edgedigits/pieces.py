@@ -65,7 +65,9 @@ def _as_line(cluster: Cluster, lines: Sequence[TextLine]) -> TextLine:
     x, y, w, h = cluster.box
     marks = [mark for line in lines for mark in line.marks]
     outside = [m for m in marks if not (x <= m.box[0] + m.box[2] / 2 <= x + w and y <= m.box[1] <= y + h)]
-    return TextLine((Glyph(cluster.box, cluster.ink),), tuple(outside), max(line.left_out for line in lines))
+    glyphs = (Glyph(cluster.box, cluster.ink),)
+    struck_out = any(line.struck_out for line in lines)
+    return TextLine(glyphs, tuple(outside), max(line.left_out for line in lines), struck_out)
 
 
 def _groups(lines: Sequence[LineHypotheses], settings: PiecesSettings) -> list[list[int]]:

@@ -258,7 +258,11 @@ class Reader:
     ) -> tuple[Line, ...]:
         """Read the writing in a picture, in pixels of a page of `size`."""
         read, refused = self.line_reader.read(writing, size, expected)
-        lines = weigh_surroundings([line for _, line in read], self.rule, refused)
+        # A number struck out says nothing of the one that is written beside it in its place.
+        weighed = iter(
+            weigh_surroundings([line for each, line in read if not each.line.struck_out], self.rule, refused)
+        )
+        lines = tuple(line if each.line.struck_out else next(weighed) for each, line in read)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
         # What stands around a doubtful line says nothing of which way up it is.

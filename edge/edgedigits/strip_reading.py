@@ -52,6 +52,9 @@ class StripSettings:
     fills: float = 0.5
     """A line as high as this part of the picture is all there is in it: the strip is as wide as the picture,
     so that what the glyphs were too faint for is read, too. 0…2."""
+    widest: float = 40.0
+    """It is not where that is longer than so many heights of a digit: there is room for several numbers side
+    by side. 0…1,000."""
     level: float = 0.05
     """A line that slopes by more than this (height by length) is turned level. 0…1."""
     looks: tuple[float, ...] = (1.0, 0.55)
@@ -118,7 +121,7 @@ def region_of(
         top = 0.0 if top < settings.edge * tall else top
         end = size[0] if size[0] - end < settings.edge * tall else end
         low = size[1] if size[1] - low < settings.edge * tall else low
-        if low - top >= settings.fills * size[1]:
+        if low - top >= settings.fills * size[1] and size[0] <= settings.widest * tall:
             left, end = 0.0, size[0]
         return Region(((left + end) / 2, (top + low) / 2), end - left, low - top)
     angle = math.atan(slope)
