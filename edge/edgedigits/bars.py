@@ -56,6 +56,8 @@ class BarSettings:
 
 _ROWS = 20
 """A digit is looked at in so many rows."""
+_STEEPEST = 4
+"""A line that slopes so that it is as many times as high as its digits is not looked at."""
 _TURN = 0.6
 """To rise or fall by a row costs as much as so many columns without ink."""
 
@@ -132,8 +134,9 @@ class _Number:
     ) -> _Number | None:
         """Return the number in a span; None where no bar can lie in a band of it (0 its top … 1 its base)."""
         left, top, right, bottom = (max(0, round(edge)) for edge in span)
+        right, bottom = min(right, mask.shape[1]), min(bottom, mask.shape[0])
         height = bottom - top
-        if right - left < settings.least_width * tall or height < 4:
+        if right - left < settings.least_width * tall or not 4 <= height <= _STEEPEST * tall:
             return None
         low, high = top + int(band[0] * height), top + math.ceil(band[1] * height)
         if mask[low:high, left:right].any(axis=0).mean() < settings.inked:
@@ -176,7 +179,9 @@ class _Number:
         path = _best_path(level)
         if np.abs(np.diff(path)).sum() > self.settings.waves * len(path):
             return None
-        return path + line if level[path, columns].mean() >= covered else None
+        if level[path, columns].mean() < covered:
+            return None
+        return np.clip(path + line, 0, len(number) - 1)
 
     def without(self, path: Path) -> _Number:
         """Return the number without a bar."""
@@ -225,8 +230,11 @@ class _Number:
         inked = (mask[np.clip(places, 0, len(mask) - 1), at] > 0) & (places >= 0) & (places < len(mask))
         above, below = (np.cumprod(side, axis=0).sum(axis=0) for side in (inked[reach::-1], inked[reach:]))
         thick = above + below - 1
-        # Where the bar is alone it is as thick as it is thickest nowhere else; between there it goes on so.
-        alone = np.flatnonzero((above > 0) & (thick <= np.percentile(thick[above > 0], 25) + 1))
+        found = above > 0
+        if not found.any():
+            return
+        # Alone, the bar is thinner than where a stroke stands on it; in between it goes on as it is there.
+        alone = np.flatnonzero(found & (thick <= np.percentile(thick[found], 25) + 1))
         columns = np.arange(len(at))
         upper = np.rint(np.interp(columns, alone, middle[alone] - above[alone] + 1))
         lower = np.rint(np.interp(columns, alone, middle[alone] + below[alone] - 1))

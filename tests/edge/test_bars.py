@@ -81,3 +81,21 @@ def test_an_underline_is_lifted_off_and_the_digits_stay(size):
 def test_without_an_underline_the_mask_is_handed_back():
     for mask in (number(), number(((0, 97), (639, 97))), number(((52, 76), (250, 76)))):
         assert without_underlines(mask, [(SPAN, TALL), ((0, 0, 0, 0), TALL)]) is mask
+
+
+def test_any_ink_is_looked_at():
+    """Noise, blocks and lines anywhere, spans that leave the picture: an answer, and no ink from nowhere."""
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        height, width = (int(side) for side in random.integers(1, 200, 2))
+        share = random.choice([0.0, 0.1, 0.9, 1.0])
+        mask = (random.random((height, width)) < share).astype(np.uint8)
+        for _ in range(int(random.integers(0, 4))):
+            start, end = (tuple(int(v) for v in random.integers(-20, 220, 2)) for _ in range(2))
+            cv2.line(mask, start, end, 1, int(random.integers(1, 9)))
+        left, top = random.uniform(-20, 150, 2)
+        span = (left, top, left + random.uniform(0, 200), top + random.uniform(0, 100))
+        tall = float(random.uniform(1, 90))
+        assert is_struck_out(mask, span, tall) in (True, False)
+        lifted = without_underlines(mask, [(span, tall)])
+        assert (lifted <= mask).all()
