@@ -338,9 +338,8 @@ class FormReader:
         line = lines[best]
         if line.box[3] < field.least_height * page.height(field) and field.printed != "none":
             return line.raw, None, line.confidence, "writing too small for the field", "small", None
-        if line.raw.startswith("-") and not line.raw.endswith(
-            "-"
-        ):  # with one behind it, it is there to protect it
+        # With one behind it, too, it is there to protect the number.
+        if line.raw.startswith("-") and not line.raw.endswith("-"):
             error = "a minus sign stands before the number; a field holds none below 0"
             return line.raw, None, line.confidence, error, "not-digits", None
         if _in_two(line):
