@@ -6,6 +6,7 @@ ink, blue what was read, orange what was left out or refused, magenta a place to
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -267,6 +268,10 @@ def _line_stages(
     caption = f"line {number}: {asked} crops of {SIZE} x {SIZE}{more}; blue: on the best way"
     if refused:
         caption += f"; {len(refused)} most likely no digit"
+    if each.line.struck_out:
+        caption += "; struck out, so not accepted"
+    elif math.isinf(each.line.left_out):
+        caption += "; the picture ends in it, so not accepted"
     return [
         Stage(caption, _grid(crops), wide=True),
         Stage(

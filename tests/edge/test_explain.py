@@ -181,3 +181,17 @@ def test_the_readings_of_a_line_are_those_that_are_told() -> None:
         caption = stages(image, page, reading)[-1].caption
         for text, probability in page.lines[0].readings[:3]:
             assert f"{text} {probability:.3f}" in caption
+
+
+def test_why_a_line_that_reads_well_is_not_accepted_is_told(reading: Reader) -> None:
+    image = write(paper(), "3508", (60, 120))
+    x, right = 48, 60 + int(np.ptp(np.flatnonzero((image < 128).any(axis=(0, 2))))) + 14
+    struck = cv2.line(image.copy(), (x, 104), (right, 104), (40, 30, 30), 3)
+    cut = np.ascontiguousarray(image[:, : right - 28])
+    for picture, why in ((struck, "; struck out"), (cut, "; the picture ends in it"), (image, "")):
+        page = reading.read(picture)
+        assert [line.accepted for line in page.lines] == [not why]
+        captions = [stage.caption for stage in stages(picture, page, reading)]
+        told = [caption for caption in captions if "so not accepted" in caption]
+        assert len(told) == bool(why)
+        assert all(f"{why}, so not accepted" in caption for caption in told)
