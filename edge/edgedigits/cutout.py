@@ -66,6 +66,16 @@ class CutoutSettings:
     """… and beside a comb, as this part of the way from one cell to the next."""
     above: float = 0.25
     """A correction above or below a field is as near as this."""
+    small: float = 0.25
+    """What is lower than this in a field doesn't tell how high its digits are. 0…1."""
+    pale: float = 0.6
+    """What shows through, or was rubbed out, is fainter than this part of the field's writing. 0…1."""
+    towering: float = 1.3
+    """A printed line or box of no field is mostly higher than this many digits, or than the field …"""
+    broad: float = 2.0
+    """… or broader than this many heights of the field."""
+    cut: float = 0.25
+    """A number runs out of its field where so much of a piece's width lies beyond the side. 0…1."""
     least_cell: float = 4.0
     """What is written in a cell lower or narrower than this can't be read. Pixels of the picture."""
 
@@ -151,29 +161,29 @@ class FlatPage:
         correction stands. The second says that a piece of its ink is cut at its left or right side. There is
         neither around a blank field.
         """
-        own = self._pieces(field)
+        own, settings = self._pieces(field), self._settings
         left, top, right, bottom = self._pixels(field.box)
+        high = bottom - top
         x, y, w, h = self._stats[:, :4].T.astype(np.float64)
-        own = own[h[own] >= 0.25 * (bottom - top)]
+        own = own[h[own] >= settings.small * high]
         if not len(own):
             return [], False
-        high = h[own]
-        like = self._strong & (h >= self._settings.tall * np.median(high)) & (w < 2 * (bottom - top))
-        # What shows through the paper, or was rubbed out, is fainter.
-        like &= self._peak >= 0.6 * np.median(self._peak[own])
-        # A printed line or box of no field is mostly higher than a digit.
-        like &= h < 1.3 * max(bottom - top, float(np.median(high)))
+        digit = float(np.median(h[own]))
+        like = self._strong & (h >= settings.tall * digit) & (w < settings.broad * high)
+        like &= (self._peak >= settings.pale * np.median(self._peak[own])) & (
+            h < settings.towering * max(high, digit)
+        )
         across, down = x + w / 2, y + h / 2
         level, over = (down > top) & (down < bottom), (across > left) & (across < right)
         like &= (self._owner == 0) | (self._owner < 0) & np.isin(np.arange(len(h)), own)
         within = max(2.0, self._line_width)
-        runs_out = like & level & (x < right - within) & (x + w > right + 0.25 * w)
-        runs_out |= like & level & (x + w > left + within) & (x < left - 0.25 * w)
+        runs_out = like & level & (x < right - within) & (x + w > right + settings.cut * w)
+        runs_out |= like & level & (x + w > left + within) & (x < left - settings.cut * w)
         like &= self._owner == 0
         pitch = (right - left) / field.cells
-        reach = self._settings.next_cell * pitch if field.cells > 1 else self._settings.near * (bottom - top)
+        reach = settings.next_cell * pitch if field.cells > 1 else settings.near * high
         aside = (across > right) & (x < right + reach) | (across < left) & (x + w > left - reach)
-        reach = self._settings.above * (bottom - top)
+        reach = settings.above * high
         found = [np.flatnonzero(like & level & aside)]
         for beyond in ((down < top) & (y + h > top - reach), (down > bottom) & (y < bottom + reach)):
             pieces = np.flatnonzero(like & over & beyond)
