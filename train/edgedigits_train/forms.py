@@ -352,7 +352,12 @@ def draw(digit: int, form: int, random: np.random.Generator) -> npt.NDArray[np.u
     `form`, 0 or more, says which one; they come round again.
     """
     forms = FORMS[digit]
-    aspect, strokes = forms[form % len(forms)]
+    return drawn(forms[form % len(forms)], random)
+
+
+def drawn(form: Form, random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Return a form, drawn by an unsteady hand: uint8, `FIELD`², coded as above."""
+    aspect, strokes = form
     aspect *= float(np.exp(random.normal(0, 0.15)))
     # Strokes that meet stay together: points at the same place move alike.
     moved: dict[tuple[float, float], npt.NDArray[np.float64]] = {}

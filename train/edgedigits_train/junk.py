@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from edgedigits.normalize import SIZE, normalize
+from edgedigits_train import letter_forms
 from edgedigits_train.augment import CANVAS, draw, found_again, photograph
 from edgedigits_train.distance_fields import FIELD, fields
 from edgedigits_train.recipe import Augmentation
@@ -52,16 +53,19 @@ def drawings(
     count: int,
     random: np.random.Generator,
     struck: float = 0.0,
+    written: float = 0.0,
 ) -> npt.NDArray[np.uint8]:
     """Return `count` pictures of what is no digit: uint8, N×56×56, ink bright on 0.
 
     `images` (uint8, N×28×28) and `labels` are the digits that parts and pairs are made of. The share `struck`
-    (0…1) are digits crossed out, the others of `KINDS`.
+    (0…1) are digits crossed out, the others of `KINDS`. Of the letters the share `written` (0…1) are drawn as
+    a hand does, the others in a font.
     """
     names = list(KINDS)
     kinds = random.choice(len(names), size=count, p=np.array(list(KINDS.values())) / sum(KINDS.values()))
     # Where there are none, `random` is not asked, and gives the other kinds as it gave them before.
     crossed = random.random(count) < struck if struck else np.zeros(count, bool)
+    by_hand = random.random(count) < written if written else np.zeros(count, bool)
     result = np.zeros((count, FIELD, FIELD), np.uint8)
     for i, kind in enumerate(kinds):
         name = names[kind]
@@ -74,6 +78,8 @@ def drawings(
             picture = _pair(images, labels, random)
         elif name == "line":
             picture = _lines(random)
+        elif name == "letter" and by_hand[i]:
+            picture = letter_forms.letter(random)
         else:
             text = LETTERS if name == "letter" else MARKS
             picture = letter(text[random.integers(len(text))], FONTS[random.integers(len(FONTS))])
@@ -96,7 +102,7 @@ def crops(
     `random` alone.
     """
     things = count // 5 if len(negatives) else 0
-    pictures = drawings(images, labels, count - things, random, settings.struck)
+    pictures = drawings(images, labels, count - things, random, settings.struck, settings.written)
     drawn = draw(fields(pictures), np.full(len(pictures), -1), settings, random)
     seen = [_seen(negatives[random.integers(len(negatives))], settings, random) for _ in range(things)]
     return np.concatenate([drawn, np.array(seen, np.uint8).reshape(-1, SIZE, SIZE)])
