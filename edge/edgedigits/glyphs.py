@@ -25,6 +25,7 @@ from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.boxes import BoxSettings, lift_boxes
 from edgedigits.ink import SLENDER, Ink
 from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
+from edgedigits.rulings import lift_bold
 
 Box = tuple[int, int, int, int]
 Span = tuple[float, float, float, float]
@@ -90,7 +91,20 @@ class TextLine:
     sure of, in squared heights of the line (a thin 1 holds about 0.1). Infinite where the picture ends in a
     digit of the line, for nobody knows what was cut off, and where the line is struck out."""
     struck_out: bool = False
-    """Whether a bar strikes it out."""
+    """Whether a bar strikes it out, or a printed line as bold as strokes goes through it."""
+    crossed: bool = False
+    """Whether a thinner one, as dark as strokes, was lifted off from its middle: strokes may be gone."""
+
+    @classmethod
+    def of(cls, lines: Sequence[TextLine], glyphs: Sequence[Glyph], marks: Sequence[Mark]) -> TextLine:
+        """Return lines as one, of these glyphs and marks."""
+        return cls(
+            tuple(glyphs),
+            tuple(marks),
+            max(line.left_out for line in lines),
+            any(line.struck_out for line in lines),
+            any(line.crossed for line in lines),
+        )
 
 
 @dataclass(frozen=True)
@@ -154,11 +168,11 @@ def find_lines_in(ink: Ink, settings: GlyphSettings = GlyphSettings()) -> tuple[
     """Return what `find_lines` does, and the ink that it knows of then: what was lifted off as print."""
     if ink.strong >= 255:
         return ink, []
-    ink, mask, pieces = _without_print(ink)
-    lines = _Components(ink, settings, pieces).lines()
+    ink, mask, lifted, pieces = _without_print(ink)
+    lines = _Components(ink, settings, pieces, lifted).lines()
     bare = without_underlines(mask, [_standing(line) for line in lines])
     if bare is not mask:
-        lines = _Components(ink, settings, _pieces(bare)).lines()
+        lines = _Components(ink, settings, _pieces(bare), lifted).lines()
     return ink, lines
 
 
@@ -166,8 +180,11 @@ _Pieces = tuple[int, NDArray[np.int32], NDArray[np.int32]]
 """The number of labels, the label of each pixel (0 paper) and OpenCV's statistics by label."""
 
 
-def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], _Pieces]:
-    """Return ink that knows what was lifted off as print, its mask without that, and its connected pieces."""
+def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], NDArray[np.uint8] | None, _Pieces]:
+    """Return ink that knows what was lifted off as print, its mask without that, and its connected pieces.
+
+    Third is what was lifted off as boxes and rules, a mask, None for nothing.
+    """
     boxes = BoxSettings(strip_height=ink.strip_height)
     rules = RuleSettings(strip_height=ink.strip_height)
     mask = lift_frame(ink.mask)
@@ -177,15 +194,18 @@ def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], _Pieces]:
     if lifted is not mask:
         pieces = _pieces(lifted)
     if may_be_ruled(*pieces[1:], ink.edges, rules):
+        page = min(mask.shape) > ink.strip_height
         before, lifted = lifted, lift_rules(lifted, ink.contrast, rules)
+        if page and lifted is not before:
+            # The strip network has learnt to read on a rule; but not on a sheet full of them.
+            printed = mask - lifted
+        if page or mask.shape[1] < SLENDER * len(mask):
+            lifted = lift_bold(lifted, ink.contrast)
         if lifted is not before:
             pieces = _pieces(lifted)
-            if min(mask.shape) > ink.strip_height:
-                # The strip network has learnt to read on a rule; but not on a sheet full of them.
-                printed = mask - lifted
     if printed.any():
         ink = dataclasses.replace(ink, printed=printed)
-    return ink, lifted, pieces
+    return ink, lifted, None if lifted is mask else mask - lifted, pieces
 
 
 def _standing(line: TextLine) -> tuple[Span, float]:
@@ -198,8 +218,11 @@ def _standing(line: TextLine) -> tuple[Span, float]:
 class _Components:
     """The connected pieces of ink of one picture, and what becomes of them."""
 
-    def __init__(self, ink: Ink, settings: GlyphSettings, pieces: _Pieces) -> None:
+    def __init__(
+        self, ink: Ink, settings: GlyphSettings, pieces: _Pieces, lifted: NDArray[np.uint8] | None
+    ) -> None:
         self.ink = ink
+        self.lifted = lifted
         self.settings = settings
         count, self.labels, stats = pieces
         areas = stats[:, cv2.CC_STAT_AREA]
@@ -411,7 +434,21 @@ class _Components:
             and small[0] >= large[0] + 0.3 * large[2]
             and gap <= 0.1 * tall
         )
-        return inside or above or flag
+        return inside or above or flag or self._were_one(a, b)
+
+    def _were_one(self, a: Box, b: Box) -> bool:
+        """Return whether a line that was lifted off parts two pieces all along, as one does a low 5 or 2.
+
+        The strokes of an equals sign keep clear of the line between them.
+        """
+        if self.lifted is None:
+            return False
+        upper, lower = (a, b) if a[1] < b[1] else (b, a)
+        left, right = max(a[0], b[0]), min(a[0] + a[2], b[0] + b[2])
+        if 2 * (right - left) < min(a[2], b[2]):
+            return False
+        between = self.lifted[upper[1] + upper[3] : lower[1], left:right]
+        return bool(between.size and between.mean() >= _PARTED)
 
     def _chains(self, candidates: NDArray[np.intp]) -> list[list[int]]:
         """Chain pieces to their nearest right neighbours on the same level and of like height."""
@@ -519,10 +556,32 @@ class _Components:
         on_page = lowest - highest < _OF_PAGE * min(self.labels.shape)
         if on_page and self._is_cut_off(digits, (left, top, right, bottom), tall):
             left_out = math.inf
-        struck_out = is_struck_out(self.ink.mask, (left, highest, right, lowest), tall)
+        span = left, highest, right, lowest
+        crossed = self._crossed(digits, span, tall)
+        struck_out = is_struck_out(self.ink.mask, span, tall) or crossed >= _BOLD
         if struck_out:
             left_out = math.inf
-        return TextLine(tuple(self._glyph(i) for i in digits), tuple(marks), left_out, struck_out)
+        glyphs = tuple(self._glyph(i) for i in digits)
+        return TextLine(glyphs, tuple(marks), left_out, struck_out, crossed >= _HIDES)
+
+    def _crossed(self, digits: list[int], span: Span, tall: float) -> float:
+        """Return how thick a line, as dark as strokes, is that was lifted off from the middle of a number.
+
+        In heights of a digit; 0 where there is none.
+        """
+        if self.lifted is None:
+            return 0.0
+        left, top, right, bottom = (max(0, round(edge)) for edge in span)
+        low, high = (top + round(part * (bottom - top)) for part in _THROUGH)
+        band = np.s_[low:high, left:right]
+        lifted = self.lifted[band]
+        thick = lifted.sum(axis=0, dtype=np.int32)
+        if np.count_nonzero(thick) < _SEEN * len(thick):
+            return 0.0
+        own = [self._darkness(label) for i in digits for label in self.members[i][:1]]
+        if float(np.median(self.ink.contrast[band][lifted > 0])) < _AS_DARK * statistics.median(own):
+            return 0.0
+        return float(np.percentile(thick[thick > 0], 60)) / tall
 
     def _left_out(self, span: tuple[float, float, float, float], tall: float) -> float:
         """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are.
@@ -609,6 +668,16 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
+_PARTED = 0.6
+"""So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
+_THROUGH = (0.3, 0.7)
+"""The middle of a number, from its top to its base: a line there goes through it."""
+_SEEN = 0.35
+"""So much of a number's width has a line through it; where strokes cross it, it is not seen."""
+_HIDES = 0.05
+"""So thick is a line that may hide a stroke, in heights of a digit …"""
+_BOLD = 0.125
+"""… and so thick one that may hide all of them, or strike them out."""
 _LEAST_BESIDE = 5
 """Nothing lower than so many pixels is a digit, whatever stands beside it."""
 _SEVERAL = 3

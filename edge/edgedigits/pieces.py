@@ -65,9 +65,7 @@ def _as_line(cluster: Cluster, lines: Sequence[TextLine]) -> TextLine:
     x, y, w, h = cluster.box
     marks = [mark for line in lines for mark in line.marks]
     outside = [m for m in marks if not (x <= m.box[0] + m.box[2] / 2 <= x + w and y <= m.box[1] <= y + h)]
-    glyphs = (Glyph(cluster.box, cluster.ink),)
-    struck_out = any(line.struck_out for line in lines)
-    return TextLine(glyphs, tuple(outside), max(line.left_out for line in lines), struck_out)
+    return TextLine.of(lines, [Glyph(cluster.box, cluster.ink)], outside)
 
 
 def _groups(lines: Sequence[LineHypotheses], settings: PiecesSettings) -> list[list[int]]:

@@ -8,6 +8,7 @@ for it. What is thicker there than the ruling, or darker, is a stroke that cross
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import statistics
@@ -38,7 +39,9 @@ class RulingSettings:
     """… and on a sheet where many were found, what is left of others is so long, as a part of the width."""
     many: int = 4
     thickness: float = 0.005
-    """It is thinner than this part of the picture's longest side (but 3 pixels always pass)."""
+    """It is thinner than this part of the picture's longest side (but 3 pixels always pass) …"""
+    bold: tuple[float, ...] = (0.01, 0.02, 0.035)
+    """… or, printed to be written on and seen close by, than the first of these that it is. 0…1."""
     piece: int = 7
     """Pieces of it are so long, in pixels, or longer: where others cross it, they part it …"""
     gap: float = 0.08
@@ -104,6 +107,26 @@ def lift_rulings(
         np.ascontiguousarray(lifted.T), contrast.T, settings.among_upright * height, alone, settings
     )
     return np.ascontiguousarray(upright.T) if count else lifted
+
+
+def lift_bold(
+    mask: NDArray[np.uint8], contrast: NDArray[np.uint8], settings: RulingSettings = RulingSettings()
+) -> NDArray[np.uint8]:
+    """Return a mask without level lines about as thick as a pen, its rulings gone; arguments as above.
+
+    They are as long as one of a few rulings is. Of the bases of digits that stand on such a line something is
+    lifted, too.
+    """
+    alone = settings.alone * min(mask.shape)
+    for thickness in settings.bold:
+        *_, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
+        _, _, w, h, _ = stats[1:].T
+        # The bar of a 7 that fills the picture is as long, and the 7 as high.
+        if not ((w >= alone) & (w >= _LOW * h)).any():
+            break
+        bold = dataclasses.replace(settings, thickness=thickness)
+        mask, _ = lift_level(mask, contrast, alone, alone, bold)
+    return mask
 
 
 def lift_level(
@@ -178,6 +201,8 @@ def _find_level(mask: NDArray[np.uint8], least: float, settings: RulingSettings)
             yield _Ruling(step * x, step * path + (step - 1) / 2)
 
 
+_LOW = 2.5
+"""A line with what is written on it is so many times as long as it is high."""
 _FEWEST = 8
 """Fewer pixels than this say nothing of a curve."""
 

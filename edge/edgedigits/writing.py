@@ -178,8 +178,7 @@ def _joined(lines: Sequence[TextLine], gap: float) -> list[TextLine]:
 def _one(lines: Sequence[TextLine]) -> TextLine:
     glyphs = sorted((glyph for line in lines for glyph in line.glyphs), key=lambda glyph: glyph.box[0])
     marks = dict.fromkeys(mark for line in lines for mark in line.marks)
-    struck_out = any(line.struck_out for line in lines)
-    return TextLine(tuple(glyphs), tuple(marks), max(line.left_out for line in lines), struck_out)
+    return TextLine.of(lines, glyphs, list(marks))
 
 
 def _inked(line: TextLine) -> int:

@@ -3,9 +3,9 @@
     EDGEDIGITS_DATA=DIR python tests/bench/bench_bars.py [--count N] [--model NAME|FILE] [--way WAY …]
 
 Numbers of three to six of MNIST's test digits, on grey paper, with a bar under them, through them (level,
-slanting, two, waving), a cross or a zigzag over them, on a ruling that goes through them, or without any of
-it. Given is how many are accepted, and how many of these are as they were written: of a number struck out
-none should be. Single digits are crossed out as in `edgedigits_train.struck`, and the same are seen without.
+slanting, two, waving), a cross or a zigzag over them, on or across printed lines, or without any of it. Given
+is how many are accepted, and how many of these are as they were written: of a number struck out none should
+be. Single digits are crossed out as in `edgedigits_train.struck`, and the same are seen without.
 Everything is seeded.
 """
 
@@ -50,12 +50,21 @@ def number(digits: Digits, random: Random) -> tuple[Image, str]:
     return paper[:, : x - gap + MARGIN], text
 
 
-def stroke(paper: Image, rows: NDArray[np.float64], random: Random, beyond: float | None = None) -> None:
+def stroke(
+    paper: Image,
+    rows: NDArray[np.float64],
+    random: Random,
+    beyond: float | None = None,
+    pen: int = PEN,
+    ink: int = 220,
+) -> None:
     """Draw a line through rows (0 the digits' top, 1 their base), from before the number to behind it."""
     beyond = random.uniform(3, 12) if beyond is None else beyond
     x = np.linspace(MARGIN - beyond, paper.shape[1] - MARGIN + beyond, len(rows))
     points = np.stack([x, MARGIN + 20 * rows], axis=1).round().astype(np.int32)
-    cv2.polylines(paper, [points], False, 220, PEN, cv2.LINE_AA)
+    line = np.zeros_like(paper)
+    cv2.polylines(line, [points], False, ink, pen, cv2.LINE_AA)
+    np.maximum(paper, line, out=paper)
 
 
 def level(paper: Image, random: Random, low: float, high: float) -> None:
@@ -83,15 +92,19 @@ def wave(paper: Image, random: Random) -> None:
     stroke(paper, 0.5 + 0.15 * np.sin(along / 5), random)
 
 
-def ruling(paper: Image, random: Random) -> None:
-    stroke(paper, np.full(2, random.uniform(0.4, 0.6)), random, beyond=MARGIN)
+def ruling(paper: Image, random: Random, low: float, high: float, pen: int = PEN, ink: int = 220) -> None:
+    """Draw a printed line, from border to border."""
+    stroke(paper, np.full(2, random.uniform(low, high)), random, MARGIN, pen, ink)
 
 
 KINDS: Mapping[str, Callable[[Image, Random], None]] = {
     "plain": lambda paper, random: None,
     "underlined": lambda paper, random: level(paper, random, 1.1, 1.25),
     "underlined, touching": lambda paper, random: level(paper, random, 1.0, 1.1),
-    "on a ruling": ruling,
+    "on a bold line": lambda paper, random: ruling(paper, random, 1.0, 1.1),
+    "across a bold line": lambda paper, random: ruling(paper, random, 0.4, 0.6),
+    "across a thin line": lambda paper, random: ruling(paper, random, 0.4, 0.6, 1),
+    "across a pale line": lambda paper, random: ruling(paper, random, 0.4, 0.6, 1, 120),
     "a bar through it": lambda paper, random: level(paper, random, 0.38, 0.62),
     "two bars": two,
     "a slanting bar": lambda paper, random: aslant(paper, random, both=False),

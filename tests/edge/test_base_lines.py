@@ -1,0 +1,90 @@
+"""Numbers on printed lines, and across them: thin ones, and ones about as bold as the pen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits import Reader
+from edgedigits.rulings import lift_bold
+
+from .test_confirm import in_a_row
+
+COUNT = 12
+TOP, TALL = 6, 28
+"""Where a picture of MNIST's, and its margin, stands in `in_a_row`."""
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader()
+
+
+@pytest.fixture(scope="module")
+def numbers(data_set: Callable[[str], Path]) -> list[tuple[str, np.ndarray]]:
+    """Return numbers of three to six of MNIST's training digits: text, and a picture, 120 pixels high."""
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+    random = np.random.default_rng(2)
+    found = []
+    for _ in range(COUNT):
+        chosen = random.integers(len(mnist.train_images), size=random.integers(3, 7))
+        text = "".join(str(mnist.train_labels[k]) for k in chosen)
+        found.append((text, in_a_row([mnist.train_images[k] for k in chosen], 3)))
+    return found
+
+
+def lined(picture: np.ndarray, row: float, thick: int, grey: int, high: int) -> np.ndarray:
+    """Return a number with a line in a row of its digits (0 their top, 1 their base), in a larger picture."""
+    above = (high - len(picture)) // 2
+    page = np.full((high, picture.shape[1] + 200), 225, np.uint8)
+    page[above : above + len(picture), 100:-100] = picture
+    line = page.copy()
+    at = round(above + 3 * (TOP + 4 + 20 * row))
+    cv2.line(line, (0, at), (page.shape[1], at), grey, thick, cv2.LINE_AA)
+    return np.minimum(page, line)
+
+
+def accepted(reader: Reader, numbers: list[tuple[str, np.ndarray]], **line: float) -> list[bool]:
+    """Return of each number that is accepted with a line whether it is the one that was written."""
+    found = []
+    for text, picture in numbers:
+        lines = reader.read(lined(picture, **line), upright=True).lines  # type: ignore[arg-type]
+        found += [read.text == text for read in lines if read.accepted]
+    return found
+
+
+@pytest.mark.parametrize("high", [160, 400])
+@pytest.mark.parametrize(("thick", "grey"), [(3, 60), (6, 140), (6, 60)], ids=["thin", "pale", "bold"])
+def test_a_number_on_a_base_line_is_read(reader, numbers, high, thick, grey):
+    right = accepted(reader, numbers, row=1.05, thick=thick, grey=grey, high=high)
+    assert right.count(True) >= COUNT - 3
+    assert right.count(False) <= 1
+
+
+@pytest.mark.parametrize("high", [190, 400])
+def test_a_low_digit_across_a_ruling_is_no_equals_sign(reader, numbers, high):
+    """The ruling parts low 5s, 2s and 3s, which are read all the same, or leave the number in doubt."""
+    right = accepted(reader, numbers, row=0.5, thick=3, grey=120, high=high)
+    assert right.count(True) >= COUNT - 3
+    assert right.count(False) <= 1
+
+
+@pytest.mark.parametrize("high", [190, 400])
+def test_what_a_line_as_bold_as_the_pen_goes_through_is_not_accepted(reader, numbers, high):
+    assert len(accepted(reader, numbers, row=0.5, thick=9, grey=40, high=high)) <= 2
+    assert accepted(reader, numbers, row=0.5, thick=7, grey=40, high=high).count(False) <= 1
+
+
+@pytest.mark.parametrize("side", [120, 300, 900])
+def test_the_bar_of_a_digit_that_fills_the_picture_is_no_line(side):
+    mask = np.zeros((side, side), np.uint8)
+    thick = side // 30
+    cv2.line(mask, (0, side // 10), (side, side // 10), 1, thick)
+    cv2.line(mask, (side, side // 10), (side // 2, side), 1, thick)
+    assert lift_bold(mask, 255 * mask) is mask
