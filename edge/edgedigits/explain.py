@@ -269,9 +269,11 @@ def _line_stages(
     if refused:
         caption += f"; {len(refused)} most likely no digit"
     if each.line.struck_out:
-        caption += "; struck out, so not accepted"
+        caption += "; struck out, or a bold line goes through it, so not accepted"
     elif math.isinf(each.line.left_out):
         caption += "; the picture ends in it, so not accepted"
+    elif each.line.crossed:
+        caption += "; a dark line goes through it, so less sure"
     return [
         Stage(caption, _grid(crops), wide=True),
         Stage(

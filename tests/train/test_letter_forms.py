@@ -46,3 +46,21 @@ def test_a_share_of_the_letters_among_the_junk_is_written_and_none_of_it_without
     some = junk.drawings(*digits, 200, np.random.default_rng(0), written=0.6)
     assert 15 < len(calls) < 50  # of about fifty letters
     assert some.any(axis=(1, 2)).all()
+
+
+def test_print_has_more_letters_where_some_are_written(small_mnist, monkeypatch):
+    mnist = load_mnist(small_mnist)
+    digits = mnist.train_images[:200], mnist.train_labels[:200]
+    seen = []
+
+    def told(text, font):
+        seen.append(text)
+        return letter(text, font)
+
+    letter = junk.letter
+    monkeypatch.setattr(junk, "letter", told)
+    junk.drawings(*digits, 600, np.random.default_rng(0))
+    assert not set("BTYcy") & set(seen)
+    junk.drawings(*digits, 1500, np.random.default_rng(0), written=0.2)
+    assert set("BTYcy") <= set(seen)
+    assert not set("OISZ") & set(seen)

@@ -26,6 +26,8 @@ from edgedigits_train.struck import struck_out
 
 LETTERS = "ACEFHKLMNPRUVWXadefhkmnprtuvwx@&%$§"
 """Letters and signs that are no digit's likeness: no O, I, l, Z, S, B, b, G, g, q, T, y, z."""
+PRINTED = LETTERS + "BTYcy"
+"""With what a hand writes like a digit, and print doesn't."""
 MARKS = ".,:;-=+*#?<>~^_{}"
 FONTS = (
     "DejaVuSans.ttf",
@@ -59,7 +61,7 @@ def drawings(
 
     `images` (uint8, N×28×28) and `labels` are the digits that parts and pairs are made of. The share `struck`
     (0…1) are digits crossed out, the others of `KINDS`. Of the letters the share `written` (0…1) are drawn as
-    a hand does, the others in a font.
+    a hand does, the others in a font: where there are any written ones, those that are so only in print, too.
     """
     names = list(KINDS)
     kinds = random.choice(len(names), size=count, p=np.array(list(KINDS.values())) / sum(KINDS.values()))
@@ -81,7 +83,7 @@ def drawings(
         elif name == "letter" and by_hand[i]:
             picture = letter_forms.letter(random)
         else:
-            text = LETTERS if name == "letter" else MARKS
+            text = MARKS if name == "mark" else PRINTED if written else LETTERS
             picture = letter(text[random.integers(len(text))], FONTS[random.integers(len(FONTS))])
         result[i] = _fitted(picture)
     return result

@@ -147,7 +147,7 @@ class Augmentation:
     struck: float = field(default=0.0, metadata=share())
     """Share of what is drawn as no digit that are digits crossed out, as in `struck`. 0…1."""
     written: float = field(default=0.0, metadata=share())
-    """Share of the letters among it that are drawn as a hand does, as in `letter_forms`. 0…1."""
+    """Share of its letters that are drawn, as in `letter_forms`; with them come more of print. 0…1."""
     pieces: int = field(default=0, metadata=at_least(0))
     """So many pictures of each version are cut out of composed strings, whose digits touch, as the device
     cuts them: digits, and what wrong cuts leave; see `pieces`. Asks for `junk`."""
