@@ -67,6 +67,28 @@ def test_a_number_on_a_base_line_is_read(reader, numbers, high, thick, grey):
     assert right.count(False) <= 1
 
 
+def test_a_page_of_fields_with_base_lines_is_read(reader, numbers):
+    """A photo of 1,200 × 900 pixels, turned a little, each number on a line of its own 5 pixels thick."""
+    right = wrong = 0
+    for first in (0, 5):
+        page = np.full((900, 1200), 225, np.uint8)
+        written = numbers[first : first + 5]
+        for k, (_, picture) in enumerate(written):
+            small = cv2.resize(picture, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+            base = 120 + 150 * k
+            cv2.line(page, (300, base), (1120, base), 50, 5, cv2.LINE_AA)
+            place = page[base - 68 : base - 68 + len(small), 360 : 360 + small.shape[1]]
+            np.minimum(place, small, out=place)
+        turn = cv2.getRotationMatrix2D((600, 450), 1.5, 1)
+        page = np.asarray(cv2.warpAffine(page, turn, (1200, 900), borderValue=(225,)), np.uint8)
+        found = [line.text for line in reader.read(page, upright=True).lines if line.accepted]
+        texts = [text for text, _ in written]
+        right += len(set(found) & set(texts))
+        wrong += len(set(found) - set(texts))
+    assert right >= 8
+    assert wrong <= 1
+
+
 @pytest.mark.parametrize("high", [190, 400])
 def test_a_low_digit_across_a_ruling_is_no_equals_sign(reader, numbers, high):
     """The ruling parts low 5s, 2s and 3s, which are read all the same, or leave the number in doubt."""
