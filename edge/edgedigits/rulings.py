@@ -117,15 +117,23 @@ def lift_bold(
     They are as long as one of a few rulings is. Of the bases of digits that stand on such a line something is
     lifted, too.
     """
-    alone = settings.alone * min(mask.shape)
+    alone, side = settings.alone * min(mask.shape), max(mask.shape)
     for thickness in settings.bold:
         *_, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
-        _, _, w, h, _ = stats[1:].T
+        _, y, w, h, _ = stats[1:].T
         # The bar of a 7 that fills the picture is as long, and the 7 as high.
-        if not ((w >= alone) & (w >= _LOW * h)).any():
+        wide = (w >= alone) & (w >= _LOW * h)
+        if not wide.any():
             break
-        bold = dataclasses.replace(settings, thickness=thickness)
-        mask, _ = lift_level(mask, contrast, alone, alone, bold)
+        room = round(4 * thickness * side) + 8
+        rows = slice(max(0, int(y[wide].min()) - room), int((y + h)[wide].max()) + room)
+        band = mask[rows]
+        # Each is one of a few, however many there are: nothing shorter goes with them.
+        bold = dataclasses.replace(settings, thickness=thickness * side / max(band.shape), many=side)
+        lifted, count = lift_level(band, contrast[rows], alone, alone, bold)
+        if count:
+            mask = mask.copy()
+            mask[rows] = lifted
     return mask
 
 
