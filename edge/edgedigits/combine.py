@@ -69,6 +69,14 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
 
 
+def passed_over(line: Line) -> Line:
+    """Return a line that says nothing of something written in it: next to nothing is thought of it."""
+    readings = tuple((text, _PASSED_OVER * probability) for text, probability in line.readings)
+    return dataclasses.replace(
+        line, confidence=_PASSED_OVER * line.confidence, accepted=False, readings=readings
+    )
+
+
 _PASSED_OVER = 0.01
 _AS_TALL = 0.75
 _OVERLAP = 0.1

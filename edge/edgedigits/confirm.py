@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.combine import combine_readings
+from edgedigits.combine import combine_readings, passed_over
 from edgedigits.decode import RejectRule, reject
 from edgedigits.page import Box, Line
 
@@ -44,7 +44,9 @@ class ConfirmSettings:
     """A glyph as it stands that is no digit with more than this probability is a doubt. 0…1."""
     as_high: float = 0.6
     """A glyph that is refused as it stands is no piece of a digit, and no mark, from this part of the height
-    of the line's digits on. 0…1."""
+    of the line's digits on …"""
+    as_tall: float = 0.75
+    """… and where the line says nothing of it, no comma, from this part. 0…1."""
 
 
 _FEWEST = 2
@@ -69,7 +71,7 @@ def confirmed(
     text = line.readings[0][0]
     if len(text) < _FEWEST or len(text) != len(rows) or line.unsure:
         return None
-    for covered, refused in _covered(line, glyphs, settings):
+    for _, covered, refused in _covered(line, glyphs, settings):
         # Several digits that touch are no digit either, and no doubt.
         if not covered or (len(covered) == 1 and refused > 0.5):
             return None
@@ -101,20 +103,36 @@ def doubted(line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings = Conf
     """Return a line, read as a strip, with its digits rejected that the glyph network refuses as they stand.
 
     `glyphs` are those of the line, in the same pixels. The line is no surer than that the glyph is a digit
-    after all.
+    after all. Where one stands between two digits, and the line says nothing of it, it is not accepted.
     """
-    for places, refused in _covered(line, glyphs, settings):
-        if len(places) == 1 and refused > settings.refused:
+    between, tall = _between(line), settings.as_tall * _height(line)
+    for (left, _, width, height), places, refused in _covered(line, glyphs, settings):
+        if refused <= settings.refused:
+            continue
+        if len(places) == 1:
             line = reject(line, places[0], 1.0 - refused)
+        elif not places and height >= tall and between[0] < left + width / 2 < between[1]:
+            line = passed_over(line)
     return line
+
+
+def _height(line: Line) -> float:
+    return float(np.median([digit.box[3] for digit in line.digits]))
+
+
+def _between(line: Line) -> tuple[float, float]:
+    """Return the middles of a line's first and last digits, along it."""
+    first, last = line.digits[0].box, line.digits[-1].box
+    return first[0] + first[2] / 2, last[0] + last[2] / 2
 
 
 def _covered(
     line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings
-) -> Iterator[tuple[list[int], float]]:
-    """Yield which places each glyph that is as high as a line's digits covers, and how likely it is none."""
-    tall = settings.as_high * float(np.median([digit.box[3] for digit in line.digits]))
+) -> Iterator[tuple[Box, list[int], float]]:
+    """Yield each glyph as high as a line's digits, the places it covers, and how likely it is no digit."""
+    tall = settings.as_high * _height(line)
     middles = [digit.box[0] + digit.box[2] / 2 for digit in line.digits]
-    for (left, _, width, height), refused in glyphs:
+    for box, refused in glyphs:
+        left, _, width, height = box
         if height >= tall:
-            yield [k for k, middle in enumerate(middles) if left <= middle <= left + width], refused
+            yield box, [k for k, middle in enumerate(middles) if left <= middle <= left + width], refused

@@ -152,7 +152,7 @@ def test_most_plain_lines_are_not_cut_and_all_readings_are_told(
     assert len(cut) <= 2
 
 
-@pytest.mark.parametrize("letter", "ABCKPRXd")
+@pytest.mark.parametrize("letter", "ABCEFKLNPRUXYadefknptu")
 def test_a_letter_among_digits_is_no_digit(
     letter: str, reader: Reader, digit: Callable[[int, int], np.ndarray]
 ) -> None:

@@ -1,0 +1,84 @@
+"""Numbers with a letter among their digits: how many are accepted as numbers.
+
+    EDGEDIGITS_DATA=DIR python tests/bench/bench_letters.py [--count N] [--model NAME|FILE] [--way WAY]
+
+Each letter stands printed in the place of a digit, neither first nor last, of N numbers of four or five of
+MNIST's test digits. A line of as many digits as the number has, or more than half of them, counts. Letters
+that are a digit's likeness in print, too (O, o, D, Q, I, l, S, s, Z, z, g, q, b), are in a row of their own.
+Everything is seeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits import Reader
+from edgedigits.line_reading import READING_WAYS
+from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY
+from edgedigits_train.data import load_mnist
+
+Image = NDArray[np.uint8]
+
+LETTERS = "ABCEFGHJKLMNPRTUVWXYacdefhkmnprtuvwxy"
+LIKE_DIGITS = "OoDQIlSsZzgqb"
+
+
+def drawn(letter: str) -> Image:
+    """Return a letter in print, as high as MNIST's digits: uint8, 28×28, ink bright on 0."""
+    picture = np.zeros((28, 28), np.uint8)
+    cv2.putText(picture, letter, (4, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2, cv2.LINE_AA)
+    return picture
+
+
+def in_a_row(pictures: list[Image], gap: int) -> Image:
+    """Return pictures, `gap` pixels apart, as a strip of grey paper, three times as large."""
+    inks = [picture[:, x : x + w] for picture in pictures for x, _, w, _ in [cv2.boundingRect(picture)]]
+    paper = np.zeros((40, 20 + sum(ink.shape[1] + gap for ink in inks)), np.uint8)
+    x = 10
+    for ink in inks:
+        place = paper[6:34, x : x + ink.shape[1]]
+        np.maximum(place, ink, out=place)
+        x += ink.shape[1] + gap
+    large = cv2.resize(paper, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    return np.clip(225 - 0.8 * large.astype(np.float32), 0, 255).astype(np.uint8)
+
+
+def main() -> int:
+    """Measure; returns the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=12, metavar="N")
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE")
+    parser.add_argument("--way", choices=READING_WAYS, default=DEFAULT_WAY)
+    options = parser.parse_args()
+    folder = os.environ.get("EDGEDIGITS_DATA")
+    if not folder:
+        print("bench_letters: set EDGEDIGITS_DATA to the folder that holds the sets", file=sys.stderr)
+        return 1
+    cv2.setNumThreads(1)
+    digits = load_mnist(Path(folder)).test_images
+    reader = Reader(options.model, way=options.way)
+    for letters in (LETTERS, LIKE_DIGITS):
+        random = np.random.default_rng(6)
+        told, whole = [], 0
+        for letter in letters:
+            accepted = 0
+            for _ in range(options.count):
+                pictures = [digits[k] for k in random.integers(len(digits), size=random.integers(4, 6))]
+                pictures[int(random.integers(1, len(pictures) - 1))] = drawn(letter)
+                lines = reader.read(in_a_row(pictures, int(random.integers(2, 6))), upright=True).lines
+                accepted += any(line.accepted and 2 * len(line.text) > len(pictures) for line in lines)
+            whole += accepted
+            told.append(f"{letter} {accepted}")
+        print(f"{whole} of {len(letters) * options.count} accepted: {', '.join(told)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
