@@ -571,9 +571,16 @@ class _Components:
         """
         if self.lifted is None:
             return 0.0
-        left, top, right, bottom = (max(0, round(edge)) for edge in span)
-        low, high = (top + round(part * (bottom - top)) for part in _THROUGH)
-        band = np.s_[low:high, left:right]
+        x, y, w, h = self.boxes[digits].T
+        # As if the number stood level: where a long one slopes, the line under it goes through its span.
+        slope = _slope(x + w / 2, y + h / 2)
+        tops = y - slope * (x + w / 2)
+        top, bottom = float(tops.min()), float((tops + h).max())
+        low, high = (round(top + part * (bottom - top)) for part in _THROUGH)
+        height, width = self.lifted.shape
+        columns = np.arange(max(0, round(span[0])), min(width, round(span[2])))
+        rows = np.arange(low, high)[:, None] + np.round(slope * columns).astype(np.intp)
+        band = np.clip(rows, 0, height - 1), columns
         lifted = self.lifted[band]
         thick = lifted.sum(axis=0, dtype=np.int32)
         if np.count_nonzero(thick) < _SEEN * len(thick):
@@ -668,8 +675,17 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
+def _slope(across: NDArray[np.float64], down: NDArray[np.float64]) -> float:
+    """Return by how many rows points go down in each column, on the whole, as far as a number slopes."""
+    off = across - across.mean()
+    # The pieces of a lone digit may lie one above the other.
+    return float(np.clip(off @ down / max(1.0, off @ off), -_STEEPEST, _STEEPEST))
+
+
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
+_STEEPEST = 0.2
+"""A number rises or falls by this part of its length at most."""
 _THROUGH = (0.3, 0.7)
 """The middle of a number, from its top to its base: a line there goes through it."""
 _SEEN = 0.35

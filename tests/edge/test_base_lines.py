@@ -89,6 +89,21 @@ def test_a_page_of_fields_with_base_lines_is_read(reader, numbers):
     assert wrong <= 1
 
 
+@pytest.mark.parametrize("turn", [-6, 6])
+def test_a_line_under_a_long_number_that_slopes_does_not_go_through_it(reader, numbers, turn):
+    right = []
+    for first in range(0, COUNT, 3):
+        text = "".join(text for text, _ in numbers[first : first + 3])
+        picture = np.hstack([picture for _, picture in numbers[first : first + 3]])
+        page = lined(picture, row=1.07, thick=8, grey=50, high=700)
+        size = page.shape[::-1]
+        turned = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), turn, 1)
+        page = np.asarray(cv2.warpAffine(page, turned, size, borderValue=(225,)), np.uint8)
+        right += [read.text == text for read in reader.read(page, upright=True).lines if read.accepted]
+    assert right.count(True) >= 2
+    assert right.count(False) <= 1
+
+
 @pytest.mark.parametrize("high", [190, 400])
 def test_a_low_digit_across_a_ruling_is_no_equals_sign(reader, numbers, high):
     """The ruling parts low 5s, 2s and 3s, which are read all the same, or leave the number in doubt."""
