@@ -546,7 +546,7 @@ class _Components:
             )
             for x1, y1, w1, h1 in self.boxes[others[beside]].tolist():
                 text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
-                if text is not None:
+                if text is not None and not self._is_left_of_line((x1, y1, w1, h1)):
                     marks.append(Mark(text, (x1, y1, w1, h1)))
         marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
@@ -589,6 +589,16 @@ class _Components:
         if float(np.median(self.ink.contrast[band][lifted > 0])) < _AS_DARK * statistics.median(own):
             return 0.0
         return float(np.percentile(thick[thick > 0], 60)) / tall
+
+    def _is_left_of_line(self, box: Box) -> bool:
+        """Return whether a narrow piece is left of a line that was lifted off on both sides of it.
+
+        Noise makes a line thicker there, by a pixel or two. A comma goes on farther.
+        """
+        x, y, w, h = box
+        if self.lifted is None or 2 * w > h or x == 0 or x + w == self.lifted.shape[1]:
+            return False
+        return bool((self.lifted[y : y + h, [x - 1, x + w]].mean(axis=0) >= _PARTED).all())
 
     def _left_out(self, span: tuple[float, float, float, float], tall: float) -> float:
         """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are.

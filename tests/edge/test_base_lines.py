@@ -89,6 +89,19 @@ def test_a_page_of_fields_with_base_lines_is_read(reader, numbers):
     assert wrong <= 1
 
 
+def test_what_noise_leaves_of_a_line_is_no_comma(reader, numbers):
+    """In a column behind the number the line of 6 pixels is thicker by two on either side."""
+    read = []
+    for _, picture in numbers:
+        page = lined(picture, row=1.05, thick=6, grey=60, high=400)
+        column = page[:, 100 + picture.shape[1] - 30 + 3]
+        line = np.flatnonzero(page[:, 5] < 100)
+        column[line[0] - 2 : line[-1] + 3] = 60
+        read += [found.raw for found in reader.read(page, upright=True).lines if found.accepted]
+    assert len(read) >= COUNT - 3
+    assert not [raw for raw in read if "," in raw or "." in raw]
+
+
 @pytest.mark.parametrize("turn", [-6, 6])
 def test_a_line_under_a_long_number_that_slopes_does_not_go_through_it(reader, numbers, turn):
     right = []
