@@ -42,6 +42,8 @@ class RulingSettings:
     """It is thinner than this part of the picture's longest side (but 3 pixels always pass) …"""
     bold: tuple[float, ...] = (0.01, 0.02, 0.035)
     """… or, printed to be written on and seen close by, than the first of these that it is. 0…1."""
+    alone_bold: float = 0.6
+    """Such a one is so long, in the picture's shorter sides: it may end beside what is written on it. 0…1."""
     piece: int = 7
     """Pieces of it are so long, in pixels, or longer: where others cross it, they part it …"""
     gap: float = 0.08
@@ -114,10 +116,9 @@ def lift_bold(
 ) -> NDArray[np.uint8]:
     """Return a mask without level lines about as thick as a pen, its rulings gone; arguments as above.
 
-    They are as long as one of a few rulings is. Of the bases of digits that stand on such a line something is
-    lifted, too.
+    They may end inside it. Of the bases of digits that stand on such a line something is lifted, too.
     """
-    alone, side = settings.alone * min(mask.shape), max(mask.shape)
+    alone, side = settings.alone_bold * min(mask.shape), max(mask.shape)
     for thickness in settings.bold:
         *_, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
         _, y, w, h, _ = stats[1:].T

@@ -89,6 +89,20 @@ def test_a_page_of_fields_with_base_lines_is_read(reader, numbers):
     assert wrong <= 1
 
 
+def test_a_base_line_that_ends_within_the_picture_is_lifted_off(reader, numbers):
+    """It goes on for three quarters of the page's width."""
+    right = []
+    for text, picture in numbers:
+        page = np.full((900, 800), 225, np.uint8)
+        cv2.line(page, (100, 500), (700, 500), 60, 7, cv2.LINE_AA)
+        at = 500 - 3 * (TOP + TALL - 4)
+        place = page[at : at + len(picture), 200 : 200 + picture.shape[1]]
+        np.minimum(place, picture, out=place)
+        right += [read.text == text for read in reader.read(page, upright=True).lines if read.accepted]
+    assert right.count(True) >= COUNT - 3
+    assert right.count(False) <= 1
+
+
 def test_what_noise_leaves_of_a_line_is_no_comma(reader, numbers):
     """In a column behind the number the line of 6 pixels is thicker by two on either side."""
     read = []
