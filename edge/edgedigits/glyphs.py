@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.across import AcrossSettings, thickness_across
 from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.boxes import BoxSettings, lift_boxes
 from edgedigits.ink import SLENDER, Ink
@@ -183,7 +184,7 @@ _Pieces = tuple[int, NDArray[np.int32], NDArray[np.int32]]
 def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], NDArray[np.uint8] | None, _Pieces]:
     """Return ink that knows what was lifted off as print, its mask without that, and its connected pieces.
 
-    Third is what was lifted off as boxes and rules, a mask, None for nothing.
+    Third is what was lifted off as boxes and rules: uint8, H×W, 0 or 1, None for nothing.
     """
     boxes = BoxSettings(strip_height=ink.strip_height)
     rules = RuleSettings(strip_height=ink.strip_height)
@@ -199,6 +200,7 @@ def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], NDArray[np.uint8] 
         if page and lifted is not before:
             # The strip network has learnt to read on a rule; but not on a sheet full of them.
             printed = mask - lifted
+        # Of bold lines, which lie far apart, the strip network is not spared one.
         if page or mask.shape[1] < SLENDER * len(mask):
             lifted = lift_bold(lifted, ink.contrast)
         if lifted is not before:
@@ -556,39 +558,21 @@ class _Components:
         on_page = lowest - highest < _OF_PAGE * min(self.labels.shape)
         if on_page and self._is_cut_off(digits, (left, top, right, bottom), tall):
             left_out = math.inf
-        span = left, highest, right, lowest
-        crossed = self._crossed(digits, span, tall)
-        struck_out = is_struck_out(self.ink.mask, span, tall) or crossed >= _BOLD
+        across = self._line_across(digits, tall)
+        struck_out = is_struck_out(self.ink.mask, (left, highest, right, lowest), tall)
+        struck_out |= across >= _ACROSS.bold
         if struck_out:
             left_out = math.inf
         glyphs = tuple(self._glyph(i) for i in digits)
-        return TextLine(glyphs, tuple(marks), left_out, struck_out, crossed >= _HIDES)
+        return TextLine(glyphs, tuple(marks), left_out, struck_out, across >= _ACROSS.hides)
 
-    def _crossed(self, digits: list[int], span: Span, tall: float) -> float:
-        """Return how thick a line, as dark as strokes, is that was lifted off from the middle of a number.
-
-        In heights of a digit; 0 where there is none.
-        """
+    def _line_across(self, digits: list[int], tall: float) -> float:
+        """Return how thick a line is, in heights of a digit, that was lifted off from a number's middle."""
         if self.lifted is None:
             return 0.0
-        x, y, w, h = self.boxes[digits].T
-        # As if the number stood level: where a long one slopes, the line under it goes through its span.
-        slope = _slope(x + w / 2, y + h / 2)
-        tops = y - slope * (x + w / 2)
-        top, bottom = float(tops.min()), float((tops + h).max())
-        low, high = (round(top + part * (bottom - top)) for part in _THROUGH)
-        height, width = self.lifted.shape
-        columns = np.arange(max(0, round(span[0])), min(width, round(span[2])))
-        rows = np.arange(low, high)[:, None] + np.round(slope * columns).astype(np.intp)
-        band = np.clip(rows, 0, height - 1), columns
-        lifted = self.lifted[band]
-        thick = lifted.sum(axis=0, dtype=np.int32)
-        if np.count_nonzero(thick) < _SEEN * len(thick):
-            return 0.0
-        own = [self._darkness(label) for i in digits for label in self.members[i][:1]]
-        if float(np.median(self.ink.contrast[band][lifted > 0])) < _AS_DARK * statistics.median(own):
-            return 0.0
-        return float(np.percentile(thick[thick > 0], 60)) / tall
+        darkness = statistics.median(self._darkness(label) for i in digits for label in self.members[i][:1])
+        boxes = [(x, y, w, h) for x, y, w, h in self.boxes[digits].tolist()]
+        return thickness_across(self.lifted, self.ink.contrast, boxes, tall, darkness, _ACROSS)
 
     def _is_left_of_line(self, box: Box) -> bool:
         """Return whether a narrow piece is left of a line that was lifted off on both sides of it.
@@ -685,25 +669,9 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
-def _slope(across: NDArray[np.float64], down: NDArray[np.float64]) -> float:
-    """Return by how many rows points go down in each column, on the whole, as far as a number slopes."""
-    off = across - across.mean()
-    # The pieces of a lone digit may lie one above the other.
-    return float(np.clip(off @ down / max(1.0, off @ off), -_STEEPEST, _STEEPEST))
-
-
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
-_STEEPEST = 0.2
-"""A number rises or falls by this part of its length at most."""
-_THROUGH = (0.3, 0.7)
-"""The middle of a number, from its top to its base: a line there goes through it."""
-_SEEN = 0.35
-"""So much of a number's width has a line through it; where strokes cross it, it is not seen."""
-_HIDES = 0.05
-"""So thick is a line that may hide a stroke, in heights of a digit …"""
-_BOLD = 0.125
-"""… and so thick one that may hide all of them, or strike them out."""
+_ACROSS = AcrossSettings()
 _LEAST_BESIDE = 5
 """Nothing lower than so many pixels is a digit, whatever stands beside it."""
 _SEVERAL = 3

@@ -92,7 +92,7 @@ class LineReader:
             if line is not None and self.way == "auto" and k in of_strips:
                 line = doubted(line, _seen(each, writing, size), self._confirm)
             if line is not None:
-                read.append((each, _crossed(line, self.rule) if each.line.crossed else line))
+                read.append((each, _less_sure(line, self.rule) if each.line.crossed else line))
         replaced = [
             line
             for k, line in of_glyphs.items()
@@ -185,10 +185,11 @@ class LineReader:
 
 
 _RIGHT_ACROSS = 0.8
-"""So many lines that a thin dark one goes through are right by all signs, of those that seem to be."""
+"""So many numbers are right of those that seem to be where a thin dark line goes through, by MNIST's training
+digits on such lines as `tests/bench/bench_bars.py` draws."""
 
 
-def _crossed(line: Line, rule: RejectRule) -> Line:
+def _less_sure(line: Line, rule: RejectRule) -> Line:
     """Return a line as sure as one can be that a printed one goes through: a 1 may be a 7 there, a 7 a 9."""
     readings = tuple((text, _RIGHT_ACROSS * probability) for text, probability in line.readings)
     confidence = _RIGHT_ACROSS * line.confidence

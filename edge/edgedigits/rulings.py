@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import math
 import statistics
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -130,7 +131,7 @@ def lift_bold(
         rows = slice(max(0, int(y[wide].min()) - room), int((y + h)[wide].max()) + room)
         band = mask[rows]
         # Each is one of a few, however many there are: nothing shorter goes with them.
-        bold = dataclasses.replace(settings, thickness=thickness * side / max(band.shape), many=side)
+        bold = dataclasses.replace(settings, thickness=thickness * side / max(band.shape), many=sys.maxsize)
         lifted, count = lift_level(band, contrast[rows], alone, alone, bold)
         if count:
             mask = mask.copy()
