@@ -26,7 +26,7 @@ from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.boxes import BoxSettings, lift_boxes
 from edgedigits.ink import SLENDER, Ink
 from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
-from edgedigits.rulings import lift_bold
+from edgedigits.rulings import RulingSettings, lift_bold
 
 Box = tuple[int, int, int, int]
 Span = tuple[float, float, float, float]
@@ -202,7 +202,7 @@ def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], NDArray[np.uint8] 
             printed = mask - lifted
         # Of bold lines, which lie far apart, the strip network is not spared one.
         if page or mask.shape[1] < SLENDER * len(mask):
-            lifted = lift_bold(lifted, ink.contrast)
+            lifted = lift_bold(lifted, ink.contrast, RulingSettings() if page else _OF_A_STRIP)
         if lifted is not before:
             pieces = _pieces(lifted)
     if printed.any():
@@ -672,6 +672,8 @@ class _Components:
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
 _ACROSS = AcrossSettings()
+_OF_A_STRIP = RulingSettings(alone_bold=RulingSettings.alone)
+"""What is shorter in a strip may be the bar that strikes its number out."""
 _LEAST_BESIDE = 5
 """Nothing lower than so many pixels is a digit, whatever stands beside it."""
 _SEVERAL = 3
