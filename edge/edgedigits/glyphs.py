@@ -200,11 +200,18 @@ def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], NDArray[np.uint8] 
         if page and lifted is not before:
             # The strip network has learnt to read on a rule; but not on a sheet full of them.
             printed = mask - lifted
-        # Of bold lines, which lie far apart, the strip network is not spared one.
+        # Bold lines lie far apart: the strip network may see one.
         if page or mask.shape[1] < SLENDER * len(mask):
             lifted = lift_bold(lifted, ink.contrast, RulingSettings() if page else _OF_A_STRIP)
         if lifted is not before:
             pieces = _pieces(lifted)
+        if page:
+            # A table whose lines are too bold for rulings is a frame of boxes, however large.
+            before = lifted
+            tables = dataclasses.replace(boxes, largest=1.0)
+            lifted = lift_boxes(lifted, ink.contrast, *pieces[1:], tables)
+            if lifted is not before:
+                pieces = _pieces(lifted)
     if printed.any():
         ink = dataclasses.replace(ink, printed=printed)
     return ink, lifted, None if lifted is mask else mask - lifted, pieces

@@ -131,6 +131,25 @@ def test_a_line_under_a_long_number_that_slopes_does_not_go_through_it(reader, n
     assert right.count(False) <= 1
 
 
+@pytest.mark.parametrize("thick", [2, 5, 8])
+@pytest.mark.parametrize("turn", [0.0, 2.0])
+def test_numbers_in_a_table_are_read_however_bold_its_lines(reader, numbers, thick, turn):
+    page = np.full((900, 1200), 225, np.uint8)
+    for k in range(5):
+        cv2.line(page, (60, 90 + 180 * k), (1140, 90 + 180 * k), 50, thick)
+        cv2.line(page, (60 + 270 * k, 90), (60 + 270 * k, 810), 50, thick)
+    for k, (_, picture) in enumerate(numbers):
+        small = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        top, left = 140 + 180 * (k // 4), 80 + 270 * (k % 4)
+        page[top : top + len(small), left : left + small.shape[1]] = small
+    matrix = cv2.getRotationMatrix2D((600, 450), turn, 1)
+    page = np.asarray(cv2.warpAffine(page, matrix, (1200, 900), borderValue=(225,)), np.uint8)
+    found = {line.text for line in reader.read(page, upright=True).lines if line.accepted}
+    texts = {text for text, _ in numbers}
+    assert len(found & texts) >= COUNT - 1
+    assert len(found - texts) <= 1
+
+
 @pytest.mark.parametrize("high", [190, 400])
 def test_a_low_digit_across_a_ruling_is_no_equals_sign(reader, numbers, high):
     """The ruling parts low 5s, 2s and 3s, which are read all the same, or leave the number in doubt."""
