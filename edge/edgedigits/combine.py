@@ -71,10 +71,16 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
 
 def passed_over(line: Line) -> Line:
     """Return a line that says nothing of something written in it: next to nothing is thought of it."""
-    readings = tuple((text, _PASSED_OVER * probability) for text, probability in line.readings)
-    return dataclasses.replace(
-        line, confidence=_PASSED_OVER * line.confidence, accepted=False, readings=readings
-    )
+    return dataclasses.replace(less_sure(line, _PASSED_OVER), accepted=False)
+
+
+def less_sure(line: Line, factor: float) -> Line:
+    """Return a line with the probabilities of its readings, its own among them, multiplied by 0…1.
+
+    Whether it is accepted is left as it is.
+    """
+    readings = tuple((text, factor * probability) for text, probability in line.readings)
+    return dataclasses.replace(line, confidence=factor * line.confidence, readings=readings)
 
 
 _PASSED_OVER = 0.01

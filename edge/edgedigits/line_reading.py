@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from edgedigits.combine import combine_lines
+from edgedigits.combine import combine_lines, less_sure
 from edgedigits.confirm import ConfirmSettings, Seen, confirmed, doubted
 from edgedigits.decode import RejectRule
 from edgedigits.glyph_reading import LEFT_OUT, GlyphReader
@@ -92,7 +92,7 @@ class LineReader:
             if line is not None and self.way == "auto" and k in of_strips:
                 line = doubted(line, _seen(each, writing, size), self._confirm)
             if line is not None:
-                read.append((each, _less_sure(line, self.rule) if each.line.crossed else line))
+                read.append((each, _across(line, self.rule) if each.line.crossed else line))
         replaced = [
             line
             for k, line in of_glyphs.items()
@@ -189,12 +189,10 @@ _RIGHT_ACROSS = 0.8
 digits on such lines as `tests/bench/bench_bars.py` draws."""
 
 
-def _less_sure(line: Line, rule: RejectRule) -> Line:
+def _across(line: Line, rule: RejectRule) -> Line:
     """Return a line as sure as one can be that a printed one goes through: a 1 may be a 7 there, a 7 a 9."""
-    readings = tuple((text, _RIGHT_ACROSS * probability) for text, probability in line.readings)
-    confidence = _RIGHT_ACROSS * line.confidence
-    accepted = line.accepted and confidence >= rule.min_line_confidence
-    return dataclasses.replace(line, confidence=confidence, accepted=accepted, readings=readings)
+    line = less_sure(line, _RIGHT_ACROSS)
+    return dataclasses.replace(line, accepted=line.accepted and line.confidence >= rule.min_line_confidence)
 
 
 def _seen(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Seen]:

@@ -17,37 +17,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.edge.drawing import in_a_row, printed
 
 from edgedigits import Reader
 from edgedigits.line_reading import READING_WAYS
 from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY
 from edgedigits_train.data import load_mnist
 
-Image = NDArray[np.uint8]
-
 LETTERS = "ABCEFGHJKLMNPRTUVWXYacdefhkmnprtuvwxy"
 LIKE_DIGITS = "OoDQIlSsZzgqb"
-
-
-def drawn(letter: str) -> Image:
-    """Return a letter in print, as high as MNIST's digits: uint8, 28×28, ink bright on 0."""
-    picture = np.zeros((28, 28), np.uint8)
-    cv2.putText(picture, letter, (4, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2, cv2.LINE_AA)
-    return picture
-
-
-def in_a_row(pictures: list[Image], gap: int) -> Image:
-    """Return pictures, `gap` pixels apart, as a strip of grey paper, three times as large."""
-    inks = [picture[:, x : x + w] for picture in pictures for x, _, w, _ in [cv2.boundingRect(picture)]]
-    paper = np.zeros((40, 20 + sum(ink.shape[1] + gap for ink in inks)), np.uint8)
-    x = 10
-    for ink in inks:
-        place = paper[6:34, x : x + ink.shape[1]]
-        np.maximum(place, ink, out=place)
-        x += ink.shape[1] + gap
-    large = cv2.resize(paper, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    return np.clip(225 - 0.8 * large.astype(np.float32), 0, 255).astype(np.uint8)
 
 
 def main() -> int:
@@ -71,7 +52,7 @@ def main() -> int:
             accepted = 0
             for _ in range(options.count):
                 pictures = [digits[k] for k in random.integers(len(digits), size=random.integers(4, 6))]
-                pictures[int(random.integers(1, len(pictures) - 1))] = drawn(letter)
+                pictures[int(random.integers(1, len(pictures) - 1))] = printed(letter)
                 lines = reader.read(in_a_row(pictures, int(random.integers(2, 6))), upright=True).lines
                 accepted += any(line.accepted and 2 * len(line.text) > len(pictures) for line in lines)
             whole += accepted

@@ -12,7 +12,7 @@ import pytest
 from edgedigits import Reader
 from edgedigits.rulings import lift_bold
 
-from .test_confirm import in_a_row
+from .drawing import in_a_row
 
 COUNT = 12
 TOP, TALL = 6, 28

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +13,8 @@ from edgedigits.decode import RejectRule
 from edgedigits.lattice import best_readings
 from edgedigits.page import Box, Digit, Line
 from edgedigits.reader import Reader
+
+from .drawing import in_a_row, printed
 
 RULE = RejectRule(0.5, 0.5)
 COLUMNS = {str(digit): digit for digit in range(10)}
@@ -96,25 +97,6 @@ def test_a_line_that_says_nothing_of_a_glyph_is_not_confirmed_whatever_the_glyph
 # --- in pictures ------------------------------------------------------------------------------------------
 
 
-def in_a_row(pictures: list[np.ndarray], gap: int) -> np.ndarray:
-    """Return pictures (28×28, ink bright) in a row on light paper, three times as large."""
-    inks = [picture[:, x : x + w] for picture in pictures for x, _, w, _ in [cv2.boundingRect(picture)]]
-    paper = np.zeros((40, 20 + sum(ink.shape[1] + gap for ink in inks)), np.uint8)
-    x = 10
-    for ink in inks:
-        place = paper[6:34, x : x + ink.shape[1]]
-        np.maximum(place, ink, out=place)
-        x += ink.shape[1] + gap
-    large = cv2.resize(paper, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(225 - 0.8 * large.astype(np.float32), np.float32).astype(np.uint8)
-
-
-def drawn(letter: str) -> np.ndarray:
-    picture = np.zeros((28, 28), np.uint8)
-    cv2.putText(picture, letter, (4, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2, cv2.LINE_AA)
-    return picture
-
-
 @pytest.fixture(scope="module")
 def reader() -> Reader:
     return Reader()
@@ -156,6 +138,6 @@ def test_most_plain_lines_are_not_cut_and_all_readings_are_told(
 def test_a_letter_among_digits_is_no_digit(
     letter: str, reader: Reader, digit: Callable[[int, int], np.ndarray]
 ) -> None:
-    picture = in_a_row([digit(1, 0), digit(2, 0), drawn(letter), digit(4, 0)], 4)
+    picture = in_a_row([digit(1, 0), digit(2, 0), printed(letter), digit(4, 0)], 4)
     lines = reader.read(picture, upright=True).lines
     assert not any(read.accepted and len(read.text) > 2 for read in lines)
