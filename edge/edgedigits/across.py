@@ -53,7 +53,7 @@ def thickness_across(
     """
     x, y, w, h = np.array(boxes, np.float64).T
     # As if the number stood level: where a long one slopes, the line under it goes through the box around it.
-    slope = _slope(x + w / 2, y + h / 2, settings.steepest)
+    slope = slope_of(x + w / 2, y + h / 2, settings.steepest)
     tops = y - slope * (x + w / 2)
     top, bottom = float(tops.min()), float((tops + h).max())
     low, high = (round(top + part * (bottom - top)) for part in settings.through)
@@ -75,7 +75,9 @@ def thickness_across(
     return float(np.percentile(thick[thick > 0], 60)) / tall
 
 
-def _slope(across: NDArray[np.float64], down: NDArray[np.float64], steepest: float) -> float:
+def slope_of(
+    across: NDArray[np.float64], down: NDArray[np.float64], steepest: float = AcrossSettings.steepest
+) -> float:
     """Return by how many rows points go down in each column, on the whole, as far as a number slopes."""
     off = across - across.mean()
     # The pieces of a lone digit may lie one above the other.

@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from edgedigits.across import AcrossSettings, thickness_across
 from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.boxes import BoxSettings, lift_boxes
+from edgedigits.columns import Cells, are_of_a_table, find_cells
 from edgedigits.ink import SLENDER, Ink
+from edgedigits.rests import without_rests
 from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
 from edgedigits.rulings import RulingSettings, lift_bold
 
@@ -212,6 +214,11 @@ def _without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], NDArray[np.uint8] 
             lifted = lift_boxes(lifted, ink.contrast, *pieces[1:], tables)
             if lifted is not before:
                 pieces = _pieces(lifted)
+            before = lifted
+            if lifted is not mask:
+                lifted = without_rests(mask - lifted, lifted, *pieces[1:])
+            if lifted is not before:
+                pieces = _pieces(lifted)
     if printed.any():
         ink = dataclasses.replace(ink, printed=printed)
     return ink, lifted, None if lifted is mask else mask - lifted, pieces
@@ -279,6 +286,7 @@ class _Components:
         if self.areas[body].sum() < self.settings.least_share * (self.areas.sum() + self.passed_over):
             return []  # noise, wood: a few of countless pieces look like digits by chance
         chains, marks = self._part_marks(self._chains(np.flatnonzero(body)))
+        chains = self._parted_by_columns(chains)
         others = np.concatenate([np.array(marks, np.intp), np.flatnonzero(~body)])
         return [self._line(chain, others) for chain in self._reading_order(chains)]
 
@@ -491,6 +499,45 @@ class _Components:
         chains = {id(chain): chain for chain in chain_of.values()}
         return [order[chain].tolist() for chain in chains.values()]
 
+    def _parted_by_columns(self, chains: list[list[int]]) -> list[list[int]]:
+        """Part the chains of digits that go from one cell of a table to the next."""
+        # What a picture was cut to is one number, if its form has a line in it or not.
+        if not self._is_page:
+            return chains
+        unwritten = np.ones(len(self.stats), bool)
+        unwritten[[0, *(label for members in self.members for label in members)]] = False
+        found = [self._cells(chain, unwritten) for chain in chains]
+        parted = []
+        for chain, cells, table in zip(chains, found, are_of_a_table(found), strict=True):
+            parted += [[chain[k] for k in part] for part in cells.parts] if table else [chain]
+        return parted
+
+    def _cells(self, chain: list[int], unwritten: NDArray[np.bool_]) -> Cells:
+        """Return how a chain goes on from cell to cell; `unwritten` are the labels that are no writing."""
+        boxes = [(x, y, w, h) for x, y, w, h in self.boxes[chain].tolist()]
+        tall = _median(self.boxes[chain, 3])
+        left, top, width, height = box_around(boxes)
+        margin = round(_AROUND * tall)
+        left, top, right, bottom = max(0, left - margin), max(0, top - margin), left + width, top + height
+        near = np.s_[top : bottom + margin, left : right + margin]
+        lines = (unwritten & (self.stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * tall))[self.labels[near]]
+        if self.lifted is not None:
+            lines |= self.lifted[near] > 0
+        moved = [(x - left, y - top, w, h) for x, y, w, h in boxes]
+        return find_cells(lines.view(np.uint8), self.ink.contrast[near], moved, self._ink_of(chain))
+
+    @property
+    def _is_page(self) -> bool:
+        """Whether the picture is more than what a line of writing was cut to."""
+        return min(self.labels.shape) > self.ink.strip_height
+
+    @functools.cached_property
+    def _goes_down(self) -> NDArray[np.bool_]:
+        """Return which labels are as slender as a column's line is."""
+        return np.asarray(
+            self.stats[:, cv2.CC_STAT_HEIGHT] >= self.settings.tallest * self.stats[:, cv2.CC_STAT_WIDTH]
+        )
+
     def _part_marks(self, chains: list[list[int]]) -> tuple[list[list[int]], list[int]]:
         """Part the chains of digits from what is only a mark beside one of them.
 
@@ -577,9 +624,8 @@ class _Components:
         """Return how thick a line is, in heights of a digit, that was lifted off from a number's middle."""
         if self.lifted is None:
             return 0.0
-        darkness = statistics.median(self._darkness(label) for i in digits for label in self.members[i][:1])
         boxes = [(x, y, w, h) for x, y, w, h in self.boxes[digits].tolist()]
-        return thickness_across(self.lifted, self.ink.contrast, boxes, tall, darkness, _ACROSS)
+        return thickness_across(self.lifted, self.ink.contrast, boxes, tall, self._ink_of(digits), _ACROSS)
 
     def _is_left_of_line(self, box: Box) -> bool:
         """Return whether a narrow piece is left of a line that was lifted off on both sides of it.
@@ -595,12 +641,15 @@ class _Components:
         """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are.
 
         What goes from the picture's upper edge to its lower one, past a line well inside it, is a frame's
-        side and no stroke.
+        side and no stroke; nor is what goes down a page as a column's line does.
         """
         if not self.dropped.any():
             return 0.0
         left, top, right, bottom = (max(0, round(edge)) for edge in span)
-        region = self.dropped[self.labels[top:bottom, left:right]].view(np.uint8)
+        dropped = self.dropped
+        if self._is_page:
+            dropped = dropped & ~(self._goes_down & (self.stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * tall))
+        region = dropped[self.labels[top:bottom, left:right]].view(np.uint8)
         if not region.any():
             return 0.0
         if bottom - top <= _WITHIN * len(self.labels):
@@ -626,8 +675,7 @@ class _Components:
         beside = self._beside(self.faint, span, self.settings.line_gap * tall, _LIKE_WRITING * tall)
         if not beside.size:
             return 0.0
-        own = [self._darkness(label) for i in digits for label in self.members[i][:1]]
-        least = _AS_DARK * statistics.median(own)
+        least = _AS_DARK * self._ink_of(digits)
         dark = [label for label in beside.tolist() if self._darkness(label) >= least]
         return float(self.stats[dark, cv2.CC_STAT_AREA].sum()) / tall**2
 
@@ -636,6 +684,10 @@ class _Components:
         x, y, w, h = self.stats[label, :4].tolist()
         part = np.s_[y : y + h, x : x + w]
         return float(np.median(self.ink.contrast[part][self.labels[part] == label]))
+
+    def _ink_of(self, digits: list[int]) -> float:
+        """Return the contrast of a line's strokes."""
+        return statistics.median(self._darkness(label) for i in digits for label in self.members[i][:1])
 
     def _is_cut_off(self, digits: list[int], span: Span, tall: float) -> bool:
         """Return whether the picture ends in a digit of a line, or in a piece of ink at one end of it."""
@@ -679,6 +731,10 @@ class _Components:
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
 _ACROSS = AcrossSettings()
+_AROUND = 2.5
+"""Columns are looked for so far around a number, in its heights."""
+_COLUMN = 1.5
+"""A column's line goes down by so many heights of what stands beside it, or more."""
 _OF_A_STRIP = RulingSettings(alone_bold=RulingSettings.alone)
 """What is shorter in a strip may be the bar that strikes its number out."""
 _LEAST_BESIDE = 5

@@ -2,29 +2,30 @@
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_bars.py [--count N] [--model NAME|FILE] [--way WAY …]
 
-Numbers of three to six of MNIST's test digits, on grey paper, with a bar under them, through them (level,
-slanting, two, waving), a cross or a zigzag over them, on or across printed lines, or without any of it. Given
-is how many are accepted, and how many of these are as they were written: of a number struck out none should
-be. Single digits are crossed out as in `edgedigits_train.struck`, and the same are seen without.
+Numbers of three to six of MNIST's kept-out digits (`kept_out`), on grey paper, with a bar under them, through
+them (level, slanting, two, waving), a cross or a zigzag over them, on or across printed lines, or without any
+of it. Given is how many are accepted, and how many of these are as they were written: of a number struck out
+none should be. Single digits are crossed out as in `edgedigits_train.struck`, and the same are seen without.
 Everything is seeded.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tests.bench.kept_out import kept_out_digits
 
 from edgedigits import Reader
 from edgedigits.reader import DEFAULT_MODEL, READING_WAYS
 from edgedigits_train import struck
-from edgedigits_train.data import load_mnist
 
 Image = NDArray[np.uint8]
 Random = np.random.Generator
@@ -161,13 +162,8 @@ def main() -> int:
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE")
     parser.add_argument("--way", nargs="+", choices=READING_WAYS, default=READING_WAYS)
     options = parser.parse_args()
-    folder = os.environ.get("EDGEDIGITS_DATA")
-    if not folder:
-        print("bench_bars: set EDGEDIGITS_DATA to the folder that holds the sets", file=sys.stderr)
-        return 1
     cv2.setNumThreads(1)
-    mnist = load_mnist(Path(folder))
-    digits = mnist.test_images, mnist.test_labels
+    digits = kept_out_digits()
     for way in options.way:
         print(f"numbers, {way}")
         numbers(Reader(options.model, way=way), digits, options.count)

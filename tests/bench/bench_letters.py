@@ -3,15 +3,15 @@
     EDGEDIGITS_DATA=DIR python tests/bench/bench_letters.py [--count N] [--model NAME|FILE] [--way WAY]
 
 Each letter stands printed in the place of a digit, neither first nor last, of N numbers of four or five of
-MNIST's test digits. A line of as many digits as the number has, or more than half of them, counts. Letters
-that are a digit's likeness in print, too (O, o, D, Q, I, l, S, s, Z, z, g, q, b), are in a row of their own.
+MNIST's kept-out digits (`kept_out`). A line of as many digits as the number has, or more than half of them,
+counts. Letters that are a digit's likeness in print, too (O, o, D, Q, I, l, S, s, Z, z, g, q, b), are in a
+row of their own.
 Everything is seeded.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -20,12 +20,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench.kept_out import kept_out_digits
 from tests.edge.drawing import in_a_row, printed
 
 from edgedigits import Reader
 from edgedigits.line_reading import READING_WAYS
 from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY
-from edgedigits_train.data import load_mnist
 
 LETTERS = "ABCEFGHJKLMNPRTUVWXYacdefhkmnprtuvwxy"
 LIKE_DIGITS = "OoDQIlSsZzgqb"
@@ -38,12 +38,8 @@ def main() -> int:
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE")
     parser.add_argument("--way", choices=READING_WAYS, default=DEFAULT_WAY)
     options = parser.parse_args()
-    folder = os.environ.get("EDGEDIGITS_DATA")
-    if not folder:
-        print("bench_letters: set EDGEDIGITS_DATA to the folder that holds the sets", file=sys.stderr)
-        return 1
     cv2.setNumThreads(1)
-    digits = load_mnist(Path(folder)).test_images
+    digits, _ = kept_out_digits()
     reader = Reader(options.model, way=options.way)
     for letters in (LETTERS, LIKE_DIGITS):
         random = np.random.default_rng(6)

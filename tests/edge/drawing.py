@@ -1,4 +1,4 @@
-"""Pictures of digits for tests: in OpenCV's font, and of pictures of digits in a row."""
+"""Pictures of digits for tests: in OpenCV's font, and of pictures of digits in a row and in tables."""
 
 from __future__ import annotations
 
@@ -50,3 +50,60 @@ def in_a_row(pictures: Sequence[NDArray[np.uint8]], gap: int) -> NDArray[np.uint
         x += ink.shape[1] + gap
     large = cv2.resize(paper, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     return np.asarray(225 - 0.8 * large.astype(np.float32), np.float32).astype(np.uint8)
+
+
+def number(
+    digits: tuple[NDArray[np.uint8], NDArray[np.integer]], random: np.random.Generator, count: int
+) -> tuple[str, NDArray[np.uint8]]:
+    """Return the text of a number of `count` of MNIST's digits (pictures, labels), and its ink, 56 high."""
+    images, labels = digits
+    chosen = random.integers(len(images), size=count)
+    ink = np.zeros((28, 40 * count), np.uint8)
+    x = 0
+    for k in chosen:
+        left, _, width, _ = cv2.boundingRect(images[k])
+        ink[:, x : x + width] = images[k][:, left : left + width]
+        x += width + 3
+    large = cv2.resize(ink[:, : x - 3], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return "".join(str(labels[k]) for k in chosen), np.asarray(large, np.uint8)
+
+
+def table(
+    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    random: np.random.Generator,
+    grey: int,
+    thick: int,
+    level: bool,
+    margin: int = 14,
+    longest: int = 4,
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Return a table of six rows and four columns of numbers, light 0…255, and the numbers.
+
+    They have two to `longest` digits, and stand `margin` pixels from the line to the right. The lines are as
+    bright as `grey`, `thick` pixels thick, and go down alone where the table has no `level` ones.
+    """
+    numbers = [
+        [number(digits, random, int(random.integers(2, longest + 1))) for _ in range(4)] for _ in range(6)
+    ]
+    wide = [max(row[k][1].shape[1] for row in numbers) + 2 * margin for k in range(4)]
+    edges = np.cumsum([60, *wide])
+    page = np.full((60 + 6 * 84 + 60, int(edges[-1]) + 60), 228.0)
+    for x in edges.tolist():
+        cv2.line(page, (x, 40), (x, len(page) - 40), grey, thick)
+    for y in range(60, len(page), 84) if level else ():
+        cv2.line(page, (40, y), (page.shape[1] - 40, y), grey, thick)
+    for j, row in enumerate(numbers):
+        for k, (_, ink) in enumerate(row):
+            x, y = int(edges[k + 1]) - margin - ink.shape[1], 60 + 84 * j + 14
+            place = page[y : y + len(ink), x : x + ink.shape[1]]
+            np.minimum(place, 228 - 0.8 * ink, out=place)
+    return page, [text for row in numbers for text, _ in row]
+
+
+def photo(page: NDArray[np.float64], turn: float, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a page (light 0…255) as a photo of it, turned by some degrees."""
+    height, width = page.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1)
+    seen = cv2.warpAffine(page, matrix, (width, height), borderValue=(228,))
+    noisy = cv2.GaussianBlur(seen, (0, 0), 0.8) + random.normal(0, 3, page.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)

@@ -1,0 +1,170 @@
+"""Tables: numbers in neighbouring cells are numbers of their own; combs and squares have lines, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgedigits import Reader
+from edgedigits.columns import are_of_a_table, find_cells
+from edgedigits.rests import without_rests
+
+from .drawing import number, photo, table
+
+Digits = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader()
+
+
+@pytest.fixture(scope="module")
+def digits(data_set: Callable[[str], Path]) -> Digits:
+    """Return MNIST's training digits, and what they are."""
+    from edgedigits_train.data import load_mnist
+
+    mnist = load_mnist(data_set("mnist").parent)
+    return mnist.train_images, mnist.train_labels
+
+
+@pytest.mark.parametrize("turn", [0, 2, -4])
+@pytest.mark.parametrize(
+    ("grey", "thick", "level"),
+    [(60, 2, True), (60, 5, True), (60, 2, False), (160, 2, True), (160, 2, False)],
+    ids=["thin", "bold", "columns", "pale", "pale columns"],
+)
+def test_numbers_in_the_cells_of_a_table_are_read_one_by_one(reader, digits, grey, thick, level, turn):
+    random = np.random.default_rng(1)
+    page, texts = table(digits, random, grey, thick, level)
+    read = [line.text for line in reader.read(photo(page, turn, random), upright=True).lines if line.accepted]
+    assert len(set(read) & set(texts)) >= 22
+    assert len(set(read) - set(texts)) <= 2
+
+
+@pytest.mark.parametrize(("pitch", "grey"), [(64, 120), (64, 190), (26, 190)])
+def test_digits_in_a_comb_or_on_squares_stay_one_number(reader, digits, pitch, grey):
+    """A comb has a digit in each box; squares go on all over the page."""
+    random = np.random.default_rng(4)
+    page = np.full((500, 700), 228.0)
+    texts = []
+    for x in range(60, 660, pitch):
+        cv2.line(page, (x, 40), (x, 460), grey, 2)
+    for y in range(40, 470, 84 if pitch > 60 else pitch):
+        cv2.line(page, (40, y), (660, y), grey, 2)
+    for y in (54, 138, 222, 306, 390):
+        text = ""
+        for k in range(6):
+            digit, ink = number(digits, random, 1)
+            x = 60 + 64 * k + 32 - ink.shape[1] // 2
+            place = page[y : y + len(ink), x : x + ink.shape[1]]
+            np.minimum(place, 228 - 0.8 * ink, out=place)
+            text += digit
+        texts.append(text)
+    read = [line.text for line in reader.read(photo(page, 1, random), upright=True).lines]
+    assert len(set(read) & set(texts)) >= 4
+    assert all(len(line) >= 5 for line in read)
+
+
+def uprights(at: list[int], height: int = 100, width: int = 450, value: int = 1) -> np.ndarray:
+    lines = np.zeros((height, width), np.uint8)
+    lines[:, at] = lines[:, [x + 1 for x in at]] = value
+    return lines
+
+
+BOXES = [(20 + 40 * k, 30, 25, 40) for k in range(8)]
+"""Of digits 40 high and 15 apart."""
+
+
+def cells(lines: np.ndarray, contrast: np.ndarray, boxes: list[tuple[int, int, int, int]] = BOXES) -> list:
+    """Return which digits stand together, as one line of a page."""
+    found = find_cells(lines, contrast, boxes, 200)
+    parts = [list(part) for part in found.parts]
+    return parts if are_of_a_table([found])[0] else [sorted(k for part in parts for k in part)]
+
+
+def test_what_stands_on_both_sides_of_a_columns_line_is_parted():
+    at = [12, 172, 332]
+    parts = cells(uprights(at), uprights(at, value=150))
+    assert parts == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert cells(uprights([]), uprights([])) == [list(range(8))]
+    shuffled = [BOXES[k] for k in (4, 0, 6, 1, 7, 2, 5, 3)]
+    assert cells(uprights(at), uprights(at, value=150), shuffled) == [[1, 3, 5, 7], [0, 6, 2, 4]]
+
+
+def test_a_line_too_pale_to_be_ink_parts_as_well_and_a_paler_one_does_not():
+    none = uprights([])
+    assert len(cells(none, uprights([172], value=60))) == 2
+    assert len(cells(none, uprights([172], value=15))) == 1
+
+
+def test_a_stroke_no_higher_than_the_digits_parts_nothing():
+    lines, contrast = uprights([172]), uprights([172], value=150)
+    lines[:35] = contrast[:35] = 0
+    lines[65:] = contrast[65:] = 0
+    assert len(cells(lines, contrast)) == 1
+
+
+def test_where_each_cell_has_one_digit_it_is_a_comb():
+    at = [12 + 40 * k for k in range(9)]
+    assert cells(uprights(at), uprights(at, value=150)) == [list(range(8))]
+
+
+def test_lines_closer_than_columns_are_squares():
+    at = [12 + 32 * k for k in range(12)]
+    assert cells(uprights(at), uprights(at, value=150)) == [list(range(8))]
+
+
+def test_whether_cells_are_a_combs_is_said_of_the_whole_page():
+    """One of a comb's lines is not seen, and two digits stand together there."""
+    at = [12, 172, 332]
+    wide = find_cells(uprights(at), uprights(at, value=150), BOXES, 200)
+    narrow = find_cells(uprights(at), uprights(at, value=150), BOXES[2:6], 200)
+    comb_at = [12 + 80 * k for k in range(6)]
+    apart = [(20 + 80 * k, 30, 25, 40) for k in range(5)]
+    comb = find_cells(uprights(comb_at), uprights(comb_at, value=150), apart, 200)
+    assert comb.several == 0
+    assert are_of_a_table([wide, narrow, comb]) == [False, False, False]
+    assert are_of_a_table([wide, narrow, wide, narrow, comb]) == [True, True, True, True, False]
+
+
+def pieces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    return labels, stats
+
+
+def test_the_rests_of_a_line_go_with_it_and_what_stands_beside_it_stays():
+    printed = np.zeros((120, 200), np.uint8)
+    printed[:, 100:104] = 1
+    lifted, mask = printed.copy(), np.zeros_like(printed)
+    lifted[90:] = 0
+    mask[90:, 100:104] = 1  # its end
+    mask[20:60, 104:106] = 1  # a sliver along it
+    digit = np.zeros_like(mask)
+    digit[30:70, 108:114] = 1  # a 1 beside it
+    digit[100:118, 30:36] = 1  # another, below nothing
+    bare = without_rests(lifted, mask | digit, *pieces(mask | digit))
+    assert np.array_equal(bare, digit)
+    nothing = np.zeros_like(mask)
+    assert without_rests(nothing, digit, *pieces(digit)) is digit
+
+
+def test_a_crossing_goes_with_its_lines_and_a_dot_on_one_stays():
+    lifted, mask = np.zeros((60, 90), np.uint8), np.zeros((60, 90), np.uint8)
+    lifted[30:34] = lifted[:, 20:24] = 1
+    lifted[29:35, 19:25] = 0
+    mask[29:35, 19:25] = 1
+    dot = np.zeros_like(mask)
+    dot[24:30, 60:66] = 1
+    assert np.array_equal(without_rests(lifted, mask | dot, *pieces(mask | dot)), dot)
+
+
+def test_a_1_that_stands_on_a_level_line_is_no_rest_of_it():
+    lifted, mask = np.zeros((120, 200), np.uint8), np.zeros((120, 200), np.uint8)
+    lifted[100:104] = 1
+    mask[60:100, 50:55] = 1
+    assert np.array_equal(without_rests(lifted, mask, *pieces(mask)), mask)
