@@ -48,7 +48,7 @@ LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
     "rules as thick as strokes stay": (
         {},
         {
-            "edgedigits.glyphs.lift_rules": lambda mask, contrast, _: lift_rules(
+            "edgedigits.unprinted.lift_rules": lambda mask, contrast, _: lift_rules(
                 mask, contrast, RuleSettings(long=9)
             )
         },

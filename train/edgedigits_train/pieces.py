@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgedigits.cuts import find_cuts, parts_between
-from edgedigits.glyphs import Box, Glyph, TextLine, find_clusters, find_lines
+from edgedigits.glyphs import Box, Glyph, TextLine, find_clusters
 from edgedigits.ink import find_ink
 from edgedigits.normalize import normalize
+from edgedigits.text_lines import find_lines
 from edgedigits_train.distance_fields import Fields
 from edgedigits_train.strip.compose import Composer, Digits, Owners
 from edgedigits_train.strip.recipe import Composition

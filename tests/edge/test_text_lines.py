@@ -12,9 +12,10 @@ from tests.edge.drawing import paper, write
 from tests.edge.junk import wood
 
 from edgedigits.demo import digits
-from edgedigits.glyphs import TextLine, find_lines
+from edgedigits.glyphs import TextLine
 from edgedigits.ink import find_ink
 from edgedigits.reader import Reader
+from edgedigits.text_lines import find_lines
 
 
 def lines_of(image: NDArray[np.uint8]) -> list[TextLine]:
