@@ -45,9 +45,13 @@ class BarSettings:
     thin: float = 0.3
     """In so much of its width the bar is all there is near it: a stroke's way through others is not. 0…1."""
     thickness: float = 0.25
-    """A bar is no thicker. 0…1."""
+    """A bar is no thicker …"""
+    together: float = 0.5
+    """… nor are two that strike a number out and run together. 0…1."""
     waves: float = 0.09
-    """Beside its slope it rises and falls by no more than this part of its length. 0…1."""
+    """Beside its slope it rises and falls by no more than this part of its length …"""
+    waving: float = 0.45
+    """… and by no more than this if it strikes the number out. 0…1."""
     least_end: float = 0.2
     """So much of it stands free on either side of the number, and its digits' own bars do not. 0…10."""
     longest_end: float = 1.5
@@ -69,16 +73,27 @@ def is_struck_out(mask: Mask, span: Span, tall: float, settings: BarSettings = B
     the number's digits.
     """
     seen = _Number.seen(mask, span, tall, _MIDDLE, settings)
-    path = None if seen is None else seen.path()
-    if seen is None or path is None:
+    if seen is None or seen.straight(settings.covered) is None:
+        return False
+    # What is looser in both takes digits that are joined for a bar.
+    together = dataclasses.replace(settings, thickness=settings.together)
+    waving = dataclasses.replace(settings, waves=settings.waving)
+    return any(
+        _strikes_out(dataclasses.replace(seen, settings=each)) for each in (settings, together, waving)
+    )
+
+
+def _strikes_out(seen: _Number) -> bool:
+    path = seen.path()
+    if path is None:
         return False
     # Who strikes out with two bars has both ends of each beside the other's.
     other = seen.without(path).another()
     paths = [path] if other is None else [path, other]
-    low, high = settings.through
+    low, high = seen.settings.through
     if not low <= float(np.median(np.mean(paths, axis=0))) / len(seen.ink) <= high:
         return False
-    return _is_drawn(seen.free_ends(paths), settings)
+    return _is_drawn(seen.free_ends(paths), seen.settings)
 
 
 _MIDDLE = (0.2, 0.8)
@@ -167,9 +182,13 @@ class _Number:
         """Return the row of a second bar in each column, when the first is gone; None where there is none."""
         return self._covered(self.settings.another)
 
+    def straight(self, covered: float) -> Path | None:
+        """Return the line that a bar is near, which is covered so far: its rows; None where there is none."""
+        return _straight(self.ink[:, self.first : self.last], covered)
+
     def _covered(self, covered: float) -> Path | None:
         number = self.ink[:, self.first : self.last]
-        line = _straight(number, covered)
+        line = self.straight(covered)
         if line is None:
             return None
         # As if the bar lay level: what it turns beside its slope are waves.

@@ -34,11 +34,20 @@ def span_of(mask: np.ndarray) -> tuple[int, int, int, int]:
         [((52, 76), (250, 76))],
         [((52, 88), (250, 66))],
         [((52, 70), (250, 69)), ((54, 82), (248, 83))],
+        [((52, 74), (250, 74)), ((54, 79), (248, 79))],
     ],
-    ids=["level", "slanting", "two"],
+    ids=["level", "slanting", "two", "two that run together"],
 )
 def test_a_bar_through_a_number_strikes_it_out(bars):
     mask = number(*bars)
+    assert is_struck_out(mask, span_of(mask), TALL)
+
+
+def test_a_waving_bar_does_as_well():
+    x = np.arange(50, 252)
+    waves = np.stack([x, 76 + 4.5 * np.sin(x / 9)], axis=1).round().astype(np.int32)
+    mask = number()
+    cv2.polylines(mask, [waves], False, 1, 3)
     assert is_struck_out(mask, span_of(mask), TALL)
 
 
