@@ -1,6 +1,7 @@
 """Numbers underlined and struck out, and single digits crossed out: what is accepted of them.
 
     EDGEDIGITS_DATA=DIR python tests/bench/bench_bars.py [--count N] [--model NAME|FILE] [--way WAY …]
+        [--only numbers|digits]
 
 Numbers of three to six of MNIST's kept-out digits (`kept_out`), on grey paper, with a bar under them, through
 them (level, slanting, two, waving), a cross or a zigzag over them, on or across printed lines, or without any
@@ -144,15 +145,18 @@ def lone(reader: Reader, digits: Digits, count: int) -> None:
     for name in (*struck.WAYS, "not crossed out"):
         random = np.random.default_rng(7)
         told = [k for k in range(len(labels)) if labels[k] not in struck.UNTOLD.get(name, ())][:count]
-        accepted = 0
+        accepted = right = 0
         for k in told:
             if name in struck.WAYS:
                 ink = struck.struck_out(images[k], int(labels[k]), random, ways=(name,))
             else:
                 ink = np.asarray(cv2.resize(np.pad(images[k], 16), None, fx=4, fy=4), np.uint8)
             small = np.asarray(cv2.resize(ink, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
-            accepted += any(line.accepted for line in reader.read(photo(small, random), upright=True).lines)
-        print(f"  {name:22} {accepted:4} accepted, of {len(told)}", flush=True)
+            lines = reader.read(photo(small, random), upright=True).lines
+            found = [line.text for line in lines if line.accepted]
+            accepted += bool(found)
+            right += found == [str(labels[k])]
+        print(f"  {name:22} {accepted:4} accepted, {right:4} of them as written, of {len(told)}", flush=True)
 
 
 def main() -> int:
@@ -161,14 +165,16 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200, metavar="N")
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE")
     parser.add_argument("--way", nargs="+", choices=READING_WAYS, default=READING_WAYS)
+    parser.add_argument("--only", choices=["numbers", "digits"])
     options = parser.parse_args()
     cv2.setNumThreads(1)
     digits = kept_out_digits()
-    for way in options.way:
+    for way in options.way if options.only != "digits" else ():
         print(f"numbers, {way}")
         numbers(Reader(options.model, way=way), digits, options.count)
-    print("single digits")
-    lone(Reader(options.model), digits, options.count)
+    if options.only != "numbers":
+        print("single digits")
+        lone(Reader(options.model), digits, options.count)
     return 0
 
 
