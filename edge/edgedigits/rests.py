@@ -29,7 +29,9 @@ class RestSettings:
     thicker: int = 2
     """… so many pixels thicker than the line it goes on from, at most …"""
     goes_on: float = 0.8
-    """… which is as long as it, or longer, so much of that being inked. 0…1."""
+    """… which is as long as it, or longer, so much of that being inked …"""
+    ends: float = 0.3
+    """… and at its other end is nothing, or less than so much. 0…1."""
 
 
 def without_rests(
@@ -61,16 +63,17 @@ def without_rests(
 
 
 def _goes_on(lifted: NDArray[np.uint8], box: Box, settings: RestSettings) -> bool:
-    """Return whether an upright piece is the end of a line that was lifted off above it or below it."""
+    """Return whether an upright piece is the end of a line that was lifted off above it or below it.
+
+    Where the line goes on at both ends, the piece is something that is written on it.
+    """
     x, y, w, h = box
     beside = lifted[:, max(0, x - _ASIDE) : x + w + _ASIDE]
-    for end in (beside[max(0, y - h) : y][::-1], beside[y + h : y + 2 * h]):
-        inked = np.count_nonzero(end, axis=1)
-        if np.count_nonzero(inked) < settings.goes_on * h:
-            continue
-        if w <= float(np.median(inked[inked > 0])) + settings.thicker:
-            return True
-    return False
+    inked = [np.count_nonzero(end, axis=1) for end in (beside[max(0, y - h) : y], beside[y + h : y + 2 * h])]
+    less, more = sorted(inked, key=np.count_nonzero)
+    if np.count_nonzero(more) < settings.goes_on * h or np.count_nonzero(less) >= settings.ends * h:
+        return False
+    return w <= float(np.median(more[more > 0])) + settings.thicker
 
 
 _ASIDE = 2

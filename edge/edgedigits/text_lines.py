@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edgedigits.across import AcrossSettings, thickness_across
 from edgedigits.bars import is_struck_out, without_underlines
-from edgedigits.columns import Cells, are_of_a_table, find_cells
+from edgedigits.columns import Row, part_cells
 from edgedigits.glyphs import Box, Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.ink import SLENDER, Ink
 from edgedigits.unprinted import Pieces, pieces_of, without_print
@@ -325,29 +325,22 @@ class _Components:
     def _parted_by_columns(self, chains: list[list[int]]) -> list[list[int]]:
         """Part the chains of digits that go from one cell of a table to the next."""
         # What a picture was cut to is one number, if its form has a line in it or not.
-        if not self._is_page:
+        if not self._is_page or not chains:
             return chains
-        unwritten = np.ones(len(self.stats), bool)
-        unwritten[[0, *(label for members in self.members for label in members)]] = False
-        found = [self._cells(chain, unwritten) for chain in chains]
-        parted = []
-        for chain, cells, table in zip(chains, found, are_of_a_table(found), strict=True):
-            parted += [[chain[k] for k in part] for part in cells.parts] if table else [chain]
-        return parted
-
-    def _cells(self, chain: list[int], unwritten: NDArray[np.bool_]) -> Cells:
-        """Return how a chain goes on from cell to cell; `unwritten` are the labels that are no writing."""
-        boxes = [(x, y, w, h) for x, y, w, h in self.boxes[chain].tolist()]
-        tall = _median(self.boxes[chain, 3])
-        left, top, width, height = box_around(boxes)
-        margin = round(_AROUND * tall)
-        left, top, right, bottom = max(0, left - margin), max(0, top - margin), left + width, top + height
-        near = np.s_[top : bottom + margin, left : right + margin]
-        lines = (unwritten & (self.stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * tall))[self.labels[near]]
+        # A few digits tell how dark a pen writes.
+        rows = [
+            Row([(x, y, w, h) for x, y, w, h in self.boxes[chain].tolist()], self._ink_of(chain[:3]))
+            for chain in chains
+        ]
+        high = self.stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * statistics.median(row.tall for row in rows)
+        high[[0, *(label for members in self.members for label in members)]] = False
+        lines = high[self.labels].view(np.uint8) if high.any() else np.zeros_like(self.ink.mask)
         if self.lifted is not None:
-            lines |= self.lifted[near] > 0
-        moved = [(x - left, y - top, w, h) for x, y, w, h in boxes]
-        return find_cells(lines.view(np.uint8), self.ink.contrast[near], moved, self._ink_of(chain))
+            lines |= self.lifted
+        found = part_cells(rows, lines, self.ink.contrast)
+        return [
+            [chain[k] for k in cell] for chain, cells in zip(chains, found, strict=True) for cell in cells
+        ]
 
     @property
     def _is_page(self) -> bool:
@@ -554,9 +547,7 @@ class _Components:
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
 _ACROSS = AcrossSettings()
-_AROUND = 2.5
-"""Columns are looked for so far around a number, in its heights."""
-_COLUMN = 1.5
+_COLUMN = 3.0
 """A column's line goes down by so many heights of what stands beside it, or more."""
 _LEAST_BESIDE = 5
 """Nothing lower than so many pixels is a digit, whatever stands beside it."""

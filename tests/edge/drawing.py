@@ -53,7 +53,10 @@ def in_a_row(pictures: Sequence[NDArray[np.uint8]], gap: int) -> NDArray[np.uint
 
 
 def number(
-    digits: tuple[NDArray[np.uint8], NDArray[np.integer]], random: np.random.Generator, count: int
+    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    random: np.random.Generator,
+    count: int,
+    gap: int = 3,
 ) -> tuple[str, NDArray[np.uint8]]:
     """Return the text of a number of `count` of MNIST's digits (pictures, labels), and its ink, 56 high."""
     images, labels = digits
@@ -63,8 +66,8 @@ def number(
     for k in chosen:
         left, _, width, _ = cv2.boundingRect(images[k])
         ink[:, x : x + width] = images[k][:, left : left + width]
-        x += width + 3
-    large = cv2.resize(ink[:, : x - 3], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        x += width + gap
+    large = cv2.resize(ink[:, : x - gap], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     return "".join(str(labels[k]) for k in chosen), np.asarray(large, np.uint8)
 
 
@@ -98,6 +101,36 @@ def table(
             place = page[y : y + len(ink), x : x + ink.shape[1]]
             np.minimum(place, 228 - 0.8 * ink, out=place)
     return page, [text for row in numbers for text, _ in row]
+
+
+def lines_down(
+    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    random: np.random.Generator,
+    grey: int,
+    thick: int,
+    pitch: int,
+    level: bool,
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Return a page of six numbers of three to five digits, light 0…255, and the numbers.
+
+    They stand anywhere on lines that go down `pitch` pixels apart, 0 for one alone, and across, if `level`.
+    """
+    page = np.full((620, 760), 228.0)
+    middle = int(random.integers(200, 420))
+    for x in range(20, 750, pitch) if pitch else (middle,):
+        cv2.line(page, (x, 0), (x, len(page)), grey, thick)
+    for y in range(30, len(page), pitch or 80) if level else ():
+        cv2.line(page, (0, y), (page.shape[1], y), grey, thick)
+    texts = []
+    for k in range(6):
+        text, ink = number(digits, random, int(random.integers(3, 6)), gap=7)
+        x, y = int(random.integers(60, 300)), 46 + 92 * k
+        if not pitch:
+            x = middle - int(random.integers(30, ink.shape[1] - 30))
+        place = page[y : y + len(ink), x : x + ink.shape[1]]
+        np.minimum(place, 228 - 0.8 * ink, out=place)
+        texts.append(text)
+    return page, texts
 
 
 def photo(page: NDArray[np.float64], turn: float, random: np.random.Generator) -> NDArray[np.uint8]:

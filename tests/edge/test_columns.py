@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.columns import are_of_a_table, find_cells
+from edgedigits.columns import Row, part_cells
 from edgedigits.rests import without_rests
 
 from .drawing import number, photo, table
@@ -80,56 +80,75 @@ BOXES = [(20 + 40 * k, 30, 25, 40) for k in range(8)]
 """Of digits 40 high and 15 apart."""
 
 
-def cells(lines: np.ndarray, contrast: np.ndarray, boxes: list[tuple[int, int, int, int]] = BOXES) -> list:
-    """Return which digits stand together, as one line of a page."""
-    found = find_cells(lines, contrast, boxes, 200)
-    parts = [list(part) for part in found.parts]
-    return parts if are_of_a_table([found])[0] else [sorted(k for part in parts for k in part)]
+def cells(
+    lines: np.ndarray, contrast: np.ndarray, *rows: list[tuple[int, int, int, int]]
+) -> list[list[list[int]]]:
+    """Return which digits of each row stand together."""
+    return part_cells([Row(boxes, 200) for boxes in rows or (BOXES,)], lines, contrast)
+
+
+def lower(boxes: list[tuple[int, int, int, int]], by: int) -> list[tuple[int, int, int, int]]:
+    return [(x, y + by, w, h) for x, y, w, h in boxes]
 
 
 def test_what_stands_on_both_sides_of_a_columns_line_is_parted():
     at = [12, 172, 332]
-    parts = cells(uprights(at), uprights(at, value=150))
-    assert parts == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert cells(uprights([]), uprights([])) == [list(range(8))]
+    assert cells(uprights(at), uprights(at, value=150)) == [[[0, 1, 2, 3], [4, 5, 6, 7]]]
+    assert cells(uprights([]), uprights([])) == [[list(range(8))]]
     shuffled = [BOXES[k] for k in (4, 0, 6, 1, 7, 2, 5, 3)]
-    assert cells(uprights(at), uprights(at, value=150), shuffled) == [[1, 3, 5, 7], [0, 6, 2, 4]]
+    assert cells(uprights(at), uprights(at, value=150), shuffled) == [[[1, 3, 5, 7], [0, 6, 2, 4]]]
+    assert part_cells([], uprights(at), uprights(at)) == []
 
 
 def test_a_line_too_pale_to_be_ink_parts_as_well_and_a_paler_one_does_not():
     none = uprights([])
-    assert len(cells(none, uprights([172], value=60))) == 2
-    assert len(cells(none, uprights([172], value=15))) == 1
+    assert len(cells(none, uprights([12, 172, 332], value=60))[0]) == 2
+    assert len(cells(none, uprights([12, 172, 332], value=15))[0]) == 1
 
 
 def test_a_stroke_no_higher_than_the_digits_parts_nothing():
     lines, contrast = uprights([172]), uprights([172], value=150)
     lines[:35] = contrast[:35] = 0
     lines[65:] = contrast[65:] = 0
-    assert len(cells(lines, contrast)) == 1
+    assert len(cells(lines, contrast)[0]) == 1
+
+
+def test_a_lone_line_parts_only_where_it_has_more_room_than_is_between_digits():
+    """What goes on beyond a margin, a fold or the side of a box is the same number."""
+    assert len(cells(uprights([172]), uprights([172], value=150))[0]) == 1
+    apart = [(x + 30 * (k > 3), y, w, h) for k, (x, y, w, h) in enumerate(BOXES)]
+    assert len(cells(uprights([187]), uprights([187], value=150), apart)[0]) == 2
+
+
+def test_lines_that_go_through_other_digits_of_the_page_are_squares():
+    at = [12, 92, 172, 252, 332]
+    lines, contrast = uprights(at, 300), uprights(at, 300, value=150)
+    aside = [(x + 25, y, w, h) for x, y, w, h in lower(BOXES, 90)]
+    assert [len(row) for row in cells(lines, contrast, BOXES, lower(BOXES, 90))] == [4, 4]
+    assert [len(row) for row in cells(lines, contrast, BOXES, aside)] == [1, 1]
 
 
 def test_where_each_cell_has_one_digit_it_is_a_comb():
     at = [12 + 40 * k for k in range(9)]
-    assert cells(uprights(at), uprights(at, value=150)) == [list(range(8))]
+    assert cells(uprights(at), uprights(at, value=150)) == [[list(range(8))]]
+    wide = [12 + 80 * k for k in range(6)]
+    apart = [(20 + 80 * k, 30, 25, 40) for k in range(5)]
+    assert cells(uprights(wide), uprights(wide, value=150), apart) == [[list(range(5))]]
 
 
 def test_lines_closer_than_columns_are_squares():
     at = [12 + 32 * k for k in range(12)]
-    assert cells(uprights(at), uprights(at, value=150)) == [list(range(8))]
+    assert cells(uprights(at), uprights(at, value=150)) == [[list(range(8))]]
 
 
 def test_whether_cells_are_a_combs_is_said_of_the_whole_page():
-    """One of a comb's lines is not seen, and two digits stand together there."""
-    at = [12, 172, 332]
-    wide = find_cells(uprights(at), uprights(at, value=150), BOXES, 200)
-    narrow = find_cells(uprights(at), uprights(at, value=150), BOXES[2:6], 200)
-    comb_at = [12 + 80 * k for k in range(6)]
-    apart = [(20 + 80 * k, 30, 25, 40) for k in range(5)]
-    comb = find_cells(uprights(comb_at), uprights(comb_at, value=150), apart, 200)
-    assert comb.several == 0
-    assert are_of_a_table([wide, narrow, comb]) == [False, False, False]
-    assert are_of_a_table([wide, narrow, wide, narrow, comb]) == [True, True, True, True, False]
+    """In the second row one of the comb's lines is not seen, and two digits stand together there."""
+    at = [12 + 80 * k for k in range(6)]
+    lines, contrast = uprights(at, 300), uprights(at, 300, value=150)
+    comb = [(20 + 80 * k, 30, 25, 40) for k in range(5)]
+    close = [*lower(comb[:1], 90), (60, 120, 25, 40)]
+    assert len(cells(lines, contrast, [*close, *lower(comb[1:2], 90)])[0]) == 2
+    assert [len(row) for row in cells(lines, contrast, comb, [*close, *lower(comb[1:2], 90)])] == [1, 1]
 
 
 def pieces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,6 +180,14 @@ def test_a_crossing_goes_with_its_lines_and_a_dot_on_one_stays():
     dot = np.zeros_like(mask)
     dot[24:30, 60:66] = 1
     assert np.array_equal(without_rests(lifted, mask | dot, *pieces(mask | dot)), dot)
+
+
+def test_a_1_along_a_line_that_goes_on_beyond_it_is_no_rest():
+    lifted, mask = np.zeros((120, 200), np.uint8), np.zeros((120, 200), np.uint8)
+    lifted[:, 100:104] = 1
+    lifted[40:80, 100:104] = 0
+    mask[40:80, 99:105] = 1
+    assert np.array_equal(without_rests(lifted, mask, *pieces(mask)), mask)
 
 
 def test_a_1_that_stands_on_a_level_line_is_no_rest_of_it():
