@@ -457,27 +457,47 @@ class _Components:
         """Return how much dropped ink in a span (left, top, right, bottom) is as tall as strokes are.
 
         What goes from the picture's upper edge to its lower one, past a line well inside it, is a frame's
-        side and no stroke; nor is what goes down a page as a column's line does.
+        side and no stroke, but for the strokes that hang on it; nor is what goes down a page as a column's
+        line does.
         """
-        if not self.dropped.any():
+        dropped = self.dropped
+        high = self.stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * tall
+        if self._is_page:
+            # A line with a digit that touches it is too high to be read with the others.
+            dropped = dropped | high
+            dropped[0] = False
+        if not dropped.any():
             return 0.0
         left, top, right, bottom = (max(0, round(edge)) for edge in span)
-        dropped = self.dropped
-        if self._is_page:
-            dropped = dropped & ~(self._goes_down & (self.stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * tall))
-        region = dropped[self.labels[top:bottom, left:right]].view(np.uint8)
-        if not region.any():
+        here = self.labels[top:bottom, left:right]
+        if not dropped[here].any():
             return 0.0
+        bare = dropped & ~(self._goes_down & high) if self._is_page else dropped
+        region = bare[here].view(np.uint8)
+        hanging = 0.0
         if bottom - top <= _WITHIN * len(self.labels):
-            _, pieces, stats = pieces_of(self.dropped[self.labels[:, left:right]].view(np.uint8))
+            _, pieces, stats = pieces_of(dropped[self.labels[:, left:right]].view(np.uint8))
             through = stats[:, cv2.CC_STAT_HEIGHT] >= len(pieces) - 2
             through[0] = False
             region = np.where(through[pieces[top:bottom]], 0, region).astype(np.uint8)
+            down = stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * tall
+            down[0] = False
+            for label in np.flatnonzero(down).tolist() if self._is_page else ():
+                line = pieces == label
+                thick = np.count_nonzero(line, axis=1)
+                usual = float(np.median(thick[thick > 0]))
+                hanging += _hanging(thick[top:bottom] - usual, tall)
+                aside = round(tall)
+                ends = (
+                    np.count_nonzero(end[top:bottom], axis=1) for end in (line[:, :aside], line[:, -aside:])
+                )
+                if max(_hanging(end - usual, tall) for end in ends) > _HANGING:
+                    return math.inf  # beyond the number's end nothing is read of it
         upright = np.ones((max(3, round(0.3 * tall)), 1), np.uint8)
         standing = cv2.morphologyEx(
             region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
         )
-        return float(np.count_nonzero(standing)) / tall**2
+        return float(np.count_nonzero(standing)) / tall**2 + hanging
 
     def _beside(self, ids: NDArray[np.intp], span: Span, reach: float, least: float) -> NDArray[np.intp]:
         """Return which labels, as high as `least`, stand on a line's level, `reach` beside it at most."""
@@ -565,8 +585,18 @@ _OF_PAGE = 0.35
 """A line lower than this part of the picture's shorter side is one of a page, and not what it was cut to."""
 _STROKE = 0.04
 """A stroke that ends at the border is as wide as this, in heights of the line; a rounding touches it."""
+_HANGING = 0.08
+"""Strokes are more than this, in squared heights of a line; a thin 1 holds about 0.1."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
+
+
+def _hanging(more: NDArray[np.float64], tall: float) -> float:
+    """Return how much ink, in squared heights of a line, hangs on what goes down past it.
+
+    `more` is by how many pixels that is thicker than elsewhere, in each of the line's rows.
+    """
+    return float(more[more >= max(2.0, _STROKE * tall)].sum()) / tall**2
 
 
 def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",", "-"] | None:

@@ -13,7 +13,7 @@ from edgedigits import Reader
 from edgedigits.columns import Row, part_cells
 from edgedigits.rests import without_rests
 
-from .drawing import number, photo, table
+from .drawing import lines_down, number, photo, table
 
 Digits = tuple[np.ndarray, np.ndarray]
 
@@ -68,6 +68,21 @@ def test_digits_in_a_comb_or_on_squares_stay_one_number(reader, digits, pitch, g
     read = [line.text for line in reader.read(photo(page, 1, random), upright=True).lines]
     assert len(set(read) & set(texts)) >= 4
     assert all(len(line) >= 5 for line in read)
+
+
+@pytest.mark.parametrize("turn", [0, 2, -4])
+@pytest.mark.parametrize("pitch", [0, 80])
+def test_a_number_whose_digits_hang_on_a_dark_line_is_not_accepted_without_them(reader, digits, pitch, turn):
+    """Such a digit is lost with the line; the rest is not the number."""
+    wrong = 0
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        page, texts = lines_down(digits, random, 60, 3, pitch, level=False)
+        read = [
+            line.text for line in reader.read(photo(page, turn, random), upright=True).lines if line.accepted
+        ]
+        wrong += len(set(read) - set(texts))
+    assert wrong <= 2
 
 
 def uprights(at: list[int], height: int = 100, width: int = 450, value: int = 1) -> np.ndarray:
