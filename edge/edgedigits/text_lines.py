@@ -327,9 +327,12 @@ class _Components:
         # What a picture was cut to is one number, if its form has a line in it or not.
         if not self._is_page or not chains:
             return chains
-        # A few digits tell how dark a pen writes.
+        # A few digits tell how dark a pen writes; one has nothing beside it.
         rows = [
-            Row([(x, y, w, h) for x, y, w, h in self.boxes[chain].tolist()], self._ink_of(chain[:3]))
+            Row(
+                [(x, y, w, h) for x, y, w, h in self.boxes[chain].tolist()],
+                self._ink_of(chain[:3]) if len(chain) > 1 else 0.0,
+            )
             for chain in chains
         ]
         high = self.stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * statistics.median(row.tall for row in rows)
