@@ -425,6 +425,8 @@ class _Components:
                     marks.append(Mark(text, (x1, y1, w1, h1)))
         marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
+        if self._went_with_a_line((left - tall, top, right + tall, bottom), tall):
+            left_out = math.inf
         left_out += self._left_faint(digits, (left, top, right, bottom), tall)
         highest = int(self.boxes[digits, 1].min())
         lowest = int((self.boxes[digits, 1] + self.boxes[digits, 3]).max())
@@ -501,6 +503,39 @@ class _Components:
             region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
         )
         return float(np.count_nonzero(standing)) / tall**2 + hanging
+
+    def _went_with_a_line(self, span: Span, tall: float) -> bool:
+        """Return whether a line that goes down at an end of a span was lifted off with a stroke along it.
+
+        It is thicker there, by a stroke, for most of a digit's height.
+        """
+        if self.lifted is None or not self._is_page:
+            return False
+        left, top, right, bottom = (round(edge) for edge in span)
+        aside, beyond = round(tall), round(_BEYOND * tall)
+        rows = slice(max(0, top - beyond), bottom + beyond)
+        first, last = left + aside, right - aside
+        for start, end in ((left, first), (last, right)):
+            begins = max(0, start - beyond)
+            band = self.lifted[rows, begins : max(0, end + beyond)]
+            x, _, w, h, _ = pieces_of(np.ascontiguousarray(band))[2].T
+            # What the band cuts off is as thick as that leaves it.
+            whole = (x > 0) & (x + w < band.shape[1]) & (h >= 0.9 * len(band))
+            # A stroke that is left beside the line is the number's first digit, or its last.
+            away = np.maximum(first - begins - x - w, begins + x - last)
+            for label in np.flatnonzero(whole & (away >= _BESIDE * tall)).tolist():
+                near = round(_BESIDE * tall)
+                around = band[:, max(0, x[label] - near) : x[label] + w[label] + near]
+                thick = np.count_nonzero(around, axis=1)
+                if np.percentile(thick, 25) > _LINE * tall:
+                    continue
+                usual = float(np.percentile(thick[thick > 0], 25))
+                more = thick >= usual + max(2.0, _STROKE * tall)
+                # Level lines are longer than any stroke is thick.
+                more &= thick < usual + _LINE * tall
+                if np.count_nonzero(more) >= _MOST_OF * tall:
+                    return True
+        return False
 
     def _beside(self, ids: NDArray[np.intp], span: Span, reach: float, least: float) -> NDArray[np.intp]:
         """Return which labels, as high as `least`, stand on a line's level, `reach` beside it at most."""
@@ -590,6 +625,14 @@ _STROKE = 0.04
 """A stroke that ends at the border is as wide as this, in heights of the line; a rounding touches it."""
 _HANGING = 0.08
 """Strokes are more than this, in squared heights of a line; a thin 1 holds about 0.1."""
+_LINE = 0.3
+"""A line, or a stroke, is no thicker than this, in heights of a digit."""
+_BESIDE = 0.12
+"""What stands beside a line is no farther from it, in heights of a digit."""
+_BEYOND = 0.35
+"""A line is looked at so far beyond a number, in heights of a digit."""
+_MOST_OF = 0.55
+"""A stroke along a line is so long, in heights of a digit, or longer."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
 
