@@ -485,19 +485,8 @@ class _Components:
             through = stats[:, cv2.CC_STAT_HEIGHT] >= len(pieces) - 2
             through[0] = False
             region = np.where(through[pieces[top:bottom]], 0, region).astype(np.uint8)
-            down = stats[:, cv2.CC_STAT_HEIGHT] >= _COLUMN * tall
-            down[0] = False
-            for label in np.flatnonzero(down).tolist() if self._is_page else ():
-                line = pieces == label
-                thick = np.count_nonzero(line, axis=1)
-                usual = float(np.median(thick[thick > 0]))
-                hanging += _hanging(thick[top:bottom] - usual, tall)
-                aside = round(tall)
-                ends = (
-                    np.count_nonzero(end[top:bottom], axis=1) for end in (line[:, :aside], line[:, -aside:])
-                )
-                if max(_hanging(end - usual, tall) for end in ends) > _HANGING:
-                    return math.inf  # beyond the number's end nothing is read of it
+            if self._is_page:
+                hanging = _on_lines(pieces, stats[:, cv2.CC_STAT_HEIGHT], (top, bottom), tall)
         upright = np.ones((max(3, round(0.3 * tall)), 1), np.uint8)
         standing = cv2.morphologyEx(
             region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
@@ -518,6 +507,8 @@ class _Components:
         for start, end in ((left, first), (last, right)):
             begins = max(0, start - beyond)
             band = self.lifted[rows, begins : max(0, end + beyond)]
+            if not band.any():
+                continue
             x, _, w, h, _ = pieces_of(np.ascontiguousarray(band))[2].T
             # What the band cuts off is as thick as that leaves it.
             whole = (x > 0) & (x + w < band.shape[1]) & (h >= 0.9 * len(band))
@@ -637,11 +628,34 @@ _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
 
 
-def _hanging(more: NDArray[np.float64], tall: float) -> float:
-    """Return how much ink, in squared heights of a line, hangs on what goes down past it.
+def _on_lines(
+    pieces: NDArray[np.int32], heights: NDArray[np.int32], rows: tuple[int, int], tall: float
+) -> float:
+    """Return how much ink, in squared heights of a line, hangs on what goes down past its rows.
 
-    `more` is by how many pixels that is thicker than elsewhere, in each of the line's rows.
+    `pieces` (int32, H×W) are the labels of what goes down, and of other ink that was dropped, beside the line
+    and up to a height away at its ends, and `heights` how high they are. Infinite where more than a stroke
+    hangs on it at an end: beyond that nothing is read.
     """
+    hanging, aside = 0.0, round(tall)
+    for label in np.flatnonzero(heights >= _COLUMN * tall).tolist():
+        if not label:
+            continue
+        own = pieces == label
+        thick = np.count_nonzero(own, axis=1)
+        usual = float(np.median(thick[thick > 0]))
+        here, left, right = (
+            _thicker(np.count_nonzero(part[slice(*rows)], axis=1) - usual, tall)
+            for part in (own, own[:, :aside], own[:, -aside:])
+        )
+        if max(left, right) > _HANGING:
+            return math.inf
+        hanging += here
+    return hanging
+
+
+def _thicker(more: NDArray[np.float64], tall: float) -> float:
+    """Return how much ink that is, in squared heights of a line, of by how many pixels a row has more."""
     return float(more[more >= max(2.0, _STROKE * tall)].sum()) / tall**2
 
 
