@@ -78,7 +78,11 @@ def thickness_across(
 def slope_of(
     across: NDArray[np.float64], down: NDArray[np.float64], steepest: float = AcrossSettings.steepest
 ) -> float:
-    """Return by how many rows points go down in each column, on the whole, as far as a number slopes."""
+    """Return by how many rows points go down in each column, on the whole, as far as a number slopes.
+
+    `across` and `down` are the points' columns and rows (float64, N, in pixels); the slope is −`steepest` to
+    `steepest`.
+    """
     off = across - across.mean()
     # The pieces of a lone digit may lie one above the other.
     return float(np.clip(off @ down / max(1.0, off @ off), -steepest, steepest))

@@ -270,6 +270,8 @@ def _line_stages(
         caption += f"; {len(refused)} most likely no digit"
     if each.line.struck_out:
         caption += "; struck out, or a bold line goes through it, so not accepted"
+    elif each.line.lost:
+        caption += "; strokes beside it went with a line, so not accepted"
     elif math.isinf(each.line.left_out):
         caption += "; the picture ends in it, so not accepted"
     elif each.line.crossed:

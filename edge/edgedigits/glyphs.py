@@ -69,11 +69,13 @@ class TextLine:
     left_out: float = 0.0
     """Ink that stands on the line like writing and was dropped with a rule or a frame, or is too faint to be
     sure of, in squared heights of the line (a thin 1 holds about 0.1). Infinite where the picture ends in a
-    digit of the line, for nobody knows what was cut off, and where the line is struck out."""
+    digit of the line, for nobody knows what was cut off, and where the line is struck out or `lost`."""
     struck_out: bool = False
     """Whether a bar strikes it out, or a printed line as bold as strokes goes through it."""
     crossed: bool = False
     """Whether a thinner one, as dark as strokes, was lifted off from its middle: strokes may be gone."""
+    lost: bool = False
+    """Whether strokes at an end of it hang on a printed line that goes down there, or went with one."""
 
     @classmethod
     def of(cls, lines: Sequence[TextLine], glyphs: Sequence[Glyph], marks: Sequence[Mark]) -> TextLine:
@@ -84,6 +86,7 @@ class TextLine:
             max(line.left_out for line in lines),
             any(line.struck_out for line in lines),
             any(line.crossed for line in lines),
+            any(line.lost for line in lines),
         )
 
 

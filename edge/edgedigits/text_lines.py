@@ -425,7 +425,8 @@ class _Components:
                     marks.append(Mark(text, (x1, y1, w1, h1)))
         marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
-        if self._went_with_a_line((left - tall, top, right + tall, bottom), tall):
+        lost = math.isinf(left_out) or self._went_with_a_line((left - tall, top, right + tall, bottom), tall)
+        if lost:
             left_out = math.inf
         left_out += self._left_faint(digits, (left, top, right, bottom), tall)
         highest = int(self.boxes[digits, 1].min())
@@ -439,7 +440,7 @@ class _Components:
         if struck_out:
             left_out = math.inf
         glyphs = tuple(self._glyph(i) for i in digits)
-        return TextLine(glyphs, tuple(marks), left_out, struck_out, across >= _ACROSS.hides)
+        return TextLine(glyphs, tuple(marks), left_out, struck_out, across >= _ACROSS.hides, lost)
 
     def _line_across(self, digits: list[int], tall: float) -> float:
         """Return how thick a line is, in heights of a digit, that was lifted off from a number's middle."""
@@ -511,7 +512,7 @@ class _Components:
                 continue
             x, _, w, h, _ = pieces_of(np.ascontiguousarray(band))[2].T
             # What the band cuts off is as thick as that leaves it.
-            whole = (x > 0) & (x + w < band.shape[1]) & (h >= 0.9 * len(band))
+            whole = (x > 0) & (x + w < band.shape[1]) & (h >= _GOES_ON * len(band))
             # A stroke that is left beside the line is the number's first digit, or its last.
             away = np.maximum(first - begins - x - w, begins + x - last)
             for label in np.flatnonzero(whole & (away >= _BESIDE * tall)).tolist():
@@ -618,6 +619,8 @@ _HANGING = 0.08
 """Strokes are more than this, in squared heights of a line; a thin 1 holds about 0.1."""
 _LINE = 0.3
 """A line, or a stroke, is no thicker than this, in heights of a digit."""
+_GOES_ON = 0.9
+"""It goes down through this part of where it is looked at, or more."""
 _BESIDE = 0.12
 """What stands beside a line is no farther from it, in heights of a digit."""
 _BEYOND = 0.35

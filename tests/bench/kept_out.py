@@ -1,4 +1,8 @@
-"""The digits of MNIST that choices may be made by: of the training part, trained on by no recipe of ours."""
+"""Digits of MNIST that choices may be made by: of the training part, and not trained on.
+
+That holds for the networks that read by default, `paper` learns from all. Their temperatures are fitted on
+these digits, drawn anew.
+"""
 
 from __future__ import annotations
 

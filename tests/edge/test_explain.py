@@ -188,9 +188,11 @@ def test_why_a_line_that_reads_well_is_not_accepted_is_told(reading: Reader) -> 
     x, right = 48, 60 + int(np.ptp(np.flatnonzero((image < 128).any(axis=(0, 2))))) + 14
     struck = cv2.line(image.copy(), (x, 104), (right, 104), (40, 30, 30), 3)
     cut = np.ascontiguousarray(image[:, : right - 28])
+    lined = cv2.line(image.copy(), (right - 26, 0), (right - 26, len(image) - 1), (40, 30, 30), 3)
     for picture, why in (
         (struck, "; struck out, or a bold line goes through it"),
         (cut, "; the picture ends in it"),
+        (lined, "; strokes beside it went with a line"),
         (image, ""),
     ):
         page = reading.read(picture)
