@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
 
 from edgedigits.ctc import best_texts
 from edgedigits.errors import ModelError
@@ -285,36 +286,16 @@ def most_accepted(
     return int(count[allowed[-1]]), float(ranked[allowed[-1]])
 
 
-def alignment(read: str, truth: str) -> list[tuple[str, str]]:
-    """Return pairs (true, read) of characters along the least edits; "" where one has nothing."""
-    costs = np.zeros((len(truth) + 1, len(read) + 1), int)
-    costs[:, 0], costs[0] = np.arange(len(truth) + 1), np.arange(len(read) + 1)
-    for i, a in enumerate(truth, 1):
-        for j, b in enumerate(read, 1):
-            costs[i, j] = min(costs[i - 1, j] + 1, costs[i, j - 1] + 1, costs[i - 1, j - 1] + (a != b))
-    pairs = []
-    i, j = len(truth), len(read)
-    while i or j:
-        if i and j and costs[i, j] == costs[i - 1, j - 1] + (truth[i - 1] != read[j - 1]):
-            i, j = i - 1, j - 1
-            pairs.append((truth[i], read[j]))
-        elif i and costs[i, j] == costs[i - 1, j] + 1:
-            i -= 1
-            pairs.append((truth[i], ""))
-        else:
-            j -= 1
-            pairs.append(("", read[j]))
-    return pairs[::-1]
-
-
 def _characters(said: Sequence[Reading], truth: Sequence[str]) -> tuple[tuple[LabelFigures, ...], int]:
     """Return the figures of every character that occurs, and the number of edits."""
     pairs: Counter[tuple[str, str]] = Counter()
     for reading, text in zip(said, truth, strict=True):
-        if reading.text == text:
-            pairs.update(zip(text, text, strict=True))
-        else:
-            pairs.update(alignment(reading.text, text))
+        pairs.update(zip(text, text, strict=True))
+        for edit in Levenshtein.editops(text, reading.text):
+            true = "" if edit.tag == "insert" else text[edit.src_pos]
+            if true:
+                pairs[true, true] -= 1
+            pairs[true, "" if edit.tag == "delete" else reading.text[edit.dest_pos]] += 1
     labels = sorted({a for pair in pairs for a in pair if a})
     figures = []
     for label in labels:

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_reading import distance
+from rapidfuzz.distance import Levenshtein
 
 HERE = Path(__file__).parent
 RAPIDOCR = ("rapidocr==3.10.0", "onnxruntime")
@@ -102,7 +102,7 @@ def matched(read: list[tuple[str, float]], true: list[str]) -> list[tuple[str, f
     cost = np.zeros((n + 1, m + 1), np.int64)
     cost[:, 0] = np.cumsum([0] + [len(text) for text, _ in read])
     cost[0, :] = np.cumsum([0] + [len(text) for text in true])
-    between = [[distance(text, wanted) for wanted in true] for text, _ in read]
+    between = [[Levenshtein.distance(text, wanted) for wanted in true] for text, _ in read]
     for i in range(1, n + 1):
         for j in range(1, m + 1):
             cost[i, j] = min(
@@ -150,7 +150,7 @@ def figures(peer: Peer, kind: str) -> dict[str, Any]:
         for text, confidence, wanted in matched(read, true):
             exact += bool(wanted) and text == wanted
             total += bool(wanted)
-            errors += distance(text, wanted)
+            errors += Levenshtein.distance(text, wanted)
             characters += len(wanted)
             if text:
                 ranked.append((confidence, text == wanted))

@@ -31,6 +31,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
 
 from edgedigits import Page, Reader
 from edgedigits.confirm import ConfirmSettings
@@ -75,16 +76,6 @@ def lines(folder: Path, name: str, part: str) -> Iterator[Picture]:
                 image = cv2.imread(str(folder / name / "images" / row["file"]))
                 assert image is not None
                 yield np.asarray(image, np.uint8), row["text"].split("\n")
-
-
-def distance(read: str, true: str) -> int:
-    """Return the Levenshtein distance."""
-    row = list(range(len(true) + 1))
-    for i, a in enumerate(read, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(true, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1]
 
 
 def guesses(page: Page) -> list[tuple[str, float]]:
@@ -162,7 +153,7 @@ def measure(reader: CountingReader, pictures: Iterator[Picture], one_line: bool)
             total += 1
             exact += right
             characters += len(wanted)
-            errors += distance(text, wanted)
+            errors += Levenshtein.distance(text, wanted)
             rows.append((confidence, right))
         errors += sum(len(text) for text, _ in read[len(true) :])
     return {

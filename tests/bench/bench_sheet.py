@@ -26,8 +26,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bench_reading import distance
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
 
 from edgedigits import Reader
 from edgedigits.sheet import SheetSettings
@@ -231,7 +231,7 @@ def main() -> int:
                 read = [line.text for line in found]
                 others[name] += sum(line.accepted and line.text not in lines for line in found)
                 exact[name] += sum(line in read for line in lines)
-                errors[name] += distance("\n".join(read), "\n".join(lines))
+                errors[name] += Levenshtein.distance("\n".join(read), "\n".join(lines))
         row = {
             name: {
                 "exact": exact[name] / (5 * options.count),

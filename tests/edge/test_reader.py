@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
 from tests.edge.drawing import paper, write
 from tests.edge.junk import printed
 
@@ -51,17 +52,6 @@ def photographs(data_set: Callable[[str], Path]) -> list[tuple[str, NDArray[np.u
     return found
 
 
-def errors_between(read: str, true: str) -> int:
-    """Return the Levenshtein distance."""
-    previous = list(range(len(true) + 1))
-    for i, a in enumerate(read, 1):
-        current = [i]
-        for j, b in enumerate(true, 1):
-            current.append(min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a != b)))
-        previous = current
-    return previous[-1]
-
-
 @pytest.mark.parametrize(("model", "most_errors"), [("paper-int8", 0.08), ("compact-int8", 0.0)])
 def test_photographed_sheets(
     photographs: list[tuple[str, NDArray[np.uint8], list[str]]], model: str, most_errors: float
@@ -75,7 +65,7 @@ def test_photographed_sheets(
             for line in reading.read(image).lines
         ]
         assert [len(text) for text in guesses] == [len(text) for text in true], name
-        errors += sum(errors_between(a, b) for a, b in zip(guesses, true, strict=True))
+        errors += sum(Levenshtein.distance(a, b) for a, b in zip(guesses, true, strict=True))
         total += sum(map(len, true))
     assert total == 73
     assert errors / total <= most_errors
@@ -107,7 +97,7 @@ def test_tilt_and_size_change_nothing_much(
             for line in reading.read(turned.astype(np.uint8, copy=False)).lines
         ]
         assert len(guesses) == len(true), (name, guesses)
-        errors += sum(errors_between(a, b) for a, b in zip(guesses, true, strict=True))
+        errors += sum(Levenshtein.distance(a, b) for a, b in zip(guesses, true, strict=True))
         total += sum(map(len, true))
     assert errors / total <= 0.12
 

@@ -19,7 +19,6 @@ from edgedigits_train.recipe import RecipeError, published
 from edgedigits_train.run_folder import RunError
 from edgedigits_train.strip import run, sheet
 from edgedigits_train.strip.compose import LABELS, Composer, Digits
-from edgedigits_train.strip.edits import alignment, distance
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import (
     SECTIONS,
@@ -385,19 +384,6 @@ def test_a_composing_process_that_is_killed_is_told_in_a_line(digits: Digits) ->
         process.join()
         with pytest.raises(WorkerError, match="a process that composes strips was ended from outside"):
             source.block(1 + 2 * _AHEAD)
-
-
-def test_edits_are_put_to_their_labels() -> None:
-    assert alignment([1, 7, 2, 3], [1, 2, 3]) == [(1, 1), (7, None), (2, 2), (3, 3)]
-    assert alignment([1, 3], [1, 2, 3]) == [(1, 1), (None, 2), (3, 3)]
-    assert alignment([1, 4, 3], [1, 2, 3]) == [(1, 1), (4, 2), (3, 3)]
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        a, b = (random.integers(0, 4, random.integers(0, 7)).tolist() for _ in range(2))
-        pairs = alignment(a, b)
-        assert [x for x, _ in pairs if x is not None] == a
-        assert [y for _, y in pairs if y is not None] == b
-        assert sum(x != y for x, y in pairs) == distance(a, b)
 
 
 def test_steps_that_are_no_whole_blocks_are_refused_before_training(

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from rapidfuzz.distance import Levenshtein
 
 from edgedigits.characters import cells_of, window
 from edgedigits.ctc import best_texts, spans
@@ -33,7 +34,6 @@ from edgedigits_train.idx import DataError, idx_bytes, read_idx
 from edgedigits_train.recipe import RecipeError
 from edgedigits_train.run_folder import RunError, kind, load_run
 from edgedigits_train.strip.compose import LABELS, Digits
-from edgedigits_train.strip.edits import alignment
 from edgedigits_train.strip.recipe import StripRecipe
 from edgedigits_train.strip.source import Source, held_out_digits, learnt_digits
 
@@ -171,8 +171,9 @@ def _cut(
 
 
 def aligned(text: Sequence[int], truth: Sequence[int]) -> list[int | None]:
-    """Return for each character of a text what stands in its place in truth; None where nothing does.
-
-    The places are those of `alignment`.
-    """
-    return [true for said, true in alignment(text, truth) if said is not None]
+    """Return for each character of a text what stands in its place in truth; None where nothing does."""
+    places: list[int | None] = list(text)
+    for edit in Levenshtein.editops(text, truth):
+        if edit.tag != "insert":
+            places[edit.src_pos] = truth[edit.dest_pos] if edit.tag == "replace" else None
+    return places

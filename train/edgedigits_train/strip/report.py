@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
+from rapidfuzz.distance import Levenshtein
 
 from edgedigits.files import make_folder, write_atomically
 from edgedigits_train.data import load
 from edgedigits_train.report import Section, page_of, png_of, table_of
 from edgedigits_train.run_folder import REPORT, RunError
 from edgedigits_train.strip.compose import LABELS, Composer
-from edgedigits_train.strip.edits import alignment
 from edgedigits_train.strip.recipe import StripRecipe, load_strip_recipe
 from edgedigits_train.strip.run import errors, greedy
 from edgedigits_train.strip.source import Strips, composed, held_out_digits
@@ -97,13 +97,11 @@ def taken_for(evidence: Evidence) -> Counter[tuple[str, str]]:
     """Count what was read for what: pairs of characters, `NOTHING` for one that is left out or added."""
     counts: Counter[tuple[str, str]] = Counter()
     for row, read in zip(evidence.strips.labels, evidence.read, strict=True):
-        pairs = alignment([int(v) for v in row if v >= 0], read)
-        counts.update((_name(wanted), _name(said)) for wanted, said in pairs if wanted != said)
+        wanted = [int(v) for v in row if v >= 0]
+        for edit in Levenshtein.editops(wanted, read):
+            true = NOTHING if edit.tag == "insert" else LABELS[wanted[edit.src_pos]]
+            counts[true, NOTHING if edit.tag == "delete" else LABELS[read[edit.dest_pos]]] += 1
     return counts
-
-
-def _name(label: int | None) -> str:
-    return NOTHING if label is None else LABELS[label]
 
 
 def _curves(evidence: Evidence) -> bytes:

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from rapidfuzz.distance import Levenshtein
 
 from edgedigits.errors import OutputError
 from edgedigits.files import write_atomically
@@ -31,7 +32,6 @@ from edgedigits_train.loop import TrainingError, rates
 from edgedigits_train.run import environment, json_bytes, make_deterministic
 from edgedigits_train.run_folder import REPORT, RunError, begin_with, take_folder
 from edgedigits_train.strip.compose import LABELS, Composer
-from edgedigits_train.strip.edits import distance
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import StripRecipe
 from edgedigits_train.strip.source import (
@@ -162,7 +162,7 @@ def greedy(logits: npt.NDArray[np.float32]) -> list[list[int]]:
 def errors(read: Sequence[Sequence[int]], strips: Strips) -> tuple[float, float]:
     """Return the character error rate and the share of strips read exactly, both 0…1."""
     said = [[int(v) for v in row if v >= 0] for row in strips.labels]
-    wrong = sum(distance(a, b) for a, b in zip(read, said, strict=True))
+    wrong = sum(Levenshtein.distance(a, b) for a, b in zip(read, said, strict=True))
     exact = sum(list(a) == b for a, b in zip(read, said, strict=True))
     return wrong / max(1, sum(map(len, said))), exact / max(1, len(said))
 
