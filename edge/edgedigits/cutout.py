@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgedigits.ink import to_grey
 from edgedigits.layout import Box, Field, Form
-from edgedigits.printed_lines import Segment, darkness, flattened, printed_segments
+from edgedigits.printed_lines import Segment, darkness, flattened, paper_of, printed_segments
 from edgedigits.register import Registration
 
 Grey = NDArray[np.uint8]
@@ -280,19 +280,31 @@ class FlatPage:
     def _find_ink(self) -> None:
         settings = self._settings
         kernel = max(9, round(settings.stroke * self._cell_height), round(2.5 * self._line_width)) | 1
-        self._dark = darkness(self.grey, kernel)
-        # The paper's noise is read off the inside of the fields: the margin may be anything.
-        inside = np.zeros(self.grey.shape, bool)
-        for _, box in self._boxes:
+        grey, least = self.grey, 255 * settings.least_contrast
+        floor = self._above_noise(grey, kernel)
+        if floor > least:
+            # Averaged over its neighbours a pixel has half the noise, and a stroke its darkness.
+            grey = np.asarray(cv2.GaussianBlur(grey, (5, 5), 0), np.uint8)
+            floor = self._above_noise(grey, kernel)
+        self._dark = darkness(grey, kernel)
+        self.strong = int(min(254, np.ceil(max(floor, least))))
+        self.weak = max(1, round(settings.weak_part * self.strong))
+
+    def _above_noise(self, grey: Grey, kernel: int) -> float:
+        """Return the darkness, 0…255, that the noise of the paper doesn't reach, where most of it is dim."""
+        # Noise makes half of the paper brighter than it is: as `darkness` has it, that would all be 0.
+        brightness = cv2.divide(grey, paper_of(grey, kernel), dtype=cv2.CV_32F)
+        floors = []
+        for _, box in self._boxes:  # the margin may be anything
             left, top, right, bottom = self._pixels(box)
             dx, dy = (right - left) // 6, (bottom - top) // 6
-            inside[top + dy : bottom - dy, left + dx : right - dx] = True
-        values = self._dark[inside] if inside.any() else self._dark
-        low, quarter = np.percentile(values, (5, 25))
-        sigma = max(1.0, (quarter - low) / 0.97)
-        floor = max(255 * settings.least_contrast, quarter + (0.67 + settings.noise_factor) * sigma)
-        self.strong = int(min(254, np.ceil(floor)))
-        self.weak = max(1, round(settings.weak_part * self.strong))
+            inside = brightness[top + dy : bottom - dy, left + dx : right - dx]
+            if inside.size:
+                low, quarter = 255 * (1 - np.percentile(inside, (95, 75)))
+                sigma = max(1.0, (quarter - low) / 0.97)
+                floors.append(quarter + (0.67 + self._settings.noise_factor) * sigma)
+        # In the shade there is more of it for the light; one field alone may have a pattern.
+        return float(np.percentile(floors, 90)) if floors else 0.0
 
     def _lift(self, segments: Sequence[Segment]) -> None:
         """Take the printed lines out of the ink, but for the strokes that cross them."""

@@ -367,6 +367,23 @@ def test_sudokus_and_upside_down(pens: Pens, reader: Reader) -> None:
             FormReader(form, reader).read(np.ascontiguousarray(np.rot90(image, turns)))
 
 
+@pytest.mark.parametrize("noise", [8, 16, 24])
+def test_the_grain_of_a_dim_picture_is_no_writing(pens: Pens, reader: Reader, noise: float) -> None:
+    """Standard deviation of each colour of each pixel, where the paper is between 60 and 120."""
+    form = load_form("sudoku")
+    draw = np.random.default_rng(3)
+    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.3}
+    page = np.pad(fill_in(print_form(form), form, values, pens, 3), 100, constant_values=235)
+    image, _ = photograph(page, 3, size=(840, 1120))
+    grainy = np.clip(0.5 * image + draw.normal(0, noise, image.shape), 0, 255).astype(np.uint8)
+    reading = FormReader(form, reader).read(grainy)
+    blank = [f for f in reading.fields if f.name not in values]
+    assert sum(f.raw == "" and f.error is None for f in blank) >= 0.98 * len(blank)
+    assert all(f.value is None for f in blank)
+    found = reading.values()
+    assert sum(found[name] == value for name, value in values.items()) >= 0.9 * len(values)
+
+
 @pytest.mark.parametrize("slope", [0.05, 0.25])
 def test_a_sudoku_that_a_shadow_falls_on(pens: Pens, reader: Reader, slope: float) -> None:
     """Its edge hides the printed frame where it crosses it, and may not be taken for a digit."""
