@@ -34,6 +34,9 @@ from edgedigits.writing import Writing
 LEFT_OUT = 0.04
 """So much ink left out, in squared heights, takes a line's confidence to a third."""
 
+MOST_PARTS = 30_000
+"""So many parts of clusters are looked at in one picture: a thousand digits that touch have fewer."""
+
 
 class GlyphReader:
     """Reads text lines glyph by glyph with a network for glyphs; `rule` says what is not trusted.
@@ -71,8 +74,14 @@ class GlyphReader:
         return join_pieces(hypotheses, self.classify, self.open)
 
     def look_at_parts(self, hypotheses: Iterable[LineHypotheses]) -> None:
-        """Have the network asked about the parts of the clusters in doubt: what `readings` needs."""
-        self.classify([part for each in hypotheses for part in each.parts()])
+        """Have the network asked about the parts of the clusters in doubt: what `readings` needs.
+
+        Where there are more than `MOST_PARTS` in all, the last lines are read without, and not trusted.
+        """
+        parts: list[Candidate] = []
+        for each in hypotheses:
+            parts += each.parts(MOST_PARTS - len(parts))
+        self.classify(parts)
 
     def classify(self, candidates: Sequence[Candidate]) -> None:
         """Fill in what the network says of candidates."""

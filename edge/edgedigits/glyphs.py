@@ -37,8 +37,9 @@ class GlyphSettings:
     least_share: float = 0.25
     """Digits hold at least this part of all ink and texture that is no frame, rule or edge: where people
     write, half of it or more. 0…1."""
-    most_components: int = 4000
-    """More pieces of ink than this are texture; only the largest are looked at. 1…1,000,000."""
+    most_components: int = 20_000
+    """Of more pieces of ink than this only the largest are looked at; a number beside another is not whole.
+    1…1,000,000."""
 
 
 @dataclass(frozen=True)

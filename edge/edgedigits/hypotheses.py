@@ -8,6 +8,7 @@ and about the rings of ink there, which may be zeros. The lattice then holds bot
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Sequence
@@ -137,11 +138,17 @@ class LineHypotheses:
                 found.append((self.candidates[k].box, max(0.0, 1.0 - float(digit))))
         return found
 
-    def parts(self) -> list[Candidate]:
-        """Return the parts of the clusters in doubt, to be classified."""
+    def parts(self, most: int = 1_000_000) -> list[Candidate]:
+        """Return the parts of the clusters in doubt, to be classified.
+
+        From `most` parts on, clusters are left as they are: the line is then not trusted.
+        """
         before = len(self.candidates)
         for cluster in self._clusters:
-            if all(self._is_sure(glyph, self._settings.sure) for glyph in cluster.glyphs):
+            sure = all(self._is_sure(glyph, self._settings.sure) for glyph in cluster.glyphs)
+            if not sure and len(self.candidates) - before >= most:
+                sure, self.line = True, dataclasses.replace(self.line, left_out=math.inf)
+            if sure:
                 for glyph in cluster.glyphs:
                     self._add(self._of_glyph[id(glyph)], self._nodes, self._nodes + 1, 0.0)
                     self._nodes += 1

@@ -69,6 +69,8 @@ class InkSettings:
     """There is a texture if what is thin and lies apart is this part of the strong ink or more. 0…1."""
     strip_height: int = 200
     """A picture no higher (or wider) than this may be cut to one line of writing. Pixels, 0…32,000."""
+    most_ink: float = 0.2
+    """Where more than this part of a page would be ink, it may be the picture's grain. 0…1."""
     shadows: ShadowSettings = field(default_factory=ShadowSettings)
     """What is taken for a shadow."""
 
@@ -252,7 +254,22 @@ def find_ink(image: NDArray[np.uint8], settings: InkSettings = InkSettings()) ->
         strong = writing
         weak = max(1, round(settings.weak_part_on_pattern * strong))
         mask = contrast >= weak
+    elif min(mask.shape) > settings.strip_height and np.count_nonzero(mask) > settings.most_ink * mask.size:
+        strong = max(strong, _above_grain(grey, (lit or ground).paper, settings))
+        if strong >= 255:
+            return found
+        weak = max(1, round(settings.weak_part * strong))
+        mask = contrast >= weak
     return replace(found, mask=mask.view(np.uint8), strong=strong, weak=weak)
+
+
+def _above_grain(grey: NDArray[np.uint8], paper: NDArray[np.uint8], settings: InkSettings) -> int:
+    """Return the contrast that a picture's grain doesn't reach, up to 255: what neighbours differ by."""
+    rows = np.ascontiguousarray(grey[:: max(1, min(grey.shape) // 240)])
+    differences = _histogram(np.asarray(cv2.absdiff(rows[:, 1:], rows[:, :-1]), np.uint8)).cumsum()
+    # Half of the differences of two normal values are below 0.95 standard deviations of one.
+    sigma = int(differences.searchsorted(0.5 * differences[-1])) / 0.95 * 255 / max(1.0, float(paper.mean()))
+    return min(255, math.ceil(settings.noise_factor * sigma))
 
 
 def _without_texture(

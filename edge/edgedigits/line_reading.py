@@ -30,14 +30,17 @@ READING_WAYS: tuple[ReadingWay, ...] = ("auto", "glyph", "strip")
 _STRIP = 2.0
 """A region so many times as wide as high has room for a second digit beside a lone one."""
 
+_LONG = 10.0
+"""A line so many times as long as high is one strip: a number of fifteen to thirty digits."""
+
 
 class LineReader:
     """Reads the lines of level pictures; `rule` says what is not trusted.
 
     `glyphs` reads them glyph by glyph, `strips` as strips, or opens what does when it is first needed. On the
     way "auto" a `thorough` reader reads every line in both ways, and at most `max_strips` lines of a picture,
-    the largest, are read as strips (≥ 0). `strip` says how a line is cut out, `confirm` when it is believed
-    at once.
+    the largest, are read as strips (≥ 0); a long line counts as several. `strip` says how a line is cut out,
+    `confirm` when it is believed at once.
     """
 
     def __init__(
@@ -165,12 +168,13 @@ class LineReader:
         lines: dict[int, Line] = {}
         within: set[int] = set()
         sure: set[int] = set()
-        asked = 0
+        asked = 0.0
         for k in sorted(chosen, key=lambda k: -sum(box[2] * box[3] for box in boxes[k])):
             if k in within or (self.way == "auto" and asked >= self._max_strips):
                 continue
-            asked += 1
             region = region_of(boxes[k], (width, height), self._strip_settings)
+            # What goes on for long takes as much time as several.
+            asked += max(1.0, region.width / (_LONG * region.height))
             seen, line = self.see_as_strip(hypotheses[k], region, writing, expected)
             if seen is None:
                 continue

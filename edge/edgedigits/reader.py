@@ -60,7 +60,8 @@ class Reader:
 
     A `thorough` reader on its way "auto" reads every line in both ways: slower, and much surer of what they
     agree on. (Where both networks are sure at once, digit by digit, the line is not cut into glyphs.) On that
-    way at most `max_strips` lines of a picture, the largest, are read as strips (≥ 0).
+    way at most `max_strips` lines of a picture, the largest, are read as strips (≥ 0); a long line counts as
+    several.
 
     `min_digit_confidence` and `min_line_confidence` (0…1) replace the thresholds of the models' cards;
     `max_error` (between 0 and 1) takes those that keep the promise that at most this share of the accepted

@@ -79,8 +79,11 @@ class _Components:
         self.stats = stats
         certain &= solid & large
         ids = np.flatnonzero(certain)
-        if ids.size > settings.most_components:
-            ids = ids[np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")[: settings.most_components]]
+        order = np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")
+        self.too_many = ids[order[settings.most_components :]]
+        """Which labels are not looked at."""
+        if self.too_many.size:
+            ids = ids[order[: settings.most_components]]
         self.members: list[list[int]] = [[int(i)] for i in ids]
         self.dropped = np.zeros(count, bool)
         """Which labels, by number, were taken for no writing."""
@@ -408,7 +411,7 @@ class _Components:
 
     def _line(self, digits: list[int], others: NDArray[np.intp]) -> TextLine:
         tall = _median(self.boxes[digits, 3])
-        left, top, right, bottom = self._span(digits)
+        left, top, right, bottom = span = self._span(digits)
         marks = []
         if others.size:
             x, y, w, h = self.boxes[others].T
@@ -424,15 +427,18 @@ class _Components:
                 if text is not None and not self._is_left_of_line((x1, y1, w1, h1)):
                     marks.append(Mark(text, (x1, y1, w1, h1)))
         marks = _with_equals_signs(marks)
-        left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
-        lost = math.isinf(left_out) or self._went_with_a_line((left - tall, top, right + tall, bottom), tall)
+        around = (left - tall, top, right + tall, bottom)
+        left_out = self._left_out(around, tall)
+        lost = math.isinf(left_out) or self._went_with_a_line(around, tall)
         if lost:
             left_out = math.inf
-        left_out += self._left_faint(digits, (left, top, right, bottom), tall)
+        left_out += self._left_faint(digits, span, tall)
         highest = int(self.boxes[digits, 1].min())
         lowest = int((self.boxes[digits, 1] + self.boxes[digits, 3]).max())
+        if self._beside(self.too_many, span, self.settings.line_gap * tall, _LIKE_WRITING * tall).size:
+            left_out = math.inf
         on_page = lowest - highest < _OF_PAGE * min(self.labels.shape)
-        if on_page and self._is_cut_off(digits, (left, top, right, bottom), tall):
+        if on_page and self._is_cut_off(digits, span, tall):
             left_out = math.inf
         across = self._line_across(digits, tall)
         struck_out = is_struck_out(self.ink.mask, (left, highest, right, lowest), tall)

@@ -230,6 +230,48 @@ def test_no_more_lines_than_asked_for_are_read_as_strips(most: int, monkeypatch:
     assert len(asked) == most
 
 
+def test_a_long_line_counts_as_several_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = paper(240, 2600)
+    for y, size in ((90, 1.6), (190, 1.5)):
+        write(image, "2468135790" * 5, (40, y), size=size)
+    reader = Reader(max_strips=2, thorough=True)
+    seen, asked = reader.strips.seen, []
+
+    def noted(*given: Any, **named: Any) -> Any:
+        asked.append(given)
+        return seen(*given, **named)
+
+    monkeypatch.setattr(reader.strips, "seen", noted)
+    assert len(reader.read(image, upright=True).lines) == 2
+    assert len(asked) == 1
+
+
+def test_lines_beyond_what_is_looked_at_in_a_picture_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two lines whose digits touch, the second is read as it stands: there is no time for its cuts."""
+    image = paper(300, 640)
+    for y in (100, 220):
+        write(image, "2468", (40, y), spacing=-6)
+    reader = Reader(way="glyph")
+    whole = reader.read(image, upright=True).lines
+    assert [line.accepted for line in whole] == [True, True]
+    monkeypatch.setattr("edgedigits.glyph_reading.MOST_PARTS", 1)
+    first, second = reader.read(image, upright=True).lines
+    assert first.accepted
+    assert not second.accepted
+
+
+@pytest.mark.parametrize("level", [20, 100, 160, 230])
+@pytest.mark.parametrize("noise", [3, 8, 15, 25])
+def test_the_grain_of_a_picture_is_no_writing(reading: Reader, level: int, noise: int) -> None:
+    """Nothing is read in a frame of noise, and what is written in it is."""
+    grain = np.random.default_rng(1).normal(0, noise, (480, 640, 3))
+    assert reading.read(np.clip(level + grain, 0, 255).astype(np.uint8)).lines == ()
+    if level >= 100:
+        written = write(paper(480, 640, level), "2468", (100, 240), size=2.0, thickness=4)
+        lines = reading.read(np.clip(written + grain, 0, 255).astype(np.uint8)).lines
+        assert [line.text for line in lines] == ["2468"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -12,7 +12,7 @@ from tests.edge.drawing import paper, write
 from tests.edge.junk import wood
 
 from edgedigits.demo import digits
-from edgedigits.glyphs import TextLine
+from edgedigits.glyphs import GlyphSettings, TextLine
 from edgedigits.ink import find_ink
 from edgedigits.reader import Reader
 from edgedigits.text_lines import find_lines
@@ -261,6 +261,19 @@ def test_noise_is_no_text() -> None:
 
 def test_a_gradient_is_no_text() -> None:
     assert counts(np.linspace(0, 255, 640).astype(np.uint8)[None].repeat(480, 0)) == []
+
+
+@pytest.mark.parametrize("most", [30, 59, 60])
+def test_a_number_with_a_digit_too_many_to_be_looked_at_is_not_accepted(most: int) -> None:
+    """The smallest pieces are left out, the 1s of a page of numbers first."""
+    image = paper(400, 900)
+    numbers = [f"{3 * k % 8 + 2}1{k}{7 * k % 8 + 2}" for k in range(2, 10)] * 2
+    for k, text in enumerate(numbers[:15]):
+        write(image, text, (30 + 290 * (k % 3), 60 + 75 * (k // 3)), size=1.2)
+    lines = Reader(glyphs=GlyphSettings(most_components=most), way="glyph").read(image, upright=True).lines
+    accepted = [line.text for line in lines if line.accepted]
+    assert set(accepted) <= set(numbers)
+    assert (len(accepted) == 15) == (most == 60)
 
 
 def test_a_thousand_specks_take_bounded_time() -> None:
