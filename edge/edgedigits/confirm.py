@@ -34,7 +34,7 @@ class ConfirmSettings:
     """The line is that probable by both networks together. 0…1."""
     weight: float = 0.6
     """Exponent of each digit's probability beside that of the whole text: a cell shows neighbours, too, and
-    a digit that is cut off there is nothing that the network has learnt."""
+    a digit that is cut off there is nothing that the network has learnt. 0…10."""
     least: float = 0.001
     """No digit is thought less probable. 0…1."""
     contrary: float = 0.95
@@ -44,9 +44,9 @@ class ConfirmSettings:
     """A glyph as it stands that is no digit with more than this probability is a doubt. 0…1."""
     as_high: float = 0.6
     """A glyph that is refused as it stands is no piece of a digit, and no mark, from this part of the height
-    of the line's digits on …"""
+    of the line's digits on, 0…1."""
     as_tall: float = 0.75
-    """… and where the line says nothing of it, no comma, from this part. 0…1."""
+    """Where the line says nothing of it, it is no comma either from this part. 0…1."""
 
 
 _FEWEST = 2

@@ -28,47 +28,50 @@ class ShadowSettings:
     """A picture with a shorter side is cut to its writing: no shadow's edge is looked for. Pixels,
     1…32,000."""
     least_length: float = 0.08
-    """An edge that is asked about is so long; …"""
+    """An edge that is asked about is so long, 0…10."""
     most: int = 12
-    """… of so many edges, the longest, it is asked whether they are shadows'."""
+    """Of so many edges, the longest, it is asked whether they are shadows', 0…1,000."""
     as_dark: float = 1.15
-    """What is no brighter than the dark side of an edge, by this factor, lies beyond it, …"""
+    """What is no brighter than the dark side of an edge, by this factor, lies beyond it, 1…100."""
     beside: float = 0.1
-    """… if it makes up this part of what the edge borders on there, or more."""
+    """But only if it makes up this part of what the edge borders on there, or more, 0…1."""
     uneven: float = 0.10
-    """Where what lies beyond lacks more than this part of its light, it is uneven, or written on: …"""
+    """Where what lies beyond lacks more than this part of its light, it is uneven, or written on. 0…1."""
     grain: float = 0.1
-    """… this part of paper at most, …"""
+    """Of paper this part is so at most. 0…1."""
     around_ink: float = 5.0
-    """… and so many times as much as there is ink, for strokes have soft edges and paper may be ruled; …"""
+    """And as much again as there is ink, so many times, for strokes have soft edges and paper may be ruled.
+    0…1,000."""
     most_uneven: float = 0.35
-    """… but never more than this part of it."""
+    """But never more than this part of it, 0…1."""
     plain: float = 0.25
-    """Ink that lacks more than this part of the paper's light is plain: rests of an edge seldom are."""
+    """Ink that lacks more than this part of the paper's light is plain: rests of an edge seldom are.
+    0…1."""
     least_ink: float = 0.002
-    """It is written on if this part of it, or more, is plain ink away from all edges. Then …"""
+    """It is written on if this part of it, or more, is plain ink away from all edges. 0…1."""
     width: float = 0.08
-    """… it is so wide in one place at least, as all shadows are where there is one."""
+    """Then it is so wide in one place at least, as all shadows are where there is one. 0…10."""
     around: float = 0.8
-    """A sheet lies on a desk where this part of the picture's border, or more, is dark. …"""
+    """A sheet lies on a desk where this part of the picture's border, or more, is dark; above 1 none
+    does. 0…2."""
     as_bright: float = 1.3
-    """The sheet is brighter by this factor. No shadows are looked for there."""
+    """The sheet is brighter by this factor. No shadows are looked for there. 1…100."""
     as_deep: float = 1.5
     """What is darker than all that surely is a shadow, by this factor, is none: a mark, a bold stroke.
     1…100."""
     strokes: int = 2
     """So many strokes at least stand in shadows, plain and away from edges (0: none needs to). 0…1,000."""
     as_plain: float = 1.3
-    """In comparison to those elsewhere they are as plain by this factor, …"""
+    """In comparison to those elsewhere they are as plain by this factor. 1…100."""
     as_high: float = 2.0
-    """… and as high by this one."""
+    """And as high by this one, 1…100."""
     from_border: bool = False
     """Whether a shadow has to reach the picture's border. A bold stroke doesn't."""
     narrower: float = 0.45
     """Where much that is thicker than this part of the thickest stroke passes for ink, narrow shadows are
     looked for, too, such as a finger's. 0…1."""
     narrow: float = 0.03
-    """So wide are narrow ones."""
+    """So wide are narrow ones, 0…10."""
 
 
 ANY_SHADOW = ShadowSettings(least_ink=0, strokes=0, around=2, from_border=True)

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from edgedigits.config import GeneralSettings, OutputSettings, describe, load_config, tables
+from edgedigits.confirm import ConfirmSettings
+from edgedigits.glyphs import GlyphSettings
+from edgedigits.ink import InkSettings
+from edgedigits.prior import PriorSettings
 from edgedigits.settings import SettingsError, settings_of
+from edgedigits.shadows import ShadowSettings
+from edgedigits.sheet import SheetSettings
+from edgedigits.strip_reading import StripSettings
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -94,7 +101,19 @@ def test_all_of_it_is_printed_as_it_can_be_read(tmp_path: Path) -> None:
     assert set(values) == set(tables()) | set(settings_of(GeneralSettings))
 
 
-@pytest.mark.parametrize("cls", [GeneralSettings, OutputSettings, *tables().values()])
+READER = (
+    InkSettings,
+    ShadowSettings,
+    GlyphSettings,
+    SheetSettings,
+    StripSettings,
+    PriorSettings,
+    ConfirmSettings,
+)
+"""What a program may hand to a `Reader`."""
+
+
+@pytest.mark.parametrize("cls", [GeneralSettings, OutputSettings, *tables().values(), *READER])
 def test_every_setting_has_its_words_and_numbers_a_range(cls: type) -> None:
     for setting in settings_of(cls).values():
         assert setting.words, setting.name
