@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgedigits.decode import RejectRule, best_guess, digit_at, with_digits
-from edgedigits.page import Digit, Line
+from edgedigits.page import Digit, Line, refuse
 
 _UNHEARD = 0.001
 """What is thought of a text that a reader does not list among its best."""
@@ -64,6 +64,7 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
         readings = [(text, 0.0) for text, _ in readings]
     elif _passes_over(best, of_glyphs.digits):
         readings = [(text, _PASSED_OVER * probability) for text, probability in readings]
+        best = refuse(best, "passed-over")
     confidence = readings[0][1]
     accepted = confidence >= rule.min_line_confidence and not best.unsure
     return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
@@ -71,7 +72,7 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
 
 def passed_over(line: Line) -> Line:
     """Return a line that says nothing of something written in it: next to nothing is thought of it."""
-    return dataclasses.replace(less_sure(line, _PASSED_OVER), accepted=False)
+    return refuse(less_sure(line, _PASSED_OVER), "passed-over")
 
 
 def less_sure(line: Line, factor: float) -> Line:

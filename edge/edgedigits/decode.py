@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.glyphs import box_around
-from edgedigits.page import REJECTED, Box, Digit, Line
+from edgedigits.page import REJECTED, Box, Digit, Line, Reason, refuse
 
 
 @dataclass(frozen=True)
@@ -236,13 +236,16 @@ def _enclosed(mask: NDArray[np.bool_]) -> int:
     return int(np.count_nonzero((around[1:-1, 1:-1] == 0) & mask))
 
 
-def with_odds(line: Line, odds: float, rule: RejectRule) -> Line:
-    """Return a line whose odds of being right are multiplied by `odds` (0…1)."""
+def with_odds(line: Line, odds: float, rule: RejectRule, reason: Reason) -> Line:
+    """Return a line whose odds of being right are multiplied by `odds` (0…1), for a reason."""
     right = line.confidence * odds
     confidence = right / (right + (1.0 - line.confidence)) if line.confidence < 1 else 1.0
-    return dataclasses.replace(
-        line, confidence=confidence, accepted=line.accepted and confidence >= rule.min_line_confidence
-    )
+    return if_sure(dataclasses.replace(line, confidence=confidence), rule, reason)
+
+
+def if_sure(line: Line, rule: RejectRule, reason: Reason) -> Line:
+    """Return a line that became less sure for a reason: accepted where it was, if it is sure enough still."""
+    return refuse(line, reason) if line.accepted and line.confidence < rule.min_line_confidence else line
 
 
 _TURNED = 1e-4
@@ -251,5 +254,6 @@ _TURNED = 1e-4
 def refuse_turned(lines: Sequence[Line], degrees: int, rule: RejectRule) -> tuple[Line, ...]:
     """Return lines of a paper that seems to lie turned by so many degrees clockwise: none is accepted."""
     return tuple(
-        dataclasses.replace(with_odds(line, _TURNED, rule), accepted=False, turned=degrees) for line in lines
+        refuse(dataclasses.replace(with_odds(line, _TURNED, rule, "turned"), turned=degrees), "turned")
+        for line in lines
     )

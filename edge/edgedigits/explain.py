@@ -6,7 +6,6 @@ ink, blue what was read, orange what was left out or refused, magenta a place to
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import Ink
 from edgedigits.lattice import Arc, Reading
 from edgedigits.normalize import SIZE, normalize, normalize_all
-from edgedigits.page import Box, Page
+from edgedigits.page import REASONS, Box, Page
 from edgedigits.reader import Reader
 from edgedigits.sheet import find_sheets, has_room_beside
 from edgedigits.strip_reading import Expected, cut_out, region_of
@@ -268,14 +267,9 @@ def _line_stages(
     caption = f"line {number}: {asked} crops of {SIZE} x {SIZE}{more}; blue: on the best way"
     if refused:
         caption += f"; {len(refused)} most likely no digit"
-    if each.line.struck_out:
-        caption += "; struck out, or a bold line goes through it, so not accepted"
-    elif each.line.lost:
-        caption += "; strokes beside it went with a line, so not accepted"
-    elif math.isinf(each.line.left_out):
-        caption += "; the picture ends in it, so not accepted"
-    elif each.line.crossed:
-        caption += "; a dark line goes through it, so less sure"
+    for reason, words in REASONS.items():
+        if reason in each.line.faults:
+            caption += f"; {words}, so {'less sure' if each.line.whole else 'not accepted'}"
     return [
         Stage(caption, _grid(crops), wide=True),
         Stage(

@@ -152,7 +152,7 @@ class GlyphReader:
         for mark in hypotheses.line.marks:
             separators.append(Separator(mark.text, scaled(mark.box, across, size)))
         # A reading that leaves ink unexplained is not trusted.
-        complete = math.exp(-hypotheses.line.left_out / LEFT_OUT)
+        complete = math.exp(-hypotheses.line.left_out / LEFT_OUT) if hypotheses.line.whole else 0.0
         told = [(reading.text, reading.probability) for reading in readings if reading.text]
         digits = [as_read(digit, place, told, self.rule) for place, digit in enumerate(digits)]
         return decode_line(digits, separators, self.rule, told, complete)

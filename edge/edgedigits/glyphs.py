@@ -61,6 +61,18 @@ class Mark:
     box: Box
 
 
+Fault = Literal["struck-out", "ruled-through", "stroke-lost", "cut-off", "too-much", "crossed"]
+"""What is wrong with a text line, whatever can be read of it.
+
+`struck-out`: a bar strikes it out. `ruled-through`: a printed line as bold as strokes goes through it.
+`stroke-lost`: strokes at an end of it hang on a printed line that goes down there, or went with one.
+`cut-off`: the picture ends in a digit of it. `too-much`: there is more ink in the picture than is looked at,
+beside it or in it. `crossed`: a line thinner than strokes, but as dark, was lifted off from its middle.
+"""
+_LESS_SURE: frozenset[Fault] = frozenset({"crossed"})
+"""What takes nothing from a line for certain."""
+
+
 @dataclass(frozen=True)
 class TextLine:
     """The glyphs of a text line from left to right, and the marks among them."""
@@ -69,14 +81,18 @@ class TextLine:
     marks: tuple[Mark, ...]
     left_out: float = 0.0
     """Ink that stands on the line like writing and was dropped with a rule or a frame, or is too faint to be
-    sure of, in squared heights of the line (a thin 1 holds about 0.1). Infinite where the picture ends in a
-    digit of the line, for nobody knows what was cut off, and where the line is struck out or `lost`."""
-    struck_out: bool = False
-    """Whether a bar strikes it out, or a printed line as bold as strokes goes through it."""
-    crossed: bool = False
-    """Whether a thinner one, as dark as strokes, was lifted off from its middle: strokes may be gone."""
-    lost: bool = False
-    """Whether strokes at an end of it hang on a printed line that goes down there, or went with one."""
+    sure of, in squared heights of the line (a thin 1 holds about 0.1)."""
+    faults: frozenset[Fault] = frozenset()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was written may be there: no fault says that it isn't."""
+        return self.faults <= _LESS_SURE
+
+    @property
+    def crossed_out(self) -> bool:
+        """Whether a bar or a bold line goes through it: what is read of it says nothing of its neighbours."""
+        return not self.faults.isdisjoint(("struck-out", "ruled-through"))
 
     @classmethod
     def of(cls, lines: Sequence[TextLine], glyphs: Sequence[Glyph], marks: Sequence[Mark]) -> TextLine:
@@ -85,9 +101,7 @@ class TextLine:
             tuple(glyphs),
             tuple(marks),
             max(line.left_out for line in lines),
-            any(line.struck_out for line in lines),
-            any(line.crossed for line in lines),
-            any(line.lost for line in lines),
+            frozenset().union(*(line.faults for line in lines)),
         )
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.decode import RejectRule
+from edgedigits.decode import RejectRule, if_sure
 from edgedigits.geometry import Floats, shared_area
 from edgedigits.glyphs import TextLine
 from edgedigits.ink import Ink
@@ -144,7 +144,5 @@ _SPARSE = 2.0
 
 
 def _refused(line: Line, rule: RejectRule) -> Line:
-    confidence = _WHOLE * line.confidence
-    return dataclasses.replace(
-        line, confidence=confidence, accepted=line.accepted and confidence >= rule.min_line_confidence
-    )
+    line = dataclasses.replace(line, confidence=_WHOLE * line.confidence)
+    return if_sure(line, rule, "hidden")

@@ -147,7 +147,8 @@ class LineHypotheses:
         for cluster in self._clusters:
             sure = all(self._is_sure(glyph, self._settings.sure) for glyph in cluster.glyphs)
             if not sure and len(self.candidates) - before >= most:
-                sure, self.line = True, dataclasses.replace(self.line, left_out=math.inf)
+                sure = True
+                self.line = dataclasses.replace(self.line, faults=self.line.faults | {"too-much"})
             if sure:
                 for glyph in cluster.glyphs:
                     self._add(self._of_glyph[id(glyph)], self._nodes, self._nodes + 1, 0.0)

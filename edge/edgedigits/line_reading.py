@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from edgedigits.combine import combine_lines, less_sure
 from edgedigits.confirm import ConfirmSettings, Seen, confirmed, doubted
-from edgedigits.decode import RejectRule
+from edgedigits.decode import RejectRule, if_sure
 from edgedigits.glyph_reading import LEFT_OUT, GlyphReader
 from edgedigits.glyphs import TextLine
 from edgedigits.hypotheses import LineHypotheses
 from edgedigits.normalize import normalize_all
-from edgedigits.page import Box, Line, placed, scaled
+from edgedigits.page import Box, Line, placed, refuse, scaled
 from edgedigits.strip_reading import Expected, Region, SeenLine, StripReader, StripSettings, region_of
 from edgedigits.writing import Writing
 
@@ -95,11 +94,13 @@ class LineReader:
             if line is not None and self.way == "auto" and k in of_strips:
                 line = doubted(line, _seen(each, writing, size), self._confirm)
             if line is not None:
-                read.append((each, _across(line, self.rule) if each.line.crossed else line))
+                if "crossed" in each.line.faults:
+                    line = if_sure(less_sure(line, _RIGHT_ACROSS), self.rule, "crossed")
+                read.append((each, _faulty(line, each.line)))
         replaced = [
             line
             for k, line in of_glyphs.items()
-            if line is not None and k in of_strips and not hypotheses[k].line.struck_out
+            if line is not None and k in of_strips and not hypotheses[k].line.crossed_out
         ]
         refused = [digit.box for line in replaced for digit in line.digits if digit.rejected]
         return read, refused
@@ -132,7 +133,7 @@ class LineReader:
         """
         seen = None
         glyphs = _seen(hypotheses, writing, writing.size)
-        may_be = self.way == "auto" and hypotheses.line.left_out <= LEFT_OUT
+        may_be = self.way == "auto" and hypotheses.line.whole and hypotheses.line.left_out <= LEFT_OUT
         for seen in self.strips.seen(writing.grey, region, expected, early=may_be):
             if not may_be or (expected.check is not None and not expected.check(seen.line.raw)):
                 continue
@@ -181,7 +182,7 @@ class LineReader:
             if line is not None:
                 sure.add(k)
             line = line or seen.line
-            if math.isinf(hypotheses[k].line.left_out):  # it is cut off, and nobody knows what it says
+            if not hypotheses[k].line.whole:  # nobody knows what it says
                 line = dataclasses.replace(line, confidence=0.0, accepted=False)
             lines[k] = line if to_view == (1.0, 1.0) else placed(line, lambda box: scaled(box, to_view, size))
             within |= {j for j in range(len(boxes)) if j != k and j not in lines and region.holds(boxes[j])}
@@ -189,14 +190,15 @@ class LineReader:
 
 
 _RIGHT_ACROSS = 0.8
-"""So many numbers are right of those that seem to be where a thin dark line goes through, by MNIST's training
-digits on such lines as `tests/bench/bench_bars.py` draws."""
+"""So many numbers are right of those that seem to be where a thin dark line goes through, a 1 that may be a 7
+there, a 7 a 9: of MNIST's training digits on such lines as `tests/bench/bench_bars.py` draws."""
 
 
-def _across(line: Line, rule: RejectRule) -> Line:
-    """Return a line as sure as one can be that a printed one goes through: a 1 may be a 7 there, a 7 a 9."""
-    line = less_sure(line, _RIGHT_ACROSS)
-    return dataclasses.replace(line, accepted=line.accepted and line.confidence >= rule.min_line_confidence)
+def _faulty(line: Line, of: TextLine) -> Line:
+    """Return a line with the reasons that its writing has faults, where it is not whole."""
+    for fault in () if of.whole else sorted(of.faults):
+        line = refuse(line, fault)
+    return line
 
 
 def _seen(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Seen]:

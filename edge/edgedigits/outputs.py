@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol, TextIO
 
 from edgedigits.errors import OutputError
 from edgedigits.event import Event
 from edgedigits.frames import Frame
-from edgedigits.page import Line, Page
+from edgedigits.page import REASONS, Line, Page, Reason
 
 SCHEMA = 1
 """Version of the JSON objects. It changes when a key changes its meaning or goes, not when one is added."""
@@ -135,7 +136,7 @@ class Table:
     def _columns(self, line: Line) -> str:
         # Rounded down: 100 % is said of nothing that is less.
         percent = int(line.confidence * 1000) / 10
-        return f"{line.raw:<16}  {percent:>8.1f} %  {_verdict(line.accepted, line.turned)}"
+        return f"{line.raw:<16}  {percent:>8.1f} %  {_verdict(line.accepted, line.turned, line.reasons)}"
 
     def _row(self, source: str, rest: str) -> None:
         _write(self._stream, f"{printable(source):<{self._width}}  {rest}\n")
@@ -165,7 +166,7 @@ class EventTable:
         stamp = datetime.fromisoformat(event.time).astimezone().strftime("%H:%M:%S")
         for line in event.body["lines"]:
             percent = int(line["confidence"] * 1000) / 10
-            verdict = _verdict(line["accepted"], line.get("turned", 0))
+            verdict = _verdict(line["accepted"], line.get("turned", 0), line.get("reasons", ()))
             self._row(stamp, f"{line['raw']:<16}  {percent:>8.1f} %  {verdict}")
             stamp = ""
 
@@ -173,11 +174,14 @@ class EventTable:
         _write(self._stream, f"{stamp:<8}  {rest}\n")
 
 
-def _verdict(accepted: bool, turned: int) -> str:
-    """Return whether a line is accepted, and why not where paper that seems turned is the reason."""
-    if not turned:
-        return "yes" if accepted else "no"
-    return f"no ({'upside down' if turned == 180 else 'on its side'}?)"
+def _verdict(accepted: bool, turned: int, reasons: Sequence[Reason]) -> str:
+    """Return whether a line is accepted, and the gravest reason why not, if that is not its confidence."""
+    if accepted:
+        return "yes"
+    if turned:
+        return f"no ({'upside down' if turned == 180 else 'on its side'}?)"
+    told = [REASONS[reason] for reason in reasons if reason in REASONS and reason != "confidence"]
+    return f"no ({told[0]})" if told else "no"
 
 
 def printable(text: str) -> str:

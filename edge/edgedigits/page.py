@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels of the upright picture; x to the right, y down."""
@@ -34,6 +34,42 @@ class Digit:
     def rejected(self) -> bool:
         """Whether the digit can't be read."""
         return self.label == REJECTED
+
+
+Reason = Literal[
+    "struck-out",
+    "ruled-through",
+    "stroke-lost",
+    "cut-off",
+    "too-much",
+    "hidden",
+    "turned",
+    "passed-over",
+    "sign",
+    "digit",
+    "doubtful",
+    "surroundings",
+    "crossed",
+    "confidence",
+]
+"""Why a line is not accepted."""
+REASONS: dict[Reason, str] = {
+    "struck-out": "struck out",
+    "ruled-through": "a bold line goes through it",
+    "stroke-lost": "strokes at its end went with a printed line",
+    "cut-off": "the picture ends in it",
+    "too-much": "there is more ink than is looked at",
+    "hidden": "it may go on under another sheet",
+    "turned": "upside down or on its side",
+    "passed-over": "something in it was not read",
+    "sign": "a slash, bracket or plus among its digits",
+    "digit": "a digit can't be read",
+    "doubtful": "a digit is doubtful in one of two ways of reading",
+    "surroundings": "it stands among what is no digit",
+    "crossed": "a dark line goes through it",
+    "confidence": "not sure enough",
+}
+"""What each says to a person; the gravest come first."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +102,9 @@ class Line:
     """Places, from 0, of digits that may be likely by themselves, but for which the readings of the line as a
     strip that have them there sum to less than the threshold for digits: it says some other line as well, or
     none. What only another way of reading confirms then is not accepted."""
+    reasons: tuple[Reason, ...] = ()
+    """Why the line is not accepted, the gravest first (see `REASONS`); none where it is. `confidence` stands
+    there where nothing else does."""
 
     @property
     def unsure(self) -> frozenset[int]:
@@ -110,6 +149,24 @@ def scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
     return left, top, right - left, bottom - top
 
 
+def refuse(line: Line, reason: Reason) -> Line:
+    """Return a line that is not accepted, for one more reason."""
+    return dataclasses.replace(line, accepted=False, reasons=(*line.reasons, reason))
+
+
+def with_reasons(line: Line) -> Line:
+    """Return a line with all its reasons, each once, in their order: what its digits tell among them."""
+    if line.accepted:
+        return dataclasses.replace(line, reasons=()) if line.reasons else line
+    found = set(line.reasons)
+    if line.doubtful:
+        found.add("doubtful")
+    if any(digit.rejected for digit in line.digits):
+        found.add("digit")
+    reasons = tuple(reason for reason in REASONS if reason in found)
+    return dataclasses.replace(line, reasons=reasons or ("confidence",))
+
+
 def placed(line: Line, place: Callable[[Box], Box]) -> Line:
     """Return a line with its box and its digits' where `place` puts them."""
     digits = tuple(dataclasses.replace(digit, box=place(digit.box)) for digit in line.digits)
@@ -122,6 +179,7 @@ def _line_as_dict(line: Line) -> dict[str, Any]:
         "raw": line.raw,
         "confidence": round(line.confidence, 4),
         "accepted": line.accepted,
+        "reasons": list(line.reasons),
         "turned": line.turned,
         "box": list(line.box),
         "digits": [

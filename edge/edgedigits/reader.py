@@ -25,7 +25,7 @@ from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import InkSettings, check_image
 from edgedigits.line_reading import READING_WAYS, LineReader, ReadingWay
 from edgedigits.model import Model
-from edgedigits.page import REJECTED, Line, Page, placed, scaled
+from edgedigits.page import REJECTED, Line, Page, placed, scaled, with_reasons
 from edgedigits.prior import PriorSettings
 from edgedigits.runtime import read_model
 from edgedigits.settings import check_all
@@ -206,6 +206,7 @@ class Reader:
                 for line in self._read_beside(image, [sheet.outline for sheet in sheets], expected, upright)
                 if not any(sheet.holds(line.box) for sheet in sheets)
             )
+        lines = tuple(with_reasons(line) for line in lines)
         return Page(lines, size, (time.perf_counter() - started) * 1000)
 
     def _read_level(
@@ -261,9 +262,9 @@ class Reader:
         read, refused = self.line_reader.read(writing, size, expected)
         # A number struck out says nothing of the one that is written beside it in its place.
         weighed = iter(
-            weigh_surroundings([line for each, line in read if not each.line.struck_out], self.rule, refused)
+            weigh_surroundings([line for each, line in read if not each.line.crossed_out], self.rule, refused)
         )
-        lines = tuple(line if each.line.struck_out else next(weighed) for each, line in read)
+        lines = tuple(line if each.line.crossed_out else next(weighed) for each, line in read)
         if upright or not self._can_tell_turned or not any(line.accepted for line in lines):
             return lines
         # What stands around a doubtful line says nothing of which way up it is.

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from edgedigits.decode import RejectRule, best_guess, with_digits, with_odds
-from edgedigits.page import REJECTED, Line
+from edgedigits.page import REJECTED, Line, refuse
 
 _BEYOND = 0.06
 """A slash reaches this far above and below both digits beside it, in heights of these; so does one of 300 1s
@@ -39,7 +39,7 @@ def without_signs(line: Line, rule: RejectRule) -> Line:
         if not digit.rejected:
             guesses = ((digit.label, digit.confidence), *digit.alternatives)[: rule.alternatives]
             digits[place] = dataclasses.replace(digit, label=REJECTED, alternatives=guesses)
-    return dataclasses.replace(with_odds(with_digits(line, digits), _SIGNS, rule), accepted=False)
+    return refuse(with_odds(with_digits(line, digits), _SIGNS, rule, "sign"), "sign")
 
 
 def _signs(line: Line) -> list[int]:

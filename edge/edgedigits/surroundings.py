@@ -46,7 +46,7 @@ def weigh_surroundings(
 
 
 def _among_rejected(lines: Sequence[Line], rule: RejectRule, refused: Sequence[Box]) -> tuple[Line, ...]:
-    lines = tuple(with_odds(line, _BARS, rule) if _are_bars(line) else line for line in lines)
+    lines = tuple(with_odds(line, _BARS, rule, "surroundings") if _are_bars(line) else line for line in lines)
     rejected = [(line.digits[place].box, k) for k, line in enumerate(lines) for place in line.unsure]
     known = {box for box, _ in rejected}
     rejected += [(box, _NOBODYS) for box in refused if box not in known]
@@ -97,4 +97,4 @@ def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Lin
         return line
     refused = min(_MOST_REFUSED, float((np.minimum(1.0, h[near] / tall) ** 2).sum()))
     count = len(line.digits)
-    return with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule)
+    return with_odds(line, (count / (count + refused)) ** _SHARPNESS, rule, "surroundings")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgedigits.across import AcrossSettings, thickness_across
 from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.columns import Row, part_cells
-from edgedigits.glyphs import Box, Glyph, GlyphSettings, Mark, TextLine, box_around
+from edgedigits.glyphs import Box, Fault, Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.ink import SLENDER, Ink
 from edgedigits.unprinted import Pieces, pieces_of, without_print
 
@@ -427,26 +427,26 @@ class _Components:
                 if text is not None and not self._is_left_of_line((x1, y1, w1, h1)):
                     marks.append(Mark(text, (x1, y1, w1, h1)))
         marks = _with_equals_signs(marks)
-        around = (left - tall, top, right + tall, bottom)
-        left_out = self._left_out(around, tall)
-        lost = math.isinf(left_out) or self._went_with_a_line(around, tall)
-        if lost:
-            left_out = math.inf
-        left_out += self._left_faint(digits, span, tall)
         highest = int(self.boxes[digits, 1].min())
         lowest = int((self.boxes[digits, 1] + self.boxes[digits, 3]).max())
-        if self._beside(self.too_many, span, self.settings.line_gap * tall, _LIKE_WRITING * tall).size:
-            left_out = math.inf
-        on_page = lowest - highest < _OF_PAGE * min(self.labels.shape)
-        if on_page and self._is_cut_off(digits, span, tall):
-            left_out = math.inf
+        around = (left - tall, top, right + tall, bottom)
+        left_out = self._left_out(around, tall)
         across = self._line_across(digits, tall)
-        struck_out = is_struck_out(self.ink.mask, (left, highest, right, lowest), tall)
-        struck_out |= across >= _ACROSS.bold
-        if struck_out:
-            left_out = math.inf
+        on_page = lowest - highest < _OF_PAGE * min(self.labels.shape)
+        faults: dict[Fault, bool] = {
+            "struck-out": is_struck_out(self.ink.mask, (left, highest, right, lowest), tall),
+            "ruled-through": across >= _ACROSS.bold,
+            "stroke-lost": math.isinf(left_out) or self._went_with_a_line(around, tall),
+            "cut-off": on_page and self._is_cut_off(digits, span, tall),
+            "too-much": bool(
+                self._beside(self.too_many, span, self.settings.line_gap * tall, _LIKE_WRITING * tall).size
+            ),
+            "crossed": _ACROSS.hides <= across < _ACROSS.bold,
+        }
+        left_out = 0.0 if math.isinf(left_out) else left_out
+        left_out += self._left_faint(digits, span, tall)
         glyphs = tuple(self._glyph(i) for i in digits)
-        return TextLine(glyphs, tuple(marks), left_out, struck_out, across >= _ACROSS.hides, lost)
+        return TextLine(glyphs, tuple(marks), left_out, frozenset(k for k, found in faults.items() if found))
 
     def _line_across(self, digits: list[int], tall: float) -> float:
         """Return how thick a line is, in heights of a digit, that was lifted off from a number's middle."""

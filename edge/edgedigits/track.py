@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgedigits.decode import RejectRule
-from edgedigits.page import REJECTED, Box, Digit, Line, Page
+from edgedigits.page import REASONS, REJECTED, Box, Digit, Line, Page, Reason, refuse, with_reasons
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Tracker:
                 return None  # it comes and goes: perhaps it will stay
             elif 2 * len(cluster) >= len(pages):
                 # It is there, whatever its length: left out it would be a sheet read wrongly and surely.
-                lines.append(dataclasses.replace(line, accepted=False))
+                lines.append(with_reasons(refuse(line, "doubtful")))
         if not lines:
             return None
         sighting = Sighting(tuple(lines), len(pages), number, pages[-1].size)
@@ -205,8 +205,14 @@ class Tracker:
             digits,
             turned=turned,
             doubtful=doubtful,
+            reasons=tuple(
+                reason
+                for reason in REASONS
+                if reason not in _OF_DIGITS
+                and 2 * sum(reason in each.reasons for each in voters) > len(voters)
+            ),
         )
-        return line, count / frames
+        return with_reasons(line), count / frames
 
     def _digit(self, digits: Sequence[Digit]) -> Digit:
         """Pool the opinions of some frames on one digit.
@@ -273,6 +279,10 @@ class Tracker:
             return False  # part of what is known
         here = placed == len(sighting.lines)
         return different > 0.5 * length or (not here and self._moved) or (self._moved and sighting.accepted)
+
+
+_OF_DIGITS: tuple[Reason, ...] = ("digit", "doubtful", "confidence")
+"""Reasons that the frames' digits, taken together, tell anew."""
 
 
 def _opinion(digit: Digit) -> dict[str, float]:

@@ -58,7 +58,7 @@ def test_the_objects_are_those_of_the_contract() -> None:
     assert page["size"] == [800, 600]
     assert page["elapsed_ms"] > 0
     line = page["lines"][0]
-    assert list(line) == ["text", "raw", "confidence", "accepted", "turned", "box", "digits"]
+    assert list(line) == ["text", "raw", "confidence", "accepted", "reasons", "turned", "box", "digits"]
     assert isinstance(line["accepted"], bool)
     for part in [line, *line["digits"]]:
         x, y, w, h = part["box"]

@@ -14,6 +14,7 @@ from tests.edge.drawing import paper, write
 from edgedigits import Reader
 from edgedigits.cli import main
 from edgedigits.explain import ExplainSettings, compose, explain, stages
+from edgedigits.page import REASONS, Reason
 
 BLUE, ORANGE, MAGENTA = (178, 114, 0), (0, 120, 230), (167, 60, 204)
 
@@ -189,15 +190,11 @@ def test_why_a_line_that_reads_well_is_not_accepted_is_told(reading: Reader) -> 
     struck = cv2.line(image.copy(), (x, 104), (right, 104), (40, 30, 30), 3)
     cut = np.ascontiguousarray(image[:, : right - 28])
     lined = cv2.line(image.copy(), (right - 26, 0), (right - 26, len(image) - 1), (40, 30, 30), 3)
-    for picture, why in (
-        (struck, "; struck out, or a bold line goes through it"),
-        (cut, "; the picture ends in it"),
-        (lined, "; strokes beside it went with a line"),
-        (image, ""),
-    ):
+    reasons: list[tuple[Reason, ...]] = [("struck-out",), ("cut-off",), ("stroke-lost",), ()]
+    for picture, why in zip((struck, cut, lined, image), reasons, strict=True):
         page = reading.read(picture)
-        assert [line.accepted for line in page.lines] == [not why]
+        assert [line.reasons[:1] for line in page.lines] == [why]
         captions = [stage.caption for stage in stages(picture, page, reading)]
         told = [caption for caption in captions if "so not accepted" in caption]
         assert len(told) == bool(why)
-        assert all(f"{why}, so not accepted" in caption for caption in told)
+        assert all(f"; {REASONS[why[0]]}, so not accepted" in caption for caption in told)

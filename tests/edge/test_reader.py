@@ -314,7 +314,7 @@ def test_the_page_is_the_output_contract(reading: Reader) -> None:
     page = reading.read(write(paper(), "27", (40, 120))).as_dict()
     assert list(page) == ["size", "lines", "elapsed_ms"]
     (line,) = page["lines"]
-    assert list(line) == ["text", "raw", "confidence", "accepted", "turned", "box", "digits"]
+    assert list(line) == ["text", "raw", "confidence", "accepted", "reasons", "turned", "box", "digits"]
     assert list(line["digits"][0]) == ["label", "confidence", "box", "alternatives"]
     assert page["size"] == [640, 240]
     assert page["elapsed_ms"] > 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 import pytest
@@ -225,11 +223,11 @@ CUTS = {
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_line_that_runs_out_of_the_picture_is_incomplete(cut: str) -> None:
     image = write(write(paper(400, 640), "2468", (120, 190)), "37", (160, 90 if cut == "below" else 290))
-    assert [line.left_out for line in lines_of(image)] == [0.0, 0.0]
+    assert [line.faults for line in lines_of(image)] == [frozenset()] * 2
     lines = lines_of(np.ascontiguousarray(image[CUTS[cut]]))
-    (whole,) = (line for line in lines if line.left_out == 0)
+    (whole,) = (line for line in lines if line.whole)
     assert len(whole.glyphs) == 2
-    assert [line.left_out for line in lines if line is not whole] == [math.inf] * (len(lines) - 1)
+    assert [line.faults for line in lines if line is not whole] == [{"cut-off"}] * (len(lines) - 1)
     assert len(lines) > 1
 
 
@@ -239,6 +237,7 @@ def test_a_picture_cut_to_its_line_has_no_more_of_it() -> None:
     (line,) = lines_of(np.ascontiguousarray(image[150:200, 122:276]))
     assert line.glyphs[0].box[0] == 0
     assert len(line.glyphs) == 4
+    assert line.whole
     assert line.left_out == 0.0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgedigits import __version__
+from edgedigits.page import REASONS
 from edgedigits.serve.settings import ServeSettings
 
 Json = dict[str, Any]
@@ -339,6 +340,7 @@ _SCHEMAS: Json = {
             "raw": {"type": "string", "description": "The separators too"},
             "confidence": {**_PROBABILITY, "description": "That the whole line is right"},
             "accepted": {"type": "boolean"},
+            "reasons": {**_array({"enum": list(REASONS)}), "description": "Why it is not accepted"},
             "turned": {"enum": [0, 90, 180, 270], "description": "Degrees clockwise; not upright if not 0"},
             "box": _BOX,
             "digits": _array(_ref("Digit")),
