@@ -156,13 +156,66 @@ def test_a_line_torn_by_a_power_cut_is_mended(tmp_path: Path) -> None:
         assert path.read_bytes() == whole * 2
 
 
-@pytest.mark.parametrize("name", ["notes.jsonl", "notes.csv"])
-def test_another_file_of_that_name_is_left_alone(tmp_path: Path, name: str) -> None:
+HEADER = ",".join(CsvFile.COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.jsonl", "My diary\nToday"),
+        ("notes.jsonl", "My diary\n"),
+        ("notes.jsonl", '{"name": "Ann"}\n{"name": "Bob"}\n'),
+        ("notes.jsonl", '{"name": "Ann"}\n{"'),
+        ("notes.jsonl", '{"schema": 3, "rows": 1}'),
+        ("notes.csv", "My diary\nToday"),
+        ("notes.csv", "3.14159"),
+        ("notes.csv", "1,2\n3,4"),
+        ("notes.csv", "id,name\n1,Ann\n"),
+        ("notes.csv", "id,sequence,\n"),
+        ("notes.csv", HEADER.strip() + ",remark\n"),
+        ("notes.csv", HEADER + "3.14159"),
+        ("notes.csv", "\n"),
+    ],
+)
+def test_another_file_of_that_name_is_left_alone(tmp_path: Path, name: str, content: str) -> None:
     path = tmp_path / name
-    path.write_text("My diary\nToday")
-    with pytest.raises(OutputError, match="choose another name"):
+    path.write_text(content)
+    with pytest.raises(OutputError, match="choose another name") as caught:
         open_sink(OutputSettings(to=str(path)))
-    assert path.read_text() == "My diary\nToday"
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert path.read_text() == content
+
+
+def test_a_file_that_became_another_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    sink = CsvFile(path)
+    path.write_text("id,name\n1,Ann\n")
+    with pytest.raises(DeliveryError) as caught:
+        sink.deliver([Event(1, "a-1", "cam", "", {"text": "1"})])
+    assert str(caught.value) == f"{path}: it is another kind of file; choose another name"
+    assert path.read_text() == "id,name\n1,Ann\n"
+
+
+def test_a_csv_file_torn_by_a_power_cut_is_mended(journal: Journal, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    fill(journal, 1)
+    (event,) = journal.recent(1)
+    sink = CsvFile(path)
+    sink.deliver([event])
+    sink.close()
+    whole = path.read_bytes()
+    header = len(HEADER)
+    for cut in (1, 10, header - 1, header, header + 1, header + 12, header + 13, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        sink = CsvFile(path)
+        sink.deliver([event])
+        sink.close()
+        rows = path.read_bytes().splitlines(keepends=True)
+        # Of an event of two lines the first may have been written whole; it comes again.
+        assert rows[0].decode() == HEADER
+        assert b"".join(rows[-2:]) == whole[header:]
+        assert len(rows) == 3 + (cut == len(whole) - 1)
 
 
 def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:
