@@ -30,8 +30,8 @@ class PictureSettings:
 
 
 _NAME = re.compile(r"[0-9a-f]{12}-[0-9]+\.png")
-"""What a picture is called: an event's id is the journal's name and a number (see `journal`). Whatever else lies
-in the folder is somebody else's."""
+"""What a picture is called: an event's id is the journal's name and a number (see `journal`). Whatever else
+lies in the folder is somebody else's."""
 
 
 class KeptPictures:

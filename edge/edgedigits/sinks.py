@@ -92,7 +92,7 @@ class _File:
         return file
 
     def _whole(self, file: IO[bytes], end: int) -> int:
-        """Return how many of a file's bytes are whole lines; raises `OutputError` where it is none of ours."""
+        """Return how many bytes of a file are whole lines; raises `OutputError` where it is none of ours."""
         file.seek(0)
         head = file.read(len(self._beginning))
         if head != self._beginning:
