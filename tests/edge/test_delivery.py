@@ -32,8 +32,7 @@ def fill(journal: Journal, count: int) -> list[str]:
     """Append readings; returns their ids."""
     ids = []
     for k in range(count):
-        event = journal.append("cam", body_of(Sighting(page(f"{k:04}", "55").lines, 7, k, (640, 480))))
-        assert event is not None
+        (event,) = journal.append("cam", body_of(Sighting(page(f"{k:04}", "55").lines, 7, k, (640, 480))))
         ids.append(event.id)
     return ids
 
