@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.edge.sheets import page
@@ -124,6 +125,69 @@ def test_what_will_never_be_taken_is_put_aside(journal: Journal) -> None:
         assert eventually(lambda: not journal.backlog("flaky").waiting)
         assert delivery.health().refused == 1
     assert sink.got == ids[:3] + ids[4:]
+
+
+class Faulty(Flaky):
+    """Fails as nobody thought of, so many times."""
+
+    def __init__(self, error: Exception, times: float) -> None:
+        super().__init__()
+        self._error, self._times, self.closed = error, times, 0
+
+    def _fail(self) -> None:
+        self._times -= 1
+        if self._times >= 0:
+            raise self._error
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        self._fail()
+        self.got += [event.id for event in events]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_fault_does_not_end_an_output(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    sink = Faulty(KeyError("what"), 3)
+    with delivering(sink, journal) as delivery:
+        ids = fill(journal, 20)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+        assert eventually(lambda: delivery.health().ok)
+        assert delivery.health().refused == 0
+        assert sink.closed == 3  # it begins anew each time
+    assert sink.got == ids
+    assert caplog.text.count("flaky: a fault of edgedigits; please report it") == 1
+    assert "KeyError" in caplog.text
+
+
+def test_a_fault_that_stays_is_in_the_health_and_loses_nothing(journal: Journal) -> None:
+    with delivering(Faulty(ValueError("no\nway"), 1e9), journal) as delivery:
+        fill(journal, 3)
+        assert eventually(lambda: delivery.health().message)
+        time.sleep(0.2)
+        health = delivery.health()
+        assert delivery._thread.is_alive()
+    assert health.message == "flaky: a fault of edgedigits (ValueError: no way); please report it"
+    assert (health.ok, health.waiting, health.delivered, health.refused) == (False, 3, 0, 0)
+
+
+@pytest.mark.parametrize("which", ["wait", "confirm"])
+def test_a_fault_beside_an_output_does_not_end_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    done, faults = getattr(journal, which), [RuntimeError("once"), RuntimeError("twice")]
+
+    def at_fault(*arguments: Any, **more: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return done(*arguments, **more)
+
+    monkeypatch.setattr(journal, which, at_fault)
+    sink = Flaky()
+    with delivering(sink, journal):
+        ids = fill(journal, 10)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+    assert list(dict.fromkeys(sink.got)) == ids
 
 
 def test_a_json_lines_file(journal: Journal, tmp_path: Path) -> None:
