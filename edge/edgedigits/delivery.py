@@ -41,6 +41,8 @@ class Delivery:
         self._stop = threading.Event()
         self._message = ""
         self._failing = False
+        self._pause = 0.0
+        self._refusals = 0
         journal.register(sink.name)
         self._thread = threading.Thread(target=self._run, name=f"output {sink.name}", daemon=True)
 
@@ -81,47 +83,67 @@ class Delivery:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        pause = 0.0
-        refusals = 0
         try:
             while not self._stop.is_set():
-                events = self._journal.wait(self.name, self._sink.most, 0.25)
                 try:
-                    if events:
-                        self._sink.deliver(events)
-                    else:
-                        self._sink.idle()
-                except DeliveryError as error:
-                    self._journal.confirm(self.name, events[: error.taken])
-                    if error.taken:
-                        pause, refusals = 0.0, 0
-                    refusals = refusals + 1 if error.refused else 0
-                    if refusals >= self._settings.refusals:
-                        refused = events[error.taken : error.taken + 1]
-                        log.error("%s; event %s is put aside", error, refused[0].id)
-                        self._journal.confirm(self.name, refused, refused=1)
-                        refusals = 0
-                        continue
-                    pause = self._failed(error, pause)
-                    if self._stop.wait(pause):
-                        return
-                else:
-                    self._journal.confirm(self.name, events)
-                    pause, refusals = 0.0, 0
-                    self._recovered()
-        except Exception:
-            # The thread must not end unnoticed: its output would fall silent for ever.
-            log.exception("%s: a fault of edgedigits; this output has stopped", self.name)
-            self._failing, self._message = True, "stopped by a fault of edgedigits"
+                    wait = self._offer()
+                except Exception as error:
+                    # The thread must not end: its output would fall silent for ever.
+                    wait = self._at_fault(error)
+                self._stop.wait(wait)
         finally:
             with contextlib.suppress(Exception):
                 self._sink.close()
 
-    def _failed(self, error: DeliveryError, pause: float) -> float:
-        if not self._failing or str(error) != self._message:
-            log.warning("%s (what was read is kept and delivered later)", error)
-        self._failing, self._message = True, str(error)
-        return min(self._settings.longest_pause, 2 * pause or self._settings.first_pause)
+    def _offer(self) -> float:
+        """Offer what waits to the output; returns how many seconds to leave it alone then."""
+        events = self._journal.wait(self.name, self._sink.most, 0.25)
+        try:
+            if events:
+                self._sink.deliver(events)
+            else:
+                self._sink.idle()
+        except DeliveryError as error:
+            self._journal.confirm(self.name, events[: error.taken])
+            if error.taken:
+                self._pause, self._refusals = 0.0, 0
+            self._refusals = self._refusals + 1 if error.refused else 0
+            if self._refusals < self._settings.refusals:
+                if not self._failing or str(error) != self._message:
+                    log.warning("%s (what was read is kept and delivered later)", error)
+                return self._failed(str(error))
+            refused = events[error.taken : error.taken + 1]
+            log.error("%s; event %s is put aside", error, refused[0].id)
+            self._journal.confirm(self.name, refused, refused=1)
+            self._refusals = 0
+        else:
+            self._journal.confirm(self.name, events)
+            self._pause, self._refusals = 0.0, 0
+            self._recovered()
+        return 0.0
+
+    def _at_fault(self, error: Exception) -> float:
+        """Begin anew with an output after what should not have happened; returns the seconds before that.
+
+        Nothing tells that it is an event's fault, so that none is put aside for it.
+        """
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        message = f"{self.name}: a fault of edgedigits ({what}); please report it"
+        if message != self._message:
+            log.error(
+                "%s: a fault of edgedigits; please report it (what was read is kept and delivered later)",
+                self.name,
+                exc_info=error,
+            )
+        self._refusals = 0
+        with contextlib.suppress(Exception):
+            self._sink.close()
+        return self._failed(message)
+
+    def _failed(self, message: str) -> float:
+        self._failing, self._message = True, message
+        self._pause = min(self._settings.longest_pause, 2 * self._pause or self._settings.first_pause)
+        return self._pause
 
     def _recovered(self) -> None:
         if self._failing:

@@ -7,6 +7,7 @@ place, so that one bad page does not cost the others. Cameras and videos are in 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import re
@@ -76,10 +77,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Unread:
-    """What stands in the place of a picture that can't be read; `error` names the source and says why."""
+    """What stands in the place of a picture that can't be read; `error` names the source and says why.
+
+    `passing` tells that it may be read another time: the system would not open the file, or not hand out what
+    is in it, whatever that is.
+    """
 
     source: str
     error: PictureError
+    passing: bool = False
 
 
 # --- files and folders --------------------------------------------------------------------------------
@@ -94,12 +100,11 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path | Unread
     """
     found: list[Path | Unread] = []
     for path in map(Path, paths):
-        if not path.is_dir():
+        if not _is_folder(path):
             found.append(path)
             continue
         try:
-            inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
-            files = sorted((p for p in inside if not p.is_dir()), key=_natural)
+            files = pictures_in(path)
         except OSError as error:
             found.append(_unread(path, f"can't list the folder ({error.strerror}); check its permissions"))
             continue
@@ -110,14 +115,35 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path | Unread
     return found
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures in a folder as `find_pictures` does; raises `OSError` where it can't be listed."""
+    inside = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    return sorted((p for p in inside if not _is_folder(p)), key=_natural)
+
+
+def _is_folder(path: Path) -> bool:
+    # What can't even be looked at is told of when it is opened; the others in its folder are not to suffer.
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     # The digits are compared as numbers, the rest without regard to case; the name itself breaks ties.
     parts = re.split(r"([0-9]+)", path.name)
     return [(int(p), "") if i % 2 else (0, p.casefold()) for i, p in enumerate(parts)], path.name
 
 
-def _unread(source: str | os.PathLike[str], why: object) -> Unread:
-    return Unread(os.fspath(source), PictureError(f"{os.fspath(source)}: {why}"))
+def _unread(source: str | os.PathLike[str], why: object, passing: bool = False) -> Unread:
+    return Unread(os.fspath(source), PictureError(f"{os.fspath(source)}: {why}"), passing)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether an error, or what it was raised for, is the system's and not the file's."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    # Decoders raise OSErrors of their own, without a number, and seek where no file can be.
+    return isinstance(cause, OSError) and cause.errno not in (None, errno.EINVAL)
 
 
 def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> Iterator[Frame | Unread]:
@@ -136,7 +162,7 @@ def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> It
     try:
         file = _open_regular(path)
     except OSError as error:
-        yield _unread(source, why_not_opened(error))
+        yield _unread(source, why_not_opened(error), _may_pass(error))
         return
     with file:
         try:
@@ -147,7 +173,7 @@ def read_pictures(path: str | os.PathLike[str], source: str | None = None) -> It
             else:
                 yield from _decode(file, kind, path, source)
         except (PictureError, OSError) as error:
-            yield _unread(source, error)
+            yield _unread(source, error, _may_pass(error))
 
 
 def _open_regular(path: Path) -> IO[bytes]:
@@ -226,7 +252,7 @@ def _decode(file: IO[bytes], kind: str, path: Path, source: str) -> Iterator[Fra
             image, size = _guarded(_upright, picture, kind, path, page)
         except PictureError as error:
             alone = page == 0 and not getattr(picture, "is_animated", False)
-            yield _unread(source, error if alone else f"page {page + 1}: {error}")
+            yield _unread(source, error if alone else f"page {page + 1}: {error}", _may_pass(error))
             if picture.tell() < page:
                 return  # the directory of this page can't be read, and with it the way to the next is lost
         else:

@@ -131,8 +131,11 @@ class Journal:
 
     def append(
         self, source: str, body: Mapping[str, Any], file: tuple[Path, Stamp, int] | None = None
-    ) -> Event | None:
-        """Keep an event and return it; None while the journal can't be written (it is tried again).
+    ) -> list[Event]:
+        """Keep an event; returns all that are on the disk now and were not before, oldest first.
+
+        The last is this one, and before it come those that had to wait in memory. It is [] while the journal
+        can't be written (it is tried again).
 
         `file` says which file with which stamp it comes from, and how many of its pages are dealt with
         thereby. Both are written at once, or neither.
@@ -145,8 +148,7 @@ class Journal:
             if len(self._pending) > self.most_in_memory:
                 del self._pending[0]
                 self.lost += 1
-            events = self.flush()
-            return events[-1] if events else None
+            return self.flush()
 
     def flush(self) -> list[Event]:
         """Write what waits in memory; returns it as far as it is on the disk now."""

@@ -104,7 +104,9 @@ class Live:
         self._ended = False
         self._thermal = Thermal(None, None)
         self._frames = self._read = self._events = self._accepted = 0
-        self._late: collections.deque[Event] = collections.deque()
+        self._written: collections.deque[Event] = collections.deque()
+        """Events that are in the journal and have not been told of yet, in order."""
+        self._writing = threading.Lock()
         self._page: Page | None = None
         self._page_at = 0.0
         self.hub.connect(self.health, self.counters, journal.recent)
@@ -134,8 +136,8 @@ class Live:
             self._ended = True
             self._done.set()
             keeper.join(1.0)
-            self._late += self._journal.flush()
-            self._tell_late()
+            self._flush()
+            self._tell()
             until = self._clock() + 0.6
             for delivery in self._deliveries:
                 delivery.drain(max(0.0, until - self._clock()))
@@ -146,7 +148,7 @@ class Live:
     def _take(self, frame: Frame, waiting: float) -> None:
         arrived = self._progress = self._clock()
         self._frames += 1
-        self._tell_late()
+        self._tell()
         moving = changed = True
         if not self._source.stills:
             moving, changed = self._motion.observe(frame.image)
@@ -184,39 +186,43 @@ class Live:
             self._happened(last.frame, sighting)
 
     def _happened(self, frame: Frame, sighting: Sighting) -> None:
-        self._late += self._journal.flush()
-        self._tell_late()
         # A scan's own name tells more than the folder's.
         source = frame.source if self._source.stills else self.name
         file = None
         if frame.stamp is not None:
             file = Path(frame.source).absolute(), frame.stamp, frame.page + 1
-        event = self._journal.append(source, body_of(sighting), file)
+        with self._writing:
+            written = self._journal.append(source, body_of(sighting), file)
+            self._written += written
         self._events += 1
         self._accepted += sighting.accepted
-        if event is None:
+        self._tell()
+        if not written:
             return  # the disk is full: it is kept in memory, and announced when it can be written
-        self._tell(event)
         if self._pictures is not None and not sighting.accepted:
             try:
-                self._pictures.keep(frame.image, event)
+                self._pictures.keep(frame.image, written[-1])
             except OutputError as error:
                 log.error("%s", error)
 
-    def _tell_late(self) -> None:
-        """Tell of the events that could not be written when they happened, and now are."""
-        while self._late:
-            self._tell(self._late.popleft())
+    def _flush(self) -> None:
+        """Write what could not be written when it happened."""
+        # The keeper does so, too: what is written first is to be told of first.
+        with self._writing:
+            self._written += self._journal.flush()
 
-    def _tell(self, event: Event) -> None:
-        self.hub.announce(event)
-        self._on_event(event)
+    def _tell(self) -> None:
+        """Tell of the events that have been written, those first that had to wait."""
+        while self._written:
+            event = self._written.popleft()
+            self.hub.announce(event)
+            self._on_event(event)
 
     def _keep(self) -> None:
         """Run beside the loop: the heartbeat, the journal's second chance, the board's temperature."""
         tick = 0
         while not self._done.wait(1.0):
-            self._late += self._journal.flush()
+            self._flush()
             if tick % 10 == 0:
                 self._look_at_board()
             tick += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ class PictureSettings:
     """… or when it is older. Days, 0.01…36,500."""
 
 
+_NAME = re.compile(r"[0-9a-f]{12}-[0-9]+\.png")
+"""What a picture is called: an event's id is the journal's name and a number (see `journal`). Whatever else
+lies in the folder is somebody else's."""
+
+
 class KeptPictures:
     """A folder of pictures, each `ID.png` with what was read beside it in `ID.json`.
 
@@ -51,8 +57,9 @@ class KeptPictures:
     def _tidy(self) -> None:
         found = []
         for path in self.folder.glob("*-*.png"):
-            with contextlib.suppress(OSError):
-                found.append((path.stat().st_mtime, path))
+            if _NAME.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    found.append((path.stat().st_mtime, path))
         found.sort()
         old = self._clock() - self._settings.days * 86_400
         surplus = len(found) - self._settings.most

@@ -50,13 +50,18 @@ class Reconnecting:
     """A camera or stream that is opened again whenever it stalls, freezes or goes away.
 
     What can't be opened at the very start raises `SourceError` all the same, so that a wrong address is told
-    at once; unless it is to be waited for (`CaptureSettings.wait`). Video files and folders pass through as
-    they are.
+    at once; unless it is to be waited for (`CaptureSettings.wait`). A driver in which attempt after
+    attempt hangs raises it, too: the process ends, and its service starts it anew. Video files and folders
+    pass through as they are.
     """
 
     _patient = 4
     """One attempt in so many is given the whole time to open. A dead address costs that time, too, so that
     the others are short."""
+
+    _most_stuck = 8
+    """So many attempts may hang in their driver. Some drivers give up after half a minute, while one attempt
+    follows the other within a few seconds; so many hang only where the driver is blocked for good."""
 
     def __init__(
         self,
@@ -89,7 +94,7 @@ class Reconnecting:
             self.status, self.stills = self._source.status, self._source.stills
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames; raises `SourceError` where the very first can't be had."""
+        """Yield the frames; raises `SourceError` where the first can't be had, or the driver is stuck."""
         number = 0
         while self._source is not None or self._again():
             source = self._source
@@ -109,10 +114,22 @@ class Reconnecting:
                     raise
                 number += last + 1
                 self._is_away(error)
-            if not source.close():
+            closed, self._source = source.close(), None
+            if not closed:
                 # A driver blocked for good keeps its thread; that it holds the device is its business.
                 self._stuck.append(source)
-            self._source = None
+                self._check_stuck()
+
+    def _check_stuck(self) -> None:
+        """Raise `SourceError` where too many attempts hang in their driver: a thread can't be ended."""
+        if len(self._stuck) < self._most_stuck:
+            return
+        self._stuck = [source for source in self._stuck if not source.close()]
+        if len(self._stuck) >= self._most_stuck:
+            raise SourceError(
+                f"{self._name_shown}: the driver is stuck, and {len(self._stuck)} attempts with it; start "
+                "edgedigits again, and plug the camera in anew if that is not enough"
+            )
 
     def _is_away(self, error: SourceAwayError) -> None:
         if not self.status.message:

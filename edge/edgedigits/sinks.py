@@ -10,12 +10,13 @@ import contextlib
 import csv
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
 from edgedigits.errors import EdgeDigitsError, OutputError
-from edgedigits.event import Event
+from edgedigits.event import SCHEMA, Event
 
 
 class DeliveryError(EdgeDigitsError):
@@ -67,31 +68,45 @@ class _File:
                 f"{self.path}: can't write ({error.strerror}); choose a folder that exists and is writable"
             ) from error
 
-    _starts: tuple[bytes, ...] = ()
-    """How a line of such a file begins; a file whose last line does not is somebody else's."""
+    _beginning: bytes
+    """How such a file begins; one that begins otherwise is somebody else's."""
+
+    def _is_torn(self, line: bytes) -> bool:
+        """Return whether a last line without its newline is one of ours, broken off anywhere."""
+        raise NotImplementedError
 
     def _open(self) -> IO[bytes]:
-        """Open the file at its end; a line that a power cut tore is taken off, it will come again."""
+        """Open the file at its end; a line that a power cut tore is taken off, it will come again.
+
+        Raises `OutputError`, and changes nothing, where it holds anything else.
+        """
         file = self.path.open("a+b")
         try:
             end = file.seek(0, os.SEEK_END)
-            back = min(end, 1 << 20)
-            file.seek(end - back)
-            tail = file.read(back)
-            _, newline, torn = tail.rpartition(b"\n")
-            if torn:
-                if not (torn.startswith(self._starts) or any(s.startswith(torn) for s in self._starts)):
-                    if not newline:
-                        raise OutputError(f"{self.path}: it is another kind of file; choose another name")
-                    torn_at = end - len(torn)
-                    raise OutputError(
-                        f"{self.path}: its last line (at byte {torn_at}) is none of ours; choose another name"
-                    )
-                os.ftruncate(file.fileno(), end - len(torn))
+            whole = self._whole(file, end) if end else 0
+            if whole < end:
+                os.ftruncate(file.fileno(), whole)
         except BaseException:
             file.close()
             raise
         return file
+
+    def _whole(self, file: IO[bytes], end: int) -> int:
+        """Return how many bytes of a file are whole lines; raises `OutputError` where it is none of ours."""
+        file.seek(0)
+        head = file.read(len(self._beginning))
+        if head != self._beginning:
+            if len(head) == end and self._beginning.startswith(head):
+                return 0  # the very first write was torn
+            raise OutputError(f"{self.path}: it is another kind of file; choose another name")
+        back = min(end, 1 << 20)
+        file.seek(end - back)
+        _, newline, torn = file.read(back).rpartition(b"\n")
+        if torn and not ((newline or back == end) and self._is_torn(torn)):
+            raise OutputError(
+                f"{self.path}: its last line (at byte {end - len(torn)}) is none of ours; choose another name"
+            )
+        return end - len(torn)
 
     def deliver(self, events: Sequence[Event]) -> None:
         """Append them and sync; what can't be written whole is taken back."""
@@ -108,9 +123,12 @@ class _File:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._file.fileno(), size)
                 raise
-        except (OSError, OutputError) as error:
+        except OutputError as error:
             self.close()
-            reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            raise DeliveryError(str(error)) from error
+        except OSError as error:
+            self.close()
+            reason = error.strerror or str(error)
             raise DeliveryError(f"{self.path}: can't write ({reason}); make room on the disk") from error
 
     def _lines(self, events: Sequence[Event], first: bool) -> str:
@@ -127,13 +145,24 @@ class _File:
             self._file = None
 
 
+_OBJECT = f'{{"schema": {SCHEMA}, "event": "'.encode()
+"""How an event's JSON object begins."""
+
+
 class JsonLinesFile(_File):
     """A file to which each event is appended as a JSON object in a line of its own, in UTF-8."""
 
-    _starts = (b'{"schema": ',)
+    _beginning = b'{"schema": '
+
+    def _is_torn(self, line: bytes) -> bool:
+        return line.startswith(_OBJECT) or _OBJECT.startswith(line)
 
     def _lines(self, events: Sequence[Event], first: bool) -> str:
         return "".join(event.as_json() + "\n" for event in events)
+
+
+_ROW = re.compile(rb"[0-9a-f]{1,12}\Z|[0-9a-f]{12}-")
+"""How a row begins, or all that is there of it: with an event's id, and that with the journal's name."""
 
 
 class CsvFile(_File):
@@ -155,7 +184,10 @@ class CsvFile(_File):
         "accepted",
         "frames",
     )
-    _starts = (b"id,sequence,", *(f"{d}".encode() for d in "0123456789abcdef"))
+    _beginning = ",".join(COLUMNS).encode() + b"\n"
+
+    def _is_torn(self, line: bytes) -> bool:
+        return _ROW.match(line) is not None
 
     def _lines(self, events: Sequence[Event], first: bool) -> str:
         table = io.StringIO()

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgedigits.decode import RejectRule
+from edgedigits.decode import RejectRule, with_digits
 from edgedigits.page import REASONS, REJECTED, Box, Digit, Line, Page, Reason, refuse, with_reasons
 
 
@@ -196,13 +196,11 @@ class Tracker:
         unsure = doubtful or any(digit.rejected for digit in digits)
         last = voters[-1]
         turned = collections.Counter(line.turned for line in voters).most_common(1)[0][0]
-        line = Line(
-            "".join(digit.label for digit in digits),
-            _with_labels(last, digits),
-            confidence,
-            not unsure and not turned and confidence >= self._rule.min_line_confidence,
-            last.box,
-            digits,
+        line = dataclasses.replace(
+            with_digits(last, digits),
+            confidence=confidence,
+            accepted=not unsure and not turned and confidence >= self._rule.min_line_confidence,
+            readings=(),
             turned=turned,
             doubtful=doubtful,
             reasons=tuple(
@@ -291,12 +289,6 @@ def _opinion(digit: Digit) -> dict[str, float]:
     if not digit.rejected:
         opinion[digit.label] = digit.confidence
     return opinion
-
-
-def _with_labels(line: Line, digits: Sequence[Digit]) -> str:
-    """Return a line's text with separators, its digits replaced by others."""
-    labels = iter(digit.label for digit in digits)
-    return "".join(next(labels) if sign.isdecimal() or sign == REJECTED else sign for sign in line.raw)
 
 
 def _clusters(pages: Sequence[Page]) -> list[list[Line]]:

@@ -7,8 +7,12 @@ temperature.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+
+from edgedigits.minimum import minimum
 
 COLDEST, HOTTEST = 0.25, 4.0
 """Bounds of the search for a temperature."""
@@ -50,25 +54,12 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
     """Return the temperature of the smallest mean −log p(text), within `COLDEST`…`HOTTEST`.
 
     Arguments as above, of strips that were not trained on. Texts that no steps suffice for are left out: no
-    temperature reaches them. A golden-section search over the temperature's logarithm.
+    temperature reaches them. The search is over the temperature's logarithm.
     """
     possible = np.isfinite(negative_log_likelihoods(logits, labels))
     logits, labels = logits[possible], labels[possible]
-    low, high = np.log(COLDEST), np.log(HOTTEST)
-    shrink = (np.sqrt(5) - 1) / 2
 
     def cost(position: float) -> float:
-        return float(negative_log_likelihoods(logits, labels, float(np.exp(position))).mean())
+        return float(negative_log_likelihoods(logits, labels, math.exp(position)).mean())
 
-    left, right = high - shrink * (high - low), low + shrink * (high - low)
-    cost_left, cost_right = cost(left), cost(right)
-    while high - low > 2e-3:
-        if cost_left < cost_right:
-            high, right, cost_right = right, left, cost_left
-            left = high - shrink * (high - low)
-            cost_left = cost(left)
-        else:
-            low, left, cost_left = left, right, cost_right
-            right = low + shrink * (high - low)
-            cost_right = cost(right)
-    return round(float(np.exp((low + high) / 2)), 4)
+    return round(math.exp(minimum(cost, math.log(COLDEST), math.log(HOTTEST), tolerance=2e-3)), 4)

@@ -180,7 +180,7 @@ delivery = Delivery(open_sink(OutputSettings(to=sys.argv[2], timeout=2)), journa
 delivery.start()
 if len(sys.argv) > 3:
     for k in range(int(sys.argv[3])):
-        print(journal.append("soak", {"text": "1234567890"}).sequence, flush=True)
+        print(journal.append("soak", {"text": "1234567890"})[-1].sequence, flush=True)
 print("written", flush=True)
 while journal.backlog(delivery.name).waiting:
     threading.Event().wait(0.02)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.edge.sheets import page
@@ -32,8 +33,7 @@ def fill(journal: Journal, count: int) -> list[str]:
     """Append readings; returns their ids."""
     ids = []
     for k in range(count):
-        event = journal.append("cam", body_of(Sighting(page(f"{k:04}", "55").lines, 7, k, (640, 480))))
-        assert event is not None
+        (event,) = journal.append("cam", body_of(Sighting(page(f"{k:04}", "55").lines, 7, k, (640, 480))))
         ids.append(event.id)
     return ids
 
@@ -127,6 +127,69 @@ def test_what_will_never_be_taken_is_put_aside(journal: Journal) -> None:
     assert sink.got == ids[:3] + ids[4:]
 
 
+class Faulty(Flaky):
+    """Fails as nobody thought of, so many times."""
+
+    def __init__(self, error: Exception, times: float) -> None:
+        super().__init__()
+        self._error, self._times, self.closed = error, times, 0
+
+    def _fail(self) -> None:
+        self._times -= 1
+        if self._times >= 0:
+            raise self._error
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        self._fail()
+        self.got += [event.id for event in events]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_fault_does_not_end_an_output(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    sink = Faulty(KeyError("what"), 3)
+    with delivering(sink, journal) as delivery:
+        ids = fill(journal, 20)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+        assert eventually(lambda: delivery.health().ok)
+        assert delivery.health().refused == 0
+        assert sink.closed == 3  # it begins anew each time
+    assert sink.got == ids
+    assert caplog.text.count("flaky: a fault of edgedigits; please report it") == 1
+    assert "KeyError" in caplog.text
+
+
+def test_a_fault_that_stays_is_in_the_health_and_loses_nothing(journal: Journal) -> None:
+    with delivering(Faulty(ValueError("no\nway"), 1e9), journal) as delivery:
+        fill(journal, 3)
+        assert eventually(lambda: delivery.health().message)
+        time.sleep(0.2)
+        health = delivery.health()
+        assert delivery._thread.is_alive()
+    assert health.message == "flaky: a fault of edgedigits (ValueError: no way); please report it"
+    assert (health.ok, health.waiting, health.delivered, health.refused) == (False, 3, 0, 0)
+
+
+@pytest.mark.parametrize("which", ["wait", "confirm"])
+def test_a_fault_beside_an_output_does_not_end_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    done, faults = getattr(journal, which), [RuntimeError("once"), RuntimeError("twice")]
+
+    def at_fault(*arguments: Any, **more: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return done(*arguments, **more)
+
+    monkeypatch.setattr(journal, which, at_fault)
+    sink = Flaky()
+    with delivering(sink, journal):
+        ids = fill(journal, 10)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+    assert list(dict.fromkeys(sink.got)) == ids
+
+
 def test_a_json_lines_file(journal: Journal, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     with delivering(JsonLinesFile(path), journal) as delivery:
@@ -156,13 +219,66 @@ def test_a_line_torn_by_a_power_cut_is_mended(tmp_path: Path) -> None:
         assert path.read_bytes() == whole * 2
 
 
-@pytest.mark.parametrize("name", ["notes.jsonl", "notes.csv"])
-def test_another_file_of_that_name_is_left_alone(tmp_path: Path, name: str) -> None:
+HEADER = ",".join(CsvFile.COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.jsonl", "My diary\nToday"),
+        ("notes.jsonl", "My diary\n"),
+        ("notes.jsonl", '{"name": "Ann"}\n{"name": "Bob"}\n'),
+        ("notes.jsonl", '{"name": "Ann"}\n{"'),
+        ("notes.jsonl", '{"schema": 3, "rows": 1}'),
+        ("notes.csv", "My diary\nToday"),
+        ("notes.csv", "3.14159"),
+        ("notes.csv", "1,2\n3,4"),
+        ("notes.csv", "id,name\n1,Ann\n"),
+        ("notes.csv", "id,sequence,\n"),
+        ("notes.csv", HEADER.strip() + ",remark\n"),
+        ("notes.csv", HEADER + "3.14159"),
+        ("notes.csv", "\n"),
+    ],
+)
+def test_another_file_of_that_name_is_left_alone(tmp_path: Path, name: str, content: str) -> None:
     path = tmp_path / name
-    path.write_text("My diary\nToday")
-    with pytest.raises(OutputError, match="choose another name"):
+    path.write_text(content)
+    with pytest.raises(OutputError, match="choose another name") as caught:
         open_sink(OutputSettings(to=str(path)))
-    assert path.read_text() == "My diary\nToday"
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert path.read_text() == content
+
+
+def test_a_file_that_became_another_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    sink = CsvFile(path)
+    path.write_text("id,name\n1,Ann\n")
+    with pytest.raises(DeliveryError) as caught:
+        sink.deliver([Event(1, "a-1", "cam", "", {"text": "1"})])
+    assert str(caught.value) == f"{path}: it is another kind of file; choose another name"
+    assert path.read_text() == "id,name\n1,Ann\n"
+
+
+def test_a_csv_file_torn_by_a_power_cut_is_mended(journal: Journal, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    fill(journal, 1)
+    (event,) = journal.recent(1)
+    sink = CsvFile(path)
+    sink.deliver([event])
+    sink.close()
+    whole = path.read_bytes()
+    header = len(HEADER)
+    for cut in (1, 10, header - 1, header, header + 1, header + 12, header + 13, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        sink = CsvFile(path)
+        sink.deliver([event])
+        sink.close()
+        rows = path.read_bytes().splitlines(keepends=True)
+        # Of an event of two lines the first may have been written whole; it comes again.
+        assert rows[0].decode() == HEADER
+        assert b"".join(rows[-2:]) == whole[header:]
+        assert len(rows) == 3 + (cut == len(whole) - 1)
 
 
 def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from PIL import Image
 from tests.edge.drawing import paper, write
 
+import edgedigits.frames
 from edgedigits.config import GeneralSettings, LiveConfig
 from edgedigits.errors import SourceAwayError
 from edgedigits.event import Event
 from edgedigits.folder import WatchedFolder
-from edgedigits.journal import Journal, JournalSettings
+from edgedigits.frames import Frame
+from edgedigits.journal import Journal, JournalSettings, opened
 from edgedigits.reader import Reader
 from edgedigits.station import open_station
 
@@ -70,6 +76,16 @@ def test_what_was_read_is_not_read_again(tmp_path: Path, reader: Reader) -> None
     # The same name is another scan once its content has changed.
     scan(folder / "a.png", "6789")
     assert pages_of(folder, journal, reader, 2, 1.5) == [("a.png", 0)]
+
+
+def test_a_blank_scan_is_remembered_before_the_first_event(tmp_path: Path, reader: Reader) -> None:
+    folder, journal = tmp_path / "scans", tmp_path / "j.sqlite"
+    folder.mkdir()
+    scan(folder / "blank.png", "")
+    assert pages_of(folder, journal, reader, 1, 1.5) == []
+    with opened(journal) as kept:
+        stat = (folder / "blank.png").stat()
+        assert kept.pages_read(folder / "blank.png", (stat.st_mtime_ns, stat.st_size)) is None
 
 
 def test_a_scan_of_which_half_was_read(tmp_path: Path, reader: Reader) -> None:
@@ -127,6 +143,181 @@ def test_a_folder_that_goes_away_and_comes_back(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceAwayError, match="no such folder"):
         WatchedFolder("watch:x", str(tmp_path / "x"), 0.0, threading.Event())
+
+
+@contextlib.contextmanager
+def watching(
+    folder: Path, memory: Journal | None = None
+) -> Iterator[tuple[list[tuple[str, int]], WatchedFolder]]:
+    """Watch a folder in a thread; gives the names and pages of what comes, and the source."""
+    stop = threading.Event()
+    source = WatchedFolder(f"watch:{folder}", str(folder), 0.0, stop, memory=memory)
+    came: list[tuple[str, int]] = []
+    thread = threading.Thread(target=lambda: came.extend(_named(frame) for frame in source))
+    thread.start()
+    try:
+        yield came, source
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _named(frame: Frame) -> tuple[str, int]:
+    return Path(frame.source).name, frame.page
+
+
+class Locked:
+    """Has the system refuse to open files of some names, so many times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **times: float) -> None:
+        self.times = times
+        opened = edgedigits.frames._open_regular
+
+        def open_regular(path: Path) -> IO[bytes]:
+            if self.times.get(path.stem, 0) > 0:
+                self.times[path.stem] -= 1
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return opened(path)
+
+        monkeypatch.setattr(edgedigits.frames, "_open_regular", open_regular)
+
+
+def test_a_link_to_nothing_costs_the_others_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nothing")
+    scan(tmp_path / "a.png", "1")
+    with watching(tmp_path) as (came, _):
+        until(lambda: came)
+        scan(tmp_path / "b.png", "2")
+        until(lambda: len(came) > 1)
+        assert caplog.text.count("gone.png: passed over (a link to nothing)") == 1
+        (tmp_path / "a.png").rename(tmp_path / "nothing")
+        until(lambda: len(came) > 2)
+    assert came == [("a.png", 0), ("b.png", 0), ("gone.png", 0)]
+
+
+def test_a_file_that_cant_be_looked_at_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scan(tmp_path / "a.png", "1")
+    scan(tmp_path / "b.png", "2")
+    looked_at = Path.stat
+
+    def stat(path: Path, **how: bool) -> os.stat_result:
+        if path.name == "a.png":
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return looked_at(path, **how)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with watching(tmp_path) as (came, _):
+        until(lambda: came)
+    assert came == [("b.png", 0)]
+    assert caplog.text.count("a.png: passed over (Stale file handle)") == 1
+
+
+def test_a_folder_that_cant_be_listed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan(tmp_path / "a.png", "1")
+    listed = Path.iterdir
+    locked = True
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(SourceAwayError, match="can't list the folder"):
+        WatchedFolder("watch:x", str(tmp_path), 0.0, threading.Event())
+    locked = False
+    with watching(tmp_path) as (came, source):
+        until(lambda: came)
+        locked = True
+        until(lambda: "can't list the folder (Permission denied)" in source.status.message)
+        locked = False
+        until(lambda: not source.status.message)
+
+
+def test_a_file_that_cant_be_opened_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(WatchedFolder, "retry_seconds", 0.02)
+    Locked(monkeypatch, a=3)
+    scan(tmp_path / "a.png", "1")
+    scan(tmp_path / "b.png", "2")
+    with watching(tmp_path) as (came, _):
+        until(lambda: len(came) > 1)
+        time.sleep(0.2)
+    assert came == [("b.png", 0), ("a.png", 0)]
+    assert caplog.text.count("a.png: no permission to read it") == 1
+
+
+def test_a_file_that_never_can_be_opened_is_put_aside_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(WatchedFolder, "retry_seconds", 0.01)
+    monkeypatch.setattr(WatchedFolder, "most_tries", 3)
+    locked = Locked(monkeypatch, a=100)
+    (tmp_path / "scans").mkdir()
+    scan(tmp_path / "scans" / "a.png", "1")
+    journal = Journal(tmp_path / "j.sqlite")
+    with watching(tmp_path / "scans", journal) as (came, _):
+        until(lambda: "put aside" in caplog.text)
+        time.sleep(0.3)
+        assert (came, locked.times["a"]) == ([], 97)
+        locked.times["a"] = 0
+        (tmp_path / "scans" / "a.png").chmod(0o640)  # neither its size nor the time of its content changes
+        until(lambda: came)
+    assert caplog.text.count("tried 3 times; put aside until it changes") == 1
+    journal.close()
+
+
+def test_what_was_put_aside_is_tried_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WatchedFolder, "most_tries", 1)
+    (tmp_path / "scans").mkdir()
+    scan(tmp_path / "scans" / "a.png", "1")
+    locked = Locked(monkeypatch, a=1)
+    journal = Journal(tmp_path / "j.sqlite")
+    with watching(tmp_path / "scans", journal) as (came, _):
+        until(lambda: not locked.times["a"])
+        time.sleep(0.1)
+    assert came == []
+    with watching(tmp_path / "scans", journal) as (came, _):
+        until(lambda: came)
+    with watching(tmp_path / "scans", journal) as (again, _):
+        time.sleep(0.3)
+    assert (came, again) == ([("a.png", 0)], [])
+    journal.close()
+
+
+def test_what_is_no_picture_is_not_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    scan(tmp_path / "a.png", "1")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:300])
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    scan(tmp_path / "c.png", "1")
+    with watching(tmp_path) as (came, source):
+        until(lambda: came)
+        assert not source._troubles
+    assert "tried again" not in caplog.text
+    assert (caplog.text.count("a.png: "), caplog.text.count("b.png: ")) == (1, 1)
+
+
+def test_a_page_that_cant_be_had_is_tried_again_and_the_others_come_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WatchedFolder, "retry_seconds", 0.02)
+    scan(tmp_path / "a.tif", "1", "2", "3")
+    decode, failures = edgedigits.frames._upright, [1, 1]
+
+    def upright(picture: Any, kind: str, path: Path, page: int) -> Any:
+        if page == 1 and failures:
+            failures.pop()
+            raise OSError(errno.EIO, "Input/output error")
+        return decode(picture, kind, path, page)
+
+    monkeypatch.setattr(edgedigits.frames, "_upright", upright)
+    with watching(tmp_path) as (came, _):
+        until(lambda: len(came) == 3)
+        time.sleep(0.2)
+    assert came == [("a.tif", 0), ("a.tif", 1), ("a.tif", 2)]
 
 
 def until(what: Callable[[], object]) -> None:

@@ -40,10 +40,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_events_are_numbered_and_kept(path: Path) -> None:
     journal = Journal(path)
-    first = journal.append("cam", {"text": "1", "lines": [{"text": "1"}]})
-    second = journal.append("cam", {"text": "2"})
-    assert first is not None
-    assert second is not None
+    (first,) = journal.append("cam", {"text": "1", "lines": [{"text": "1"}]})
+    (second,) = journal.append("cam", {"text": "2"})
     assert (first.sequence, second.sequence) == (1, 2)
     assert first.id != second.id
     journal.close()
@@ -51,8 +49,7 @@ def test_events_are_numbered_and_kept(path: Path) -> None:
     assert journal.recent() == [second, first]
     assert journal.recent(1) == [second]
     assert journal.recent(10, before=2) == [first]
-    third = journal.append("cam", {"text": "3"})
-    assert third is not None
+    (third,) = journal.append("cam", {"text": "3"})
     assert third.sequence == 3
     assert third.time.endswith("Z")
     assert third.as_dict()["text"] == "3"
@@ -140,8 +137,7 @@ def test_a_damaged_journal_is_moved_aside(path: Path, how: str, caplog: pytest.L
     assert journal.moved_aside is not None
     assert journal.moved_aside.exists()
     assert str(journal.moved_aside) in caplog.text
-    event = journal.append("cam", {"text": "new"})
-    assert event is not None
+    (event,) = journal.append("cam", {"text": "new"})
     assert event.id.rpartition("-")[0] != old.rpartition("-")[0]
     assert [e.body["text"] for e in journal.recent()] == ["new"]
     journal.close()
@@ -157,8 +153,7 @@ def test_damage_while_it_is_open(path: Path) -> None:
     journal._database.execute("PRAGMA cache_size = 0")
     with path.open("r+b") as file:
         file.write(random.Random(2).randbytes(path.stat().st_size))
-    event = journal.append("cam", {"text": "still here"})
-    assert event is not None
+    assert journal.append("cam", {"text": "still here"})
     assert journal.moved_aside is not None
     assert take(journal, "a") == ["still here"]
     journal.close()
@@ -187,32 +182,45 @@ def test_a_path_that_cant_be(tmp_path: Path) -> None:
         Journal(tmp_path)
 
 
+class Full:
+    """A database on a disk without room."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def __enter__(self) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 def test_a_full_disk_keeps_events_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(path)
     journal.register("a")
     fill(journal, 1)
     real = journal._database
-
-    class Full:
-        """A database on a disk without room."""
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(real, name)
-
-        def __enter__(self) -> None:
-            raise sqlite3.OperationalError("database or disk is full")
-
-        def __exit__(self, *error: object) -> None:
-            pass
-
-    monkeypatch.setattr(journal, "_database", Full())
-    assert journal.append("cam", {"text": "1"}) is None
-    assert journal.append("cam", {"text": "2"}) is None
+    monkeypatch.setattr(journal, "_database", Full(real))
+    assert journal.append("cam", {"text": "1"}) == []
+    assert journal.append("cam", {"text": "2"}) == []
     assert "disk is full" in journal.fault
     monkeypatch.setattr(journal, "_database", real)
     assert [e.body["text"] for e in journal.flush()] == ["1", "2"]
     assert journal.fault == ""
     assert take(journal, "a") == ["0", "1", "2"]
+    journal.close()
+
+
+def test_an_event_brings_those_that_had_to_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(path)
+    with monkeypatch.context() as full:
+        full.setattr(journal, "_database", Full(journal._database))
+        fill(journal, 2)
+    assert [event.body["text"] for event in journal.append("cam", {"text": "2"})] == ["0", "1", "2"]
+    assert [event.body["text"] for event in journal.append("cam", {"text": "3"})] == ["3"]
     journal.close()
 
 
@@ -241,7 +249,7 @@ import sys
 from edgedigits.journal import Journal
 journal = Journal(sys.argv[1])
 for k in range(100_000):
-    event = journal.append("cam", {"text": "x" * 500})
+    (event,) = journal.append("cam", {"text": "x" * 500})
     print(event.sequence, flush=True)
 """
 

@@ -165,6 +165,48 @@ def test_a_device_that_is_gone_for_a_while() -> None:
     assert source.status.reconnects == 1
 
 
+class Blocked(Script):
+    """A driver that gives a frame or none, then blocks until it is let go."""
+
+    def __init__(self, gate: threading.Event, *steps: object) -> None:
+        super().__init__(*steps)
+        self._gate = gate
+
+    def read(self) -> np.ndarray | None:
+        image = super().read()
+        if image is None:
+            self._gate.wait(60)
+        return image
+
+
+STUCK = dataclasses.replace(SETTINGS, open_seconds=0.1, stall_seconds=0.1)
+
+
+def test_a_driver_that_is_stuck_for_good_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reconnecting, "_most_stuck", 3)
+    gate = threading.Event()
+    source, _ = reconnecting(Blocked(gate, 1, 2, 3), *(Blocked(gate) for _ in range(9)), settings=STUCK)
+    with pytest.raises(SourceError, match="cam: the driver is stuck, and 3 attempts") as caught:
+        list(source)
+    assert not isinstance(caught.value, SourceAwayError)
+    assert "\n" not in str(caught.value)
+    assert len(source._stuck) == 3
+    assert not source.close()
+    gate.set()
+
+
+def test_drivers_that_let_go_late_are_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reconnecting, "_most_stuck", 3)
+    gates = [threading.Event() for _ in range(5)]
+    drivers = [Blocked(gate, *((1, 2, 3) if k == 0 else ())) for k, gate in enumerate(gates)]
+    source, stop = reconnecting(*drivers, Script(*range(100, 200)), settings=STUCK)
+    for seconds, gate in zip((1.5, 3.0, 4.0, 5.0, 6.0), gates, strict=True):
+        threading.Timer(seconds, gate.set).start()
+    frames = take(source, stop, lambda frame: value(frame) > 110)
+    assert value(frames[-1]) > 110
+    assert source.close()
+
+
 def test_stop_ends_the_waiting() -> None:
     source, stop = reconnecting(
         Script(1, 2, 3), *itertools.repeat(SourceError("cam: gone"), 1000), settings=SETTINGS

@@ -104,6 +104,20 @@ def test_votes_settle_what_a_frame_gets_wrong() -> None:
     assert Scene().show(wrong).texts == ["12345"]
 
 
+def test_what_is_voted_for_stands_between_the_separators() -> None:
+    """Of letters, too; and whatever the last frame takes them for."""
+
+    def seen(text: str) -> Page:
+        return dataclasses.replace(
+            page(), lines=(dataclasses.replace(line(text, confidence=0.95), raw="-".join(text)),)
+        )
+
+    for text, other in [("AB", "AX"), ("47", "41")]:
+        scene = Scene(TrackSettings(steady_frames=4, steady_seconds=0.0))
+        (sighting,) = scene.show([seen(text)] * 3 + [seen(other)]).seen
+        assert (sighting.text, sighting.lines[0].raw) == (text, "-".join(text))
+
+
 @pytest.mark.parametrize(("share", "accepted"), [(0.7, False), (0.2, True)])
 def test_what_most_frames_doubt_as_a_part_of_the_line_is_not_accepted(share: float, accepted: bool) -> None:
     rng = random.Random(2)

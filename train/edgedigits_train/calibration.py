@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from edgedigits.minimum import minimum
+
 COLDEST, HOTTEST = 0.05, 20.0
 """Bounds of the search. A network that gets everything right has no best temperature; it ends at a bound."""
 
@@ -29,24 +31,10 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.int
     """Return the temperature of the smallest negative log-likelihood, within `COLDEST`…`HOTTEST`.
 
     Logits are float [n, classes], labels integers [n], of pictures that were not trained on. The
-    likelihood is a convex function of 1 / temperature, so that a golden-section search over it finds the
-    one minimum.
+    likelihood is a convex function of 1 / temperature, so that a search over it finds the one minimum.
     """
-    low, high = 1 / HOTTEST, 1 / COLDEST
-    shrink = (np.sqrt(5) - 1) / 2
 
     def cost(inverse: float) -> float:
         return negative_log_likelihood(logits, labels, 1 / inverse)
 
-    left, right = high - shrink * (high - low), low + shrink * (high - low)
-    cost_left, cost_right = cost(left), cost(right)
-    while high - low > 1e-5:
-        if cost_left < cost_right:
-            high, right, cost_right = right, left, cost_left
-            left = high - shrink * (high - low)
-            cost_left = cost(left)
-        else:
-            low, left, cost_left = left, right, cost_right
-            right = low + shrink * (high - low)
-            cost_right = cost(right)
-    return float(2 / (low + high))
+    return 1 / minimum(cost, 1 / HOTTEST, 1 / COLDEST, tolerance=1e-5)

@@ -267,9 +267,3 @@ class Readings:
             raise Problem(422, without_source(error)) from None
         finally:
             self._requests.count_reading(kind, time.perf_counter() - started)
-
-
-def _is_side(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value <= LARGEST and value == int(value)
