@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.checks import Rule
 from edgedigits.cutout import Cell, CutoutSettings, FlatPage
 from edgedigits.decode import RejectRule, is_character
 from edgedigits.errors import RegistrationError, SeveralPagesError
@@ -386,7 +387,8 @@ class FormReader:
                 continue
             tried += 1
             value = _value(reading, field, decimals)
-            broken = next((rule.name for rule in field.rules if not rule.test(value)), None)
+            failing = (rule.name for rule in field.rules if not rule.test(_told(rule, reading, value)))
+            broken = next(failing, None)
             if broken is None:
                 passing.append((reading, value, chance))
             failed = failed or broken or ""
@@ -395,7 +397,7 @@ class FormReader:
             error = f"{readings[0][0]} fails {failed}{others}"
             return raw, None, readings[0][1], error, "check", None
         reading, value, chance = passing[0]
-        proven = any(rule.proves(value) for rule in field.rules)
+        proven = any(rule.proves(_told(rule, reading, value)) for rule in field.rules)
         unlisted = max(0.0, 1.0 - sum(chance for _, chance in (readings if proven else numbers)))
         if reading != readings[0][0]:
             unlisted = max(unlisted, _UNLISTED)
@@ -609,7 +611,12 @@ def _satisfies(raw: str, field: Field) -> bool:
     if not low <= len(text) <= high:
         return False
     value = _value(text, field, decimals)
-    return all(rule.test(value) for rule in field.rules)
+    return all(rule.test(_told(rule, text, value)) for rule in field.rules)
+
+
+def _told(rule: Rule, text: str, value: str) -> str:
+    """Return what a rule is about: a check digit is of all that is written, its first zeros with it."""
+    return text if rule.kind == "check" else value
 
 
 def _value(text: str, field: Field, decimals: int | None) -> str:

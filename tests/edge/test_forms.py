@@ -174,6 +174,13 @@ def test_a_number_has_no_leading_zeros_and_a_code_keeps_them() -> None:
     assert _comb("", rows).value == "0070"
 
 
+def test_a_check_digit_is_of_what_is_written() -> None:
+    rows = [_likely(d, 0.99) for d in "00000574"]  # an EAN of 8 digits, not of 3
+    assert _comb('check = "ean"', rows, "8").value == "00000574"
+    assert _comb('check = "ean"\nrange = [0, 999]', rows, "8").value == "574"
+    assert _comb('check = "ean"\ndecimals = 2', rows, "8").value == "5.74"
+
+
 def test_a_number_of_many_digits_keeps_them_all() -> None:
     rows = [_likely(d, 0.999) for d in "1234567890" * 3]
     assert _comb("decimals = 2", rows, "30").value == "1234567890123456789012345678.90"
