@@ -24,8 +24,10 @@ Grey = NDArray[np.uint8]
 
 _UPRIGHT = np.ones((3, 1), np.uint8)
 
-_SLOPES = tuple(k / 10 for k in range(-7, 8))
-"""Lines that strike out are looked for so steep: pixels down for each to the right."""
+_STEEPEST = 0.7
+"""Lines that strike out are looked for so steep: pixels down for each to the right …"""
+_OFF = 3.2
+"""… and in such steps that over its length no line is missed by more than half so many pixels."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class CutoutSettings:
     printed words hardly are. 0…1."""
     near: float = 0.35
     """Beside a line of writing, what goes on is as near as this …"""
+    onward: float = 1.0
+    """… and as near to the line as this, in heights of its digits …"""
     next_cell: float = 0.7
     """… and beside a comb, as this part of the way from one cell to the next."""
     above: float = 0.25
@@ -153,6 +157,29 @@ class FlatPage:
         pad = round(0.3 * (bottom - top))
         return np.pad(np.asarray(255 - ink, np.uint8), pad, constant_values=255)
 
+    def pieces(self, field: Field) -> list[tuple[int, int, int, int]]:
+        """Return where the pieces of a field's ink are in its `picture`: x, y, width, height in pixels.
+
+        What a blur joins is apart: they are as dark as half a stroke.
+        """
+        left, top, _, bottom = self._pixels(field.box)
+        first = self._first[field.name]
+        across = down = round(0.3 * (bottom - top))
+        if field.printed == "none":
+            rows, columns = self._around(first)
+            across, down = columns.start - left, rows.start - top
+        dark = (self._own(first) >= 128).astype(np.uint8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
+        return [(x + across, y + down, w, h) for x, y, w, h, _ in stats[1:].tolist()]
+
+    def glyphs(self, field: Field) -> list[Grey]:
+        """Return what in a field may be a digit by its size: ink, uint8, 0 paper … 255 full ink."""
+        _, top, _, bottom = self._pixels(field.box)
+        own = self._pieces(field)
+        w, h = self._stats[own, cv2.CC_STAT_WIDTH], self._stats[own, cv2.CC_STAT_HEIGHT]
+        like = (h >= self._settings.small * (bottom - top)) & (w <= 1.5 * h)
+        return [self._piece(int(k)) for k in own[like]]
+
     def around(self, field: Field) -> tuple[list[Grey], bool]:
         """Return what stands around a field and may belong to its number, and whether that runs out of it.
 
@@ -183,6 +210,10 @@ class FlatPage:
         pitch = (right - left) / field.cells
         reach = settings.next_cell * pitch if field.cells > 1 else settings.near * high
         aside = (across > right) & (x < right + reach) | (across < left) & (x + w > left - reach)
+        if field.cells == 1:
+            # A unit may be printed as near to the field, but seldom to the number.
+            onward = settings.onward * digit
+            aside &= (x < (x + w)[own].max() + onward) & (x + w > x[own].min() - onward)
         reach = settings.above * high
         found = [np.flatnonzero(like & level & aside)]
         for beyond in ((down < top) & (y + h > top - reach), (down > bottom) & (y < bottom + reach)):
@@ -225,16 +256,25 @@ class FlatPage:
         mask = cv2.dilate(mask[y : y + h, x : x + w], _UPRIGHT)
         mask = np.ascontiguousarray(_bytes(mask)[::2, ::2])
         h, w = mask.shape
-        along = np.ones((1, length // 2), np.uint8)
-        for slope in _SLOPES:
+        length = max(1, length // 2)
+        along = np.ones((1, length), np.uint8)
+        # The longer a line, the less it may rise, and the finer are the steps in which it is met.
+        steepest, step = min(_STEEPEST, h / length), min(0.1, _OFF / length)
+        count = int(steepest / step)
+        for slope in [step * k for k in range(-count, count + 1)]:
             room = int(abs(slope) * w) + 1
             level = np.array([[1, 0, 0], [-slope, 1, room if slope > 0 else 0]])
             sheared = cv2.warpAffine(mask, level, (w, h + room), flags=cv2.INTER_NEAREST)
             # What goes on beyond the writing is paper.
             line = cv2.erode(sheared, along, borderType=cv2.BORDER_CONSTANT, borderValue=0)
             down, across = np.nonzero(line)
-            if len(down):
-                middle = float(np.median(down + slope * across) - level[1, 2])
+            if not len(down):
+                continue
+            # Lines at the top and at the foot, as a box's, are no line between them.
+            lines = cv2.connectedComponents(line)[1][down, across]
+            for number in range(1, int(lines.max()) + 1):
+                own = lines == number
+                middle = float(np.median(down[own] + slope * across[own]) - level[1, 2])
                 if 0.2 * h < middle < 0.8 * h:
                     return True
         return False
@@ -311,9 +351,11 @@ class FlatPage:
         mask = (self._dark >= self.weak).astype(np.uint8)
         lifted = np.zeros_like(mask)
         band = np.zeros_like(mask)
+        dotted = self._dotted_lines()
         for segment in segments:
             if segment.horizontal:
-                self._lift_one(mask, lifted, band, segment)
+                rows = next((rows for box, rows in dotted if _lies_under(segment, box)), None)
+                self._lift_one(mask, lifted, band, segment, rows)
             else:
                 self._lift_one(mask.T, lifted.T, band.T, segment)
         left = mask & (1 - lifted)
@@ -324,13 +366,42 @@ class FlatPage:
         self._remnant[0] = True
         self._labels, self._stats = labels, stats
 
-    def _lift_one(self, mask: Grey, lifted: Grey, band: Grey, segment: Segment) -> None:
+    def _dotted_lines(self) -> list[tuple[Box, tuple[int, int]]]:
+        """Return the boxes of fields whose line to write on is dotted, and its rows (first, last + 1)."""
+        found = []
+        for field, box in self._boxes:
+            if field.printed != "line":
+                continue
+            left, _, right, at = self._pixels(box)
+            first = max(0, at - self._reach)
+            strip = self._dark[first : at + self._reach + 1, left:right]
+            # A blur joins the dots; their middles are darker than what is between them.
+            for level in (self.weak, self.strong, 1.6 * self.strong, 2.4 * self.strong):
+                rows = _row_of_dots((strip >= level).astype(np.uint8))
+                if rows is not None:
+                    found.append((box, (first + rows[0] - 1, first + rows[1] + 1)))
+                    break
+        return found
+
+    @property
+    def _reach(self) -> int:
+        return max(4, round(0.1 * self._cell_height + 0.6 * self._line_width))
+
+    def _lift_one(
+        self,
+        mask: Grey,
+        lifted: Grey,
+        band: Grey,
+        segment: Segment,
+        dotted: tuple[int, int] | None = None,
+    ) -> None:
+        """Take a piece of a line out of the ink: a level one, or in what is turned; `dotted` are its rows."""
         w, h = self.size
         along, across = (w, h) if segment.horizontal else (h, w)
         m = self.margin
         start, end = round(segment.start * along) + m, round(segment.end * along) + m
         at = segment.at * across + m
-        reach = max(4, round(0.1 * self._cell_height + 0.6 * self._line_width))
+        reach = self._reach
         first, last = max(0, round(at) - reach), min(mask.shape[0], round(at) + reach + 1)
         strip = mask[first:last, max(0, start) : end + 1]
         if strip.size == 0:
@@ -340,10 +411,10 @@ class FlatPage:
         # The nearest of those: the line of the next cell may be within reach, too.
         away = np.abs(np.arange(first, last) + 0.5 - at)
         peak = int(np.argmin(np.where(filled >= 0.8 * filled.max(), away, np.inf)))
-        if filled[peak] < 0.4:
+        if dotted is None and filled[peak] < 0.4:
             return
         rows = _run_around(filled >= 0.6 * filled[peak], peak)
-        top, bottom = first + rows[0], first + rows[1]
+        top, bottom = (first + rows[0], first + rows[1]) if dotted is None else dotted
         thick = bottom - top
         # A run of ink across the line that is hardly longer than the line is thick is the line; a longer one
         # is a stroke that crosses it. Only what hangs on the line's core counts, not a stroke close by.
@@ -357,7 +428,8 @@ class FlatPage:
         core = slice(top - lo, bottom - lo)
         line = np.zeros_like(area)
         line[core] = short[core]
-        for _ in range(room):
+        # What stands on a dotted line may be a point.
+        for _ in range(room if dotted is None else 0):
             line = _bytes(cv2.dilate(line, _UPRIGHT)) & short
         line = _without_strokes_along(line)
         # A stroke that comes from one side only ends in the line.
@@ -367,7 +439,8 @@ class FlatPage:
         through = _bytes(cv2.dilate(above[None], lean)) & _bytes(cv2.dilate(below[None], lean))
         line[core] |= area[core] & (1 - through)
         lifted[lo:hi, left:right] |= line
-        band[max(0, top - room) : bottom + room, left:right] = 1
+        frayed = room if dotted is None else 1
+        band[max(0, top - frayed) : bottom + frayed, left:right] = 1
 
     def _share_out(self) -> None:
         """Give each piece of ink to the cell that it lies in."""
@@ -511,6 +584,38 @@ def _without_strokes_along(line: Grey) -> Grey:
     slope, height = np.polyfit(columns[plain], middle[plain], 1)
     near = np.abs(rows - (height + slope * columns)) <= 0.5 * usual + 1
     return np.where(swollen & ~near, 0, line).astype(np.uint8)
+
+
+def _lies_under(segment: Segment, box: Box) -> bool:
+    """Return whether a piece of a printed line is of the line to write on in a box."""
+    x, y, w, h = box
+    return segment.horizontal and abs(segment.at - y - h) < 1e-6 and x <= segment.start + 1e-6 <= x + w
+
+
+def _row_of_dots(strip: Grey) -> tuple[int, int] | None:
+    """Return the rows (first, last + 1) of a dotted line in a strip (H×W, 0 or 1, along W) of a mask.
+
+    Its dots are of one size and stand in a row, at like distances; None where there are none.
+    """
+    _, _, stats, middles = cv2.connectedComponentsWithStats(np.ascontiguousarray(strip), connectivity=8)
+    x, y, w, h, _ = stats.T
+    # A digit's foot goes on beyond the strip.
+    clear = (y > 0) & (y + h < len(strip)) & (x > 0) & (x + w < strip.shape[1])
+    clear[0] = False
+    if clear.sum() < 4:
+        return None
+    size = np.maximum(w, h)
+    usual = float(np.median(size[clear]))
+    clear &= size <= 1.5 * usual
+    clear &= np.abs(middles[:, 1] - np.median(middles[clear, 1])) <= 0.5 * usual + 1
+    apart = np.diff(np.sort(middles[clear, 0]))
+    if len(apart) < 3 or np.median(apart) < 2 or np.ptp(middles[clear, 0]) < 0.4 * strip.shape[1]:
+        return None
+    # Where a foot touches one, the next is two of their distances away.
+    apart /= np.median(apart)
+    if np.mean(np.abs(apart - np.round(apart)) <= 0.25) < 0.8:
+        return None
+    return int(np.median(y[clear])), int(np.median((y + h)[clear]))
 
 
 def _run_around(flags: NDArray[np.bool_], k: int) -> tuple[int, int]:

@@ -20,13 +20,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.checks import Rule
 from edgedigits.cutout import Cell, CutoutSettings, FlatPage
 from edgedigits.decode import RejectRule, is_character
 from edgedigits.errors import RegistrationError, SeveralPagesError
 from edgedigits.ink import InkSettings, check_image, evenly_lit, to_grey
 from edgedigits.layout import Field, Form
 from edgedigits.normalize import normalize
-from edgedigits.page import REJECTED, Digit, Line
+from edgedigits.page import REJECTED, Box, Digit, Line
 from edgedigits.reader import Reader
 from edgedigits.register import Registrar, Registration, RegistrationSettings
 from edgedigits.shadows import ANY_SHADOW
@@ -163,7 +164,10 @@ class FormReader:
         cells = [cell for found in combs.values() for cell in found if not cell.blank]
         chances = self._chances([cell.ink for cell in cells])
         if not where.certain:
-            self._check_upright(cells, chances, where)
+            alone = [k for k, cell in enumerate(cells) if not cell.apart]
+            free = [ink for field in legible if field.style == "free" for ink in page.glyphs(field)]
+            digits = [*(cells[k].ink for k in alone), *free]
+            self._check_upright(digits, np.concatenate([chances[alone], self._chances(free)]))
         left = iter(chances)
         size = (image.shape[1], image.shape[0]) if size is None else size
         across = np.array(size, np.float64) / image.shape[1::-1]
@@ -233,7 +237,8 @@ class FormReader:
             return raw, None, confidence, error, "not-digits", instead_of
         if self._goes_on(field, page):
             error = (
-                "a digit stands around the field or runs out of it; write inside, or make that a field, too"
+                "a digit stands around the field or runs out of it; write inside, or make that a field, too; "
+                "print nothing so close"
             )
             return raw, None, confidence, error, "outside", instead_of
         return judged
@@ -280,8 +285,9 @@ class FormReader:
         if troubles:
             reason, error = troubles[0]
             return raw.rstrip(), None, readings[0][1], error, reason, None
-        if _BLANK in raw.strip():
-            error = "a blank cell between digits"
+        if _BLANK in raw.strip() or (field.decimals is not None and raw.endswith(_BLANK)):
+            # Decimals have cells of their own: with the last one blank, no digit is where it counts.
+            error = "a blank cell " + ("between digits" if _BLANK in raw.strip() else "behind the last digit")
             return raw.rstrip(), None, readings[0][1], error, "count", None
         readings = tuple((text.strip(), chance) for text, chance in readings)
         return self._judge(field, raw.rstrip(), readings, field.decimals)
@@ -291,20 +297,20 @@ class FormReader:
         first = (self._labels[order[0]], float(row[order[0]]))
         return [first, *((self._labels[k], float(row[k])) for k in order[1:5] if row[k] >= 1e-4)]
 
-    def _check_upright(
-        self, cells: Sequence[Cell], chances: NDArray[np.float32], where: Registration
-    ) -> None:
-        """Raise where the digits of a page that looks the same when turned read far better turned."""
-        digits = [cell.ink for cell in cells if not cell.apart]
+    def _check_upright(self, digits: Sequence[NDArray[np.uint8]], chances: NDArray[np.float32]) -> None:
+        """Raise where the digits of a page that looks the same when turned read far better turned.
+
+        `digits` are ink, `chances` (N×classes) what the network says of them as they stand.
+        """
         if len(digits) < 8 or self.form.finder.name == "none":
             return
-        upright = self._credibility([row for cell, row in zip(cells, chances, strict=True) if not cell.apart])
+        upright = self._credibility(chances)
         found = []
         for turns, words in ((2, "upside down"), (1, "on its side"), (3, "on its side")):
             turned = self._chances([np.ascontiguousarray(np.rot90(ink, turns)) for ink in digits])
             gain = self._credibility(turned) - upright
-            # Beyond chance: two standard errors, and enough to matter.
-            if gain.mean() > max(0.05, 2 * gain.std() / math.sqrt(len(gain))):
+            # Enough to matter, and a standard error: upright digits lose several by being turned.
+            if gain.mean() > max(0.05, gain.std() / math.sqrt(len(gain))):
                 found.append((float(gain.mean()), words))
         if found:
             raise RegistrationError(
@@ -338,21 +344,15 @@ class FormReader:
         line = lines[best]
         if line.box[3] < field.least_height * page.height(field) and field.printed != "none":
             return line.raw, None, line.confidence, "writing too small for the field", "small", None
-        # With one behind it, too, it is there to protect the number.
-        if line.raw.startswith("-") and not line.raw.endswith("-"):
-            error = "a minus sign stands before the number; a field holds none below 0"
+        error = _dashes(line, page.pieces(field))
+        if error is not None:
             return line.raw, None, line.confidence, error, "not-digits", None
         if _in_two(line):
             error = "two numbers stand beside one another in a field for one"
             return line.raw, None, line.confidence, error, "several", None
-        decimals = None
-        if field.decimal is not None:
-            decimals = _decimals(line.raw, field)
-            if decimals is None:
-                error = f"no '{field.decimal}' where decimals are due"
-                return line.raw, None, line.confidence, error, "count", None
-        elif field.decimals is not None:
-            decimals = field.decimals
+        decimals, error = _decimals(line.raw, field)
+        if error is not None:
+            return line.raw, None, line.confidence, error, "count", None
         if any(_is_none(digit, self.reader.rule) for digit in line.digits) or REJECTED in line.readings[0][0]:
             error = "a digit can't be read, or is none"
             return line.raw, None, line.confidence, error, "not-digits", None
@@ -387,7 +387,8 @@ class FormReader:
                 continue
             tried += 1
             value = _value(reading, field, decimals)
-            broken = next((rule.name for rule in field.rules if not rule.test(value)), None)
+            failing = (rule.name for rule in field.rules if not rule.test(_told(rule, reading, value)))
+            broken = next(failing, None)
             if broken is None:
                 passing.append((reading, value, chance))
             failed = failed or broken or ""
@@ -396,7 +397,7 @@ class FormReader:
             error = f"{readings[0][0]} fails {failed}{others}"
             return raw, None, readings[0][1], error, "check", None
         reading, value, chance = passing[0]
-        proven = any(rule.proves(value) for rule in field.rules)
+        proven = any(rule.proves(_told(rule, reading, value)) for rule in field.rules)
         unlisted = max(0.0, 1.0 - sum(chance for _, chance in (readings if proven else numbers)))
         if reading != readings[0][0]:
             unlisted = max(unlisted, _UNLISTED)
@@ -466,6 +467,44 @@ def _is_none(digit: Digit, rule: RejectRule) -> bool:
     return digit.rejected and (digit.confidence >= rule.min_digit_confidence or digit.confidence < left)
 
 
+def _dashes(line: Line, pieces: Sequence[Box]) -> str | None:
+    """Return what is wrong with the dashes before and behind a number; None where nothing is.
+
+    `pieces` are the boxes of the ink, x, y, width, height in pixels. A way of reading may have taken a dash
+    for a part of the first digit.
+    """
+    places = [place for place, sign in enumerate(line.raw) if sign in line.text]
+    before, behind = line.raw[: places[0]], line.raw[places[-1] + 1 :]
+    tall = float(np.median([digit.box[3] for digit in line.digits]))
+    top = min(digit.box[1] for digit in line.digits)
+    large = [piece for piece in pieces if max(piece[2:]) >= _DASH * tall]
+    ends = [min(large), max(large, key=lambda p: p[0] + p[2])] if large else []
+    seen = [_is_dash(piece, large, top, tall) for piece in ends] or [False, False]
+    minus, closed = seen[0] or "-" in before, seen[1] or "-" in behind or "=" in behind
+    # With one behind it, too, it is there to protect the number.
+    if minus and not closed:
+        return "a minus sign stands before the number; a field holds none below 0"
+    # What is left of a digit that runs over the box's side may look like one.
+    if not minus and behind[:1] in ("-", "=") and "=" not in before:
+        return f"a '{behind[0]}' stands behind the number"
+    return None
+
+
+def _is_dash(piece: Box, pieces: Sequence[Box], top: float, tall: float) -> bool:
+    """Return whether a piece of ink is a dash beside digits that are so tall and begin at `top`.
+
+    It is flat and half way up, and none of the others is above or below it.
+    """
+    x, y, w, h = piece
+    level = (y + h / 2 - top) / tall
+    alone = all(p == piece or p[0] >= x + w - 0.25 * w or p[0] + p[2] <= x + 0.25 * w for p in pieces)
+    return w >= 1.5 * h and w <= 1.2 * tall and h <= 0.35 * tall and 0.25 <= level <= 0.8 and alone
+
+
+_DASH = 0.2
+"""A dash is at least as long as this part of the digits' height."""
+
+
 def _in_two(line: Line) -> bool:
     """Return whether the digits of a line stand in two groups so far apart that they are two numbers.
 
@@ -522,31 +561,62 @@ def _blank(field: Field) -> _Judged:
     return "", None, 1.0, None, None, None
 
 
-def _decimals(raw: str, field: Field) -> int | None:
-    """Return how many digits stand behind the decimal separator; None where it is not where it is due."""
-    assert field.decimal is not None
-    head, mark, tail = raw.rpartition(field.decimal)
-    count = sum(c.isdigit() or c == REJECTED for c in tail)
-    if not mark or not any(c.isdigit() or c == REJECTED for c in head):
-        return 0 if field.decimals is None else None
-    if field.decimals is not None and count != field.decimals:
-        return None
-    return count
+def _decimals(raw: str, field: Field) -> tuple[int | None, str | None]:
+    """Return how many of the digits in `raw` are decimals, and what is wrong with the signs between them.
+
+    A written comma may be read as a point: what a sign parts is told by the digits behind it alone. A sign
+    that is passed over would make another number of the digits, as 85 of 8.5; in a code it tells nothing.
+    """
+    if not field.is_number:
+        return None, None
+    mark, count = field.decimal, field.decimals
+    none_due = mark is None and count is None
+    written = raw.lstrip("-").rstrip("-=")
+    parts = re.split(r"([.,]+|[^0-9?])", written)  # a speck beside a point makes two of one
+    signs, groups = [part[0] for part in parts[1::2]], [len(part) for part in parts[::2]]
+    if signs and not groups[-1] and (none_due or (count is None and len(raw) > len(written))):
+        del signs[-1], groups[-1]  # as behind an ordinal number, and before the dash that stands for zeros
+    if not signs:
+        if mark is None:
+            return count, None
+        return (0, None) if count is None else (None, f"no '{mark}' where decimals are due")
+    behind = f"{_count(groups[-1], 'digit')} behind the '{signs[-1]}'"
+    if not groups[-1] and count is None:
+        return None, behind
+    marks_only = {*signs} <= {".", ","}
+    if none_due:
+        return None, None if marks_only and _in_thousands(groups) else f"a '{signs[-1]}' in a whole number"
+    if count is not None and groups[-1] != count:
+        return None, f"{behind} where {_count(count, 'decimal')} are due"
+    if count is None and _in_thousands(groups):
+        return None, f"{behind} may be decimals or not; set 'decimals' in the form"
+    whole = groups[:-1]
+    if not (whole[0] and marks_only and (len(whole) == 1 or _in_thousands(whole))):
+        return None, "signs between the digits that part neither thousands nor decimals"
+    return groups[-1], None
+
+
+def _in_thousands(groups: Sequence[int]) -> bool:
+    """Return whether so many digits between separators are a whole number's, in threes."""
+    return 1 <= groups[0] <= 3 and all(size == 3 for size in groups[1:])
 
 
 def _satisfies(raw: str, field: Field) -> bool:
     """Return whether a line that is read so, its separators with it, is what a free field asks for."""
-    decimals = field.decimals
-    if field.decimal is not None:
-        decimals = _decimals(raw, field)
-        if decimals is None:
-            return False
+    decimals, error = _decimals(raw, field)
+    if error is not None and field.decimal is not None:
+        return False
     text = "".join(c for c in raw if c.isdigit())
     low, high = field.digits
     if not low <= len(text) <= high:
         return False
     value = _value(text, field, decimals)
-    return all(rule.test(value) for rule in field.rules)
+    return all(rule.test(_told(rule, text, value)) for rule in field.rules)
+
+
+def _told(rule: Rule, text: str, value: str) -> str:
+    """Return what a rule is about: a check digit is of all that is written, its first zeros with it."""
+    return text if rule.kind == "check" else value
 
 
 def _value(text: str, field: Field, decimals: int | None) -> str:

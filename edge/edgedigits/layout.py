@@ -36,10 +36,14 @@ How the page is found, and what that needs in `[page]`:
 The further keys of a field or a grid:
 
 - `style` (`comb` or `free`), `cells` (default: the most digits) and `gap` between them, for a comb.
-- `printed`: `boxes` around every cell, a `box` around the field, a base `line`, or `none`.
+- `printed`: `boxes` around every cell (default in a comb), a `box` around the field, a base `line`, which
+  may be dotted, or `none` (default in a free field). What is printed and not named so is taken for writing.
 - `required` (default true): whether a blank field is an error.
-- `decimal`: the separator, `.` or `,`, in a free field. `decimals`: the digits behind it; in a comb,
-  and without a separator, so many of the last digits are decimals.
+- `decimal`: the separator, `.` or `,`, in a free field; written is either, for they are hard to tell apart.
+  `decimals`: the digits behind it; without it, three behind the only one are in doubt. In a comb, and
+  without a separator, so many of the last digits are decimals.
+- With `range`, `decimal` or `decimals` it is a number: a sign that parts neither its thousands nor its
+  decimals is an error. Without them it is a code, and the signs between its digits are passed over.
 - `least_height` (default 0.25): what is lower than this part of the field is no digit. `notes` (false):
   small writing in a corner of a cell is a note.
 - `check`: a format of python-stdnum, `prefix`: letters printed before the digits that belong to the number;

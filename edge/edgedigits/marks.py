@@ -62,7 +62,9 @@ def solid_marks(grey: Grey) -> list[Mark]:
 def quads_of_marks(marks: Sequence[Mark], due: float) -> list[Floats]:
     """Return quadrilaterals (4×2) of marks whose size suits their distance, the most likely first.
 
-    `due` is a mark's side over the distance of the upper two. There are 30 at most.
+    `due` is a mark's side over the distance of the upper two. There are 30 at most of marks of one size, from
+    one to half of it; those of the largest come first, for dots and filled letters are many and go together
+    in every way.
     """
     fours = np.array(list(itertools.combinations(range(len(marks)), 4)), np.intp).reshape(-1, 4)
     sides = np.array([m.side for m in marks])[fours]
@@ -70,14 +72,17 @@ def quads_of_marks(marks: Sequence[Mark], due: float) -> list[Floats]:
     fours, sides = fours[alike], sides[alike]
     quads = clockwise(np.array([m.centre for m in marks]).reshape(-1, 2)[fours])
     possible = plausible(quads)
-    quads, sides = quads[possible], sides[possible]
+    quads, sides = quads[possible], np.median(sides[possible], axis=1)
     spans = np.linalg.norm(np.roll(quads, -1, axis=1) - quads, axis=2)
-    misfit = np.abs(np.log(np.median(sides, axis=1)[:, None] / spans / due).min(axis=1, initial=np.inf))
+    misfit = np.abs(np.log(sides[:, None] / spans / due).min(axis=1, initial=np.inf))
     # The sides of a page opposite one another are seen about as long.
     uneven = np.abs(np.log(spans[:, :2] / spans[:, 2:])).max(axis=1, initial=0)
     suiting = misfit <= np.log(2.2)
-    order = np.argsort((misfit + uneven)[suiting], kind="stable")[:30]
-    return list(quads[suiting][order])
+    quads, sides, misfit = quads[suiting], sides[suiting], (misfit + uneven)[suiting]
+    size = np.floor(np.log2(sides.max(initial=1.0) / sides))
+    order = np.lexsort((misfit, size))
+    _, first, count = np.unique(size[order], return_index=True, return_counts=True)
+    return [quads[k] for a, n in zip(first, count, strict=True) for k in order[a : a + min(n, 30)]]
 
 
 def detect_aruco(grey: Grey, dictionary: str) -> tuple[list[Floats], list[int]]:

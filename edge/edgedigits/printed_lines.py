@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -36,7 +36,8 @@ class PrintedLineSettings:
     tolerance: float = 0.07
     """A line counts as found so near to the smooth displacement of all."""
     most_beside: float = 0.6
-    """Beside most printed lines it is nowhere darker than this part of the line; else it is texture. 0…1."""
+    """Beside most printed lines, and where no others are printed, it is nowhere darker than this part of the
+    line; else it is texture. 0…1."""
     least_contrast: float = 0.04
     """A printed line takes away at least this part of the light. 0…1."""
 
@@ -50,6 +51,8 @@ class Segment:
     start: float
     end: float
     reach: float
+    beside: tuple[float, ...] = ()
+    """How far from it other lines are printed that run along it, as the next box's does, within its reach."""
 
 
 def printed_segments(form: Form, settings: PrintedLineSettings = PrintedLineSettings()) -> list[Segment]:
@@ -96,7 +99,7 @@ def printed_segments(form: Form, settings: PrintedLineSettings = PrintedLineSett
         if not any(abs(k.at - segment.at) < 1e-3 and k.start <= middle <= k.end for k in near):
             kept.append(segment)
             by_place[segment.horizontal, place].append(segment)
-    return kept
+    return _with_beside(kept)
 
 
 class PrintedLines:
@@ -169,7 +172,9 @@ class PrintedLines:
             centre = near.start + float(places[: weight.size] @ weight) / max(float(weight.sum()), 1e-9)
             offsets.append(first + centre + 0.5 - at)
             heights.append(float(rise[peak]))
-            whole[max(0, peak - 4) : peak + 5] = 0
+            for shift in (0.0, *s.beside):
+                line = round(peak + shift * across)
+                whole[max(0, line - 4) : max(0, line + 5)] = 0
             beside.append(float(whole.max()) / max(1.0, float(rise[peak])))
             # The brightest of three rows makes a line two rows wider than it is.
             widths.append(float((rise >= 0.5 * rise[peak]).sum()) - 2)
@@ -204,6 +209,25 @@ class PrintedLines:
         self.width = float(np.median(self._widths[agreeing]) / self.scale) if agreeing.any() else 0.0
 
 
+def _with_beside(segments: Sequence[Segment]) -> list[Segment]:
+    """Return the segments with what is printed beside each."""
+    found = list(segments)
+    for way in (True, False):
+        chosen = sorted(
+            (k for k, s in enumerate(segments) if s.horizontal == way), key=lambda k: segments[k].at
+        )
+        values = [(segments[k].at, segments[k].start, segments[k].end, segments[k].reach) for k in chosen]
+        at, start, end, reach = np.array(values, np.float64).reshape(-1, 4).T
+        # What is looked in is moved along with the line that is found.
+        firsts, lasts = np.searchsorted(at, at - 2 * reach), np.searchsorted(at, at + 2 * reach)
+        for number, k in enumerate(chosen):
+            near = slice(firsts[number], lasts[number])
+            along = (start[near] < end[number]) & (end[near] > start[number])
+            shifts = {round(shift, 3) for shift in (at[near][along] - at[number]).tolist()}
+            found[k] = replace(segments[k], beside=tuple(sorted(shifts - {0.0})))
+    return found
+
+
 def _robust_fit(points: Floats, values: Floats, tolerance: float) -> tuple[Floats, NDArray[np.bool_]]:
     """Fit a polynomial of the degree that so many values bear; return it and which of them agree with it."""
     count = len(values)
@@ -212,7 +236,12 @@ def _robust_fit(points: Floats, values: Floats, tolerance: float) -> tuple[Float
     terms = next(t for t, least in ((10, 60), (6, 24), (3, 8), (1, 1)) if count >= least)
     basis = basis_of(points, terms)
     coefficients: Floats = np.zeros(terms)
-    coefficients[0] = np.median(values)
+    if terms == 1:
+        # Few values have no middle: the most that agree have it, and those nearest to where they should be.
+        agreeing = (np.abs(values[:, None] - values) <= tolerance).sum(axis=1)
+        coefficients[0] = values[np.lexsort((np.abs(values), -agreeing))[0]]
+    else:
+        coefficients[0] = np.median(values)
     scale = max(tolerance, 2.0 * float(np.median(np.abs(values - coefficients[0]))))
     for _ in range(8):
         # Cauchy's weights, ever narrower: what crosses the page smoothly wins over what merely is dark.

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.errors import RegistrationError
+from edgedigits.errors import FormError, RegistrationError
 from edgedigits.geometry import UNIT_SQUARE, homography
 from edgedigits.ink import to_grey
 from edgedigits.layout import MOST_DIGITS, Form, parse_form
@@ -72,11 +72,11 @@ def propose_form(image: NDArray[np.uint8], name: str) -> tuple[str, Form]:
             continue
         found_any = True
         text = _text(name, find, groups, size)
-        form = parse_form(text, name, Path())
         try:
+            form = parse_form(text, name, Path())
             found = register(image, form, settings)
-        except RegistrationError:
-            continue
+        except (FormError, RegistrationError):
+            continue  # what is seen askew overlaps, or is not found again
         # What was proposed in one quadrilateral and is found in another is bent.
         away = np.linalg.norm(found.corners - quad, axis=1).max() / max(width, height)
         proven.append((found.credit - float(away), text, form))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,16 @@ from tests.edge.drawing import paper, write
 from tests.edge.form_pages import Pens, fill_in, photograph, print_form
 from tests.edge.junk import clothes
 
+from edgedigits import starter
 from edgedigits.cli import main
 from edgedigits.cutout import CutoutSettings, FlatPage, cell_of
-from edgedigits.errors import ModelError, PictureError, RegistrationError, SeveralPagesError
+from edgedigits.errors import FormError, ModelError, PictureError, RegistrationError, SeveralPagesError
 from edgedigits.forms import FieldReading, FormReader, FormReading, best_first, trouble_in
 from edgedigits.layout import Form, load_form, parse_form
 from edgedigits.page import Digit, Line, Page
 from edgedigits.reader import Reader
 from edgedigits.register import RegistrationSettings, register
+from edgedigits.starter import propose_form
 
 METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
 
@@ -148,11 +153,32 @@ def test_blank_cells_are_blanks_and_no_digits() -> None:
     assert (field.value, field.error, field.reason) == (None, None, None)
 
 
+def test_decimals_have_cells_of_their_own() -> None:
+    text = '[page]\nsize = [60, 40]\nfind = "frame"\n[[field]]\nname = "a"\nstyle = "comb"\n'
+    text += "box = [10, 10, 40, 12]\ndigits = [1, 4]\n"
+    for rule, due in (("", ("123", None)), ("decimals = 1", (None, "count"))):
+        form = parse_form(f"{text}{rule}\n", "test.toml", Path())
+        page = print_form(form)
+        for k in range(3):  # the last cell stays blank: is it 12.3, or 123 and no decimal?
+            cv2.putText(page, "5", (8 * (10 + 10 * k) + 20, 8 * 20), cv2.FONT_HERSHEY_SIMPLEX, 2, 30, 5)
+        reader = Reader()
+        reader.model = Sure(reader, [_likely(d, 0.99) for d in "123"])  # type: ignore[assignment]
+        field = FormReader(form, reader).read(np.pad(page, 60, constant_values=235)).fields[0]
+        assert (field.value, field.reason) == due
+
+
 def test_a_number_has_no_leading_zeros_and_a_code_keeps_them() -> None:
     rows = [_likely(d, 0.99) for d in "0070"]
     assert _comb("range = [0, 99]", rows).value == "70"
     assert _comb("decimals = 2", rows).value == "0.70"
     assert _comb("", rows).value == "0070"
+
+
+def test_a_check_digit_is_of_what_is_written() -> None:
+    rows = [_likely(d, 0.99) for d in "00000574"]  # an EAN of 8 digits, not of 3
+    assert _comb('check = "ean"', rows, "8").value == "00000574"
+    assert _comb('check = "ean"\nrange = [0, 999]', rows, "8").value == "574"
+    assert _comb('check = "ean"\ndecimals = 2', rows, "8").value == "5.74"
 
 
 def test_a_number_of_many_digits_keeps_them_all() -> None:
@@ -267,6 +293,51 @@ def test_a_number_below_0_is_none() -> None:
     field = _free("", digits, [("12", 0.95)], raw="-12")
     assert (field.raw, field.value, field.reason) == ("-12", None, "not-digits")
     assert _free("", digits, [("12", 0.95)], raw="-12-").value == "12"
+
+
+@pytest.mark.parametrize(
+    ("rest", "raw", "value"),
+    [
+        # A whole number has no decimals, and a code's digits are all that counts.
+        ("range = [0, 9999]", "8.5", None),
+        ("range = [0, 9999]", "8-5", None),
+        ("range = [0, 9999]", "1.234", "1234"),
+        ("range = [0, 9999]", "12.", "12"),
+        ("", "8.5", "85"),
+        # A comma may be read as a point: what stands behind it tells.
+        ('decimal = ","', "8.5", "8.5"),
+        ('decimal = "."', "8,5", "8.5"),
+        ('decimal = ","', "1.234,5", "1234.5"),
+        ('decimal = ","', "1.234.5", "1234.5"),
+        ('decimal = "."', "8..5", "8.5"),
+        ('decimal = "."', "85", "85"),
+        ('decimal = "."', "12,-", "12"),
+        ('decimal = "."', "8.", None),
+        ('decimal = "."', ".5", None),
+        ('decimal = "."', "1.2.5", None),
+        ('decimal = "."', "1.234", None),  # thousands?
+        ('decimal = "."', "1234.567", "1234.567"),
+        ('decimal = ","\ndecimals = 2', "1.234.50", "1234.50"),
+        ('decimal = ","\ndecimals = 2', "12,5", None),
+        ('decimal = ","\ndecimals = 3', "1.234", "1.234"),
+        ("decimals = 2", "1234", "12.34"),
+        ("decimals = 2", "12,34", "12.34"),
+        ("decimals = 2", "12.3", None),
+        ("decimals = 2", "1.234", None),
+    ],
+)
+def test_signs_between_digits_part_thousands_or_decimals(rest: str, raw: str, value: str | None) -> None:
+    text = "".join(sign for sign in raw if sign.isdigit())
+    field = _free(rest, [Digit(sign, 0.98, BOX) for sign in text], [(text, 0.95)], raw=raw)
+    assert (field.raw, field.value, field.reason) == (raw, value, None if value else "count")
+
+
+def test_a_dash_behind_a_number_may_be_a_digit_cut_off() -> None:
+    digits = [ONE, Digit("2", 0.98, BOX)]
+    for raw in ("12-", "12="):
+        field = _free("", digits, [("12", 0.95)], raw=raw)
+        assert (field.value, field.reason) == (None, "not-digits")
+    assert _free("", digits, [("12", 0.95)], raw="12.-").value == "12"
 
 
 @pytest.mark.parametrize(
@@ -524,6 +595,99 @@ def test_a_digit_close_around_a_field_leaves_it_without_a_value(pens: Pens, read
     assert _card(pens, reader, WRITTEN, ("6", 66, 16.5), ("8", 70, 43)).values() == WRITTEN
 
 
+def test_a_minus_sign_that_is_read_as_a_part_of_the_first_digit_is_one(pens: Pens, reader: Reader) -> None:
+    form = parse_form(CARD, "card.toml", Path())
+    page = fill_in(print_form(form), form, {"box": " 8 2"}, pens, 1)
+    dashes = []
+    for ends in ((), (17.5,), (17.5, 45.0)):
+        written = page.copy()
+        for x in ends:
+            cv2.line(written, (round(8 * x), 8 * 43), (round(8 * (x + 2.5)), 8 * 43), 50, 4, cv2.LINE_AA)
+        forms = FormReader(form, reader)
+        read = reader.read
+
+        def without(*given: Any, **how: Any) -> Page:  # as one way of reading does
+            found = read(*given, **how)  # noqa: B023
+            lines = tuple(dataclasses.replace(line, raw=line.text) for line in found.lines)
+            return dataclasses.replace(found, lines=lines)
+
+        forms.reader = copy.copy(reader)
+        forms.reader.read = without  # type: ignore[method-assign]
+        dashes.append(forms.read(np.pad(written, 60, constant_values=235)).fields[1])
+    assert [field.value for field in dashes] == ["82", None, "82"]
+    assert dashes[1].error is not None
+    assert "minus" in dashes[1].error
+
+
+def test_a_unit_behind_the_field_is_no_digit_of_a_number_farther_off(pens: Pens, reader: Reader) -> None:
+    # A g looks like a 9.
+    assert _card(pens, reader, {"box": "72"}, ("9", 57.5, 43)).fields[1].value == "72"
+
+
+def test_a_box_that_the_form_does_not_name_is_no_line_through_what_is_in_it(
+    pens: Pens, reader: Reader
+) -> None:
+    form = parse_form(CARD, "card.toml", Path())
+    page = fill_in(print_form(form), form, WRITTEN, pens, 1)
+    unnamed = parse_form(CARD.replace('printed = "box"', 'printed = "none"'), "card.toml", Path())
+    assert FormReader(unnamed, reader).read(np.pad(page, 60, constant_values=235)).values() == WRITTEN
+
+
+LONG = """[page]
+size = [160, 60]
+find = "frame"
+[[field]]
+name = "a"
+box = [15, 25, 130, 11]
+digits = [1, 14]
+printed = "box"
+"""
+
+
+@pytest.mark.parametrize("rise", [0.0, 2.0, 4.0])
+def test_a_long_number_is_struck_out_by_a_line_that_rises_a_little(
+    rise: float, pens: Pens, reader: Reader
+) -> None:
+    form = parse_form(LONG, "long.toml", Path())
+    page = fill_in(print_form(form), form, {"a": "31415926535897"}, pens, 2)
+    assert not FlatPage(page, form, register(page, form)).struck(form.fields[0])
+    ends = (8 * 20, round(8 * (31 + rise / 2))), (8 * 106, round(8 * (31 - rise / 2)))
+    cv2.line(page, *ends, 50, 5, cv2.LINE_AA)
+    assert FlatPage(page, form, register(page, form)).struck(form.fields[0])
+
+
+DOTTED = """[page]
+size = [120, 60]
+find = "frame"
+[[field]]
+name = "a"
+box = [20, 20, 60, 10]
+digits = [1, 6]
+printed = "line"
+decimal = "."
+"""
+
+
+def _dotted(pens: Pens, value: str, blur: float) -> tuple[Form, NDArray[np.uint8]]:
+    form = parse_form(DOTTED, "dotted.toml", Path())
+    page = print_form(replace(form, fields=(replace(form.fields[0], printed="none"),)))
+    for k in range(46):
+        cv2.circle(page, (8 * 20 + round(8 * 1.3 * k), 8 * 30), 2, 60, -1, cv2.LINE_AA)
+    written = fill_in(np.full_like(page, 235), form, {"a": value}, pens, 4)
+    page = np.minimum(page, np.roll(written, 14, axis=0))  # with its feet on the dots
+    return form, cv2.GaussianBlur(np.pad(page, 60, constant_values=235), (0, 0), blur)
+
+
+@pytest.mark.parametrize("blur", [0.8, 2.5])
+@pytest.mark.parametrize("value", ["6307", "7025", "52.8", ""])
+def test_the_dots_of_a_dotted_line_are_no_writing(
+    value: str, blur: float, pens: Pens, reader: Reader
+) -> None:
+    form, page = _dotted(pens, value, blur)
+    field = FormReader(form, reader).read(page).fields[0]
+    assert field.value == (value or None)
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.1])
 def test_a_number_that_is_struck_out_is_none(pens: Pens, reader: Reader, slope: float) -> None:
     form = parse_form(CARD, "card.toml", Path())
@@ -557,6 +721,27 @@ def test_the_picture_itself_as_the_page(reader: Reader) -> None:
     assert (field.raw, field.value, field.error) == ("20345", "20345", None)
     empty = FormReader(form, reader).read(paper(120, 500)).fields[0]
     assert (empty.value, empty.reason) == (None, "blank")
+
+
+ALIKE = """[page]
+size = [148, 105]
+find = "frame"
+frame = [5, 5, 138, 95]
+"""
+"""A page that looks the same upside down, with the three fields that follow."""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_lines_of_writing_tell_that_a_page_is_upside_down(seed: int, pens: Pens, reader: Reader) -> None:
+    text = ALIKE
+    for k, y in enumerate((20, 47.5, 75)):
+        text += f'[[field]]\nname = "f{k}"\nbox = [49, {y}, 50, 10]\ndigits = [1, 6]\nprinted = "box"\n'
+    form = parse_form(text, "alike.toml", Path())
+    values = {"f0": "2 4 7", "f1": "5 3 4", "f2": "7 2 5"}
+    upright = _read(form, values, pens, reader, seed).values()
+    assert upright == {name: value.replace(" ", "") for name, value in values.items()}
+    with pytest.raises(RegistrationError, match="upside down"):
+        _read(form, values, pens, reader, seed, turn=180)
 
 
 @pytest.mark.parametrize("name", ["cheque-amount", "cheque"])
@@ -777,6 +962,26 @@ def test_new_form_from_a_photograph(
     assert there.lines_found > 0.9
     assert main(["form", "new", str(picture), "--out", str(out)]) == 1
     assert "already there" in capsys.readouterr().err
+
+
+def test_new_form_is_made_another_way_where_one_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = print_form(load_form("meter-card"))
+    image, _ = photograph(np.pad(page, 90, constant_values=235), 1)
+    made = 0
+
+    def first_overlaps(text: str, source: str, folder: Path) -> Form:
+        nonlocal made
+        made += 1
+        if made == 1:
+            raise FormError("'a' and 'b' overlap")
+        return parse_form(text, source, folder)
+
+    monkeypatch.setattr(starter, "parse_form", first_overlaps)
+    _, form = propose_form(image, "mine")
+    assert made > 1
+    assert len(form.fields) >= 5
 
 
 def test_new_form_from_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,6 +133,47 @@ def test_a_page_of_dots_is_none_with_marks_at_its_corners() -> None:
     _error(page, MARKED)
 
 
+def test_marks_are_told_from_the_dots_and_letters_of_a_page() -> None:
+    page = print_form(MARKED)
+    for number in range(36):  # they go together in every way
+        at = (210 + 110 * (number % 6), 150 + 92 * (number // 6))
+        cv2.circle(page, at, 7, 50, -1, cv2.LINE_AA)
+    image, corners = photograph(page, 1, desk=60)
+    assert np.linalg.norm(register(image, MARKED).corners - corners, axis=1).max() < 12
+
+
+CLOSE = """[page]
+size = [100, 120]
+find = "corners"
+marks = [[8, 8], [92, 8], [92, 112], [8, 112]]
+mark_size = 5
+"""
+
+
+def test_lines_of_boxes_close_together_are_no_texture() -> None:
+    text = CLOSE
+    for k in range(10):
+        text += f'[[field]]\nname = "q{k}"\nbox = [58, {16 + 8.6 * k}, 24.2, 7]\n'
+        text += 'digits = 3\nstyle = "comb"\ngap = 1.6\n'
+    form = parse_form(text, "close.toml", Path())
+    image, corners = photograph(print_form(form), 1, size=(840, 1120), desk=60)
+    found = register(image, form)
+    assert np.linalg.norm(found.corners - corners, axis=1).max() < 12
+    assert found.lines_found is not None
+    assert found.lines_found > 0.9
+
+
+def test_one_of_two_lines_that_is_taken_for_another_does_not_hide_the_page() -> None:
+    text = '[page]\nsize = [148, 210]\nfind = "sheet"\n[[printed]]\nline = [12, 30, 124]\n'
+    text += '[[field]]\nname = "a"\nbox = [60, 160, 20, 12]\ndigits = 2\nprinted = "box"\n'
+    form = parse_form(text, "few.toml", Path())
+    page = print_form(form)
+    # A 1 beside the box's left side is darker than that.
+    cv2.line(page, (8 * 62 + 6, 8 * 161), (8 * 62 + 6, 8 * 171), 20, 9, cv2.LINE_AA)
+    image, corners = photograph(page, 1, size=(840, 1120), desk=60)
+    assert np.linalg.norm(register(image, form).corners - corners, axis=1).max() < 12
+
+
 def test_what_is_printed_is_listed_in_a_time_that_grows_with_it() -> None:
     def seconds(fields: int) -> float:
         text = '[page]\nfind = "none"\nunit = "fraction"\n'
