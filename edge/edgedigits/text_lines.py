@@ -23,6 +23,7 @@ from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.columns import Row, part_cells
 from edgedigits.glyphs import Box, Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.ink import SLENDER, Ink
+from edgedigits.pale import is_of_pale_line
 from edgedigits.unprinted import Pieces, pieces_of, without_print
 
 Span = tuple[float, float, float, float]
@@ -96,6 +97,7 @@ class _Components:
 
     def lines(self) -> list[TextLine]:
         self._drop_what_is_no_writing()
+        self._leave_out_pale_lines()
         self._join_fragments()
         _, _, widths, heights = self.boxes.T
         extents = np.maximum(heights, widths // 2)
@@ -178,6 +180,22 @@ class _Components:
             )
         if drop.any():
             self._keep(~drop)
+
+    def _leave_out_pale_lines(self) -> None:
+        """Leave out what is ink here and there of a line that goes down the page palely."""
+        _, _, w, h = self.boxes.T
+        slender = (h >= self.settings.least_height) & (h >= _UPRIGHT * w)
+        if not self._is_page or not slender.any():
+            return
+        tall = _typical_height(h[h >= self.settings.least_height])
+        of_line = np.zeros(len(h), bool)
+        for i in np.flatnonzero(slender).tolist():
+            left, top, width, height = self.boxes[i].tolist()
+            box = left, top, width, height
+            of_line[i] = is_of_pale_line(self.ink.contrast, self.ink.strong, box, tall)
+        if of_line.any():
+            self.members = [m for m, own in zip(self.members, of_line, strict=True) if not own]
+            self.boxes, self.areas = self.boxes[~of_line], self.areas[~of_line]
 
     def _runs_along_the_border(self, i: int) -> bool:
         """Return whether a component's ink lies along the sides of its box, like a frame's or the desk's."""
@@ -594,6 +612,8 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
+_UPRIGHT = 2.5
+"""A piece of an upright line is so many times as high as wide, or higher."""
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
 _ACROSS = AcrossSettings()
