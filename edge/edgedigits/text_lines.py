@@ -23,6 +23,7 @@ from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.columns import Row, part_cells
 from edgedigits.glyphs import Box, Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.ink import SLENDER, Ink
+from edgedigits.outlines import find_outlines
 from edgedigits.pale import is_of_pale_line
 from edgedigits.unprinted import Pieces, pieces_of, without_print
 
@@ -84,7 +85,9 @@ class _Components:
             ids = ids[np.argsort(-stats[ids, cv2.CC_STAT_AREA], kind="stable")[: settings.most_components]]
         self.members: list[list[int]] = [[int(i)] for i in ids]
         self.dropped = np.zeros(count, bool)
-        """Which labels, by number, were taken for no writing."""
+        """Which labels, by number, were taken for no writing …"""
+        self.drawn: list[int] = []
+        """… and which of them for drawings."""
         self.boxes = stats[ids, :4].astype(np.int64)
         self.areas = stats[ids, cv2.CC_STAT_AREA].astype(np.int64)
 
@@ -98,6 +101,7 @@ class _Components:
     def lines(self) -> list[TextLine]:
         self._drop_what_is_no_writing()
         self._leave_out_pale_lines()
+        self._drop_drawings()
         self._join_fragments()
         _, _, widths, heights = self.boxes.T
         extents = np.maximum(heights, widths // 2)
@@ -196,6 +200,47 @@ class _Components:
         if of_line.any():
             self.members = [m for m, own in zip(self.members, of_line, strict=True) if not own]
             self.boxes, self.areas = self.boxes[~of_line], self.areas[~of_line]
+
+    def _drop_drawings(self) -> None:
+        """Drop what is drawn: outlines that digits touch, and what is far higher than the writing."""
+        if not self._is_page:
+            return
+        around = {label for label, is_free in find_outlines(self.labels, self.stats) if not is_free}
+        drawn = np.array([members[0] in around for members in self.members], bool)
+        drawn |= self._are_far_higher(~drawn)
+        if drawn.any():
+            self.passed_over += int(self.areas[drawn].sum())
+            self.drawn = [label for k in np.flatnonzero(drawn).tolist() for label in self.members[k]]
+            self._keep(~drawn)
+
+    def _are_far_higher(self, of: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which few pieces are far higher than all the others: a cup's ring, a pen, an arrow.
+
+        By them alone the many would be specks. A large number has more ink than small writing below it.
+        """
+        heights = self.boxes[:, 3]
+        found = np.zeros(len(heights), bool)
+        high = np.flatnonzero(of & (heights >= self.settings.least_height))
+        high = high[np.argsort(heights[high], kind="stable")]
+        for few in range(1, 1 + high.size // (1 + _TO_ONE_DRAWING)):
+            writing, few_highest = high[:-few], high[-few:]
+            tall = _typical_height(heights[writing])
+            if heights[few_highest[0]] <= _DRAWING * tall:
+                continue
+            # What is inside it may be its own, as the eyes of a face are.
+            beside = writing[(heights[writing] >= 0.5 * tall) & self._are_outside(writing, few_highest)]
+            enough = beside.size >= _BESIDE_DRAWINGS * few
+            if enough and self.areas[beside].sum() >= _INK_OF_DRAWINGS * self.areas[few_highest].sum():
+                found[few_highest] = True
+        return found
+
+    def _are_outside(self, pieces: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which pieces have their middle outside the boxes of others."""
+        x, y, w, h = self.boxes[pieces].T
+        left, top, wide, tall = self.boxes[others].T[:, :, None]
+        across, down = x + w / 2, y + h / 2
+        inside = (left <= across) & (across <= left + wide) & (top <= down) & (down <= top + tall)
+        return np.asarray(~inside.any(axis=0))
 
     def _runs_along_the_border(self, i: int) -> bool:
         """Return whether a component's ink lies along the sides of its box, like a frame's or the desk's."""
@@ -398,7 +443,9 @@ class _Components:
             lower = beside & (tall[k] < self.settings.mark_height * tall)
             if len(chain) >= _SEVERAL:
                 # Beside a single stroke a row of pieces is what is written there, if they are no dots.
-                lower &= (tall[k] < _DOT * tall) | (counts > 1)
+                _, _, w, h = self.boxes[chain].T
+                filled = float(np.median(self.areas[chain] / (w * h))) >= _SOLID
+                lower &= ((tall[k] < _DOT * tall) & filled) | (counts > 1)
             if lower.any():
                 marks.extend(chain)
             else:
@@ -444,7 +491,7 @@ class _Components:
         marks = _with_equals_signs(marks)
         left_out = self._left_out((left - tall, top, right + tall, bottom), tall)
         lost = math.isinf(left_out) or self._went_with_a_line((left - tall, top, right + tall, bottom), tall)
-        if lost:
+        if lost or self._is_drawn_over((left, top, right, bottom), tall):
             left_out = math.inf
         left_out += self._left_faint(digits, (left, top, right, bottom), tall)
         highest = int(self.boxes[digits, 1].min())
@@ -511,6 +558,15 @@ class _Components:
             region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
         )
         return float(np.count_nonzero(standing)) / tall**2 + hanging
+
+    def _is_drawn_over(self, span: Span, tall: float) -> bool:
+        """Return whether a drawing goes through a span, or so close by that digits may have gone with it."""
+        if not self.drawn:
+            return False
+        left, top, right, bottom = (max(0, round(edge)) for edge in span)
+        aside = round(_DRAWN_BESIDE * tall)
+        here = np.isin(self.labels[top:bottom, max(0, left - aside) : right + aside], self.drawn)
+        return bool(np.count_nonzero(here.any(axis=1)) >= _DRAWN_ACROSS * tall)
 
     def _went_with_a_line(self, span: Span, tall: float) -> bool:
         """Return whether a line that goes down at an end of a span was lifted off with a stroke along it.
@@ -614,6 +670,17 @@ class _Components:
 
 _UPRIGHT = 2.5
 """A piece of an upright line is so many times as high as wide, or higher."""
+_DRAWING = 4.0
+"""A drawing is more than so many times as high as writing; of so many times as many pieces is writing …"""
+_TO_ONE_DRAWING = 8
+_BESIDE_DRAWINGS = 4
+"""… so many of them outside its box …"""
+_INK_OF_DRAWINGS = 0.25
+"""… which have so much of its ink, or more."""
+_DRAWN_BESIDE = 0.8
+"""Digits that touch a drawing go with it: nothing is known so far beside it, in heights of a digit …"""
+_DRAWN_ACROSS = 0.3
+"""… where it goes down through so much of the line, in heights of a digit, or more."""
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
 _ACROSS = AcrossSettings()
@@ -625,6 +692,8 @@ _SEVERAL = 3
 """So many pieces are a row."""
 _DOT = 0.3
 """A dot beside a single stroke is lower than this, in heights of the stroke."""
+_SOLID = 0.5
+"""So much of a dot's box is ink, or more."""
 _ON_LEVEL = 0.7
 """So much of a piece's height lies on a line's level if it belongs there."""
 _LIKE_WRITING = 0.3
