@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgedigits.across import AcrossSettings, thickness_across
 from edgedigits.bars import is_struck_out, without_underlines
+from edgedigits.chains import interleaved, parted_at, parted_by_room
 from edgedigits.columns import Row, part_cells
 from edgedigits.glyphs import Box, Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.ink import SLENDER, Ink
@@ -111,12 +112,16 @@ class _Components:
         tall = _typical_height(heights[body])
         # Beside digits that are hardly higher a lower one is a digit, too.
         body |= extents >= max(_LEAST_BESIDE, 0.6 * tall)
-        body &= heights >= self.settings.speck_height * tall
+        body = self._with_neighbours(body & (heights >= self.settings.speck_height * tall), body)
         if self.areas[body].sum() < self.settings.least_share * (self.areas.sum() + self.passed_over):
             return []  # noise, wood: a few of countless pieces look like digits by chance
         chains, marks = self._part_marks(self._chains(np.flatnonzero(body)))
+        chains = self._with_low_digits(interleaved(chains, self.boxes), marks)
         chains = self._parted_by_columns(chains)
         others = np.concatenate([np.array(marks, np.intp), np.flatnonzero(~body)])
+        if self._is_page:
+            chains = parted_by_room(chains, self.boxes, others)
+            chains = [part for chain in chains for part in self._parted_by_bars(chain)]
         return [self._line(chain, others) for chain in self._reading_order(chains)]
 
     def _drop_what_is_no_writing(self) -> None:
@@ -337,7 +342,7 @@ class _Components:
             and small[0] >= large[0] + 0.3 * large[2]
             and gap <= 0.1 * tall
         )
-        return inside or above or flag or self._were_one(a, b)
+        return inside or above or flag or _is_low_5(a, b, tall) or self._were_one(a, b)
 
     def _were_one(self, a: Box, b: Box) -> bool:
         """Return whether a line that was lifted off parts two pieces all along, as one does a low 5 or 2.
@@ -352,6 +357,31 @@ class _Components:
             return False
         between = self.lifted[upper[1] + upper[3] : lower[1], left:right]
         return bool(between.size and between.mean() >= _PARTED)
+
+    def _with_neighbours(self, body: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return what is as high as a digit, with what of the others is beside it and hardly lower.
+
+        Some digits of a small number may be as high as is asked for, and some not quite.
+        """
+        left = np.flatnonzero(others & ~body)
+        if not left.size or not body.any():
+            return body
+        body = body.copy()
+        x, y, w, h = self.boxes.T
+        found = True
+        while found and left.size:
+            found = False
+            known = np.flatnonzero(body)
+            for i in left.tolist():
+                level = (
+                    np.minimum(y[known] + h[known], y[i] + h[i]) - np.maximum(y[known], y[i]) >= 0.5 * h[i]
+                )
+                gap = np.maximum(x[known] - x[i] - w[i], x[i] - x[known] - w[known])
+                near = (gap <= 0.8 * h[known]) & (h[i] >= _HARDLY_LOWER * h[known])
+                if (level & near).any():
+                    body[i] = found = True
+            left = left[~body[left]]
+        return body
 
     def _chains(self, candidates: NDArray[np.intp]) -> list[list[int]]:
         """Chain pieces to their nearest right neighbours on the same level and of like height."""
@@ -384,6 +414,54 @@ class _Components:
                 chain_of[nearest] = chain
         chains = {id(chain): chain for chain in chain_of.values()}
         return [order[chain].tolist() for chain in chains.values()]
+
+    def _with_low_digits(self, chains: list[list[int]], marks: list[int]) -> list[list[int]]:
+        """Return chains with what is as low as a mark beside them and none by its shape; `marks` lose it.
+
+        A 2 may be as low and wide as a dash, and holds more strokes than one.
+        """
+        for i in [i for i in marks if not self._is_single_stroke(i)]:
+            x, y, w, h = self.boxes[i].tolist()
+            nearest: tuple[float, list[int]] | None = None
+            for chain in chains:
+                tall = _median(self.boxes[chain, 3])
+                _, top, _, bottom = self._span(chain)
+                if min(y + h, bottom) - max(y, top) < _ON_LEVEL * h or max(w, h) < _LOW_DIGIT * tall:
+                    continue
+                left, _, wide, _ = self.boxes[chain].T
+                gap = float(np.maximum(left - x - w, x - left - wide).min()) / tall
+                if gap <= _BESIDE_LOW and (nearest is None or gap < nearest[0]):
+                    nearest = gap, chain
+            if nearest is not None:
+                nearest[1].append(i)
+                nearest[1].sort(key=lambda k: int(self.boxes[k, 0]))
+                marks.remove(i)
+        return chains
+
+    def _is_single_stroke(self, i: int) -> bool:
+        """Return whether a piece is one stroke along its length, as a dash or a comma is, or a dot."""
+        x, y, w, h = self.boxes[i].tolist()
+        own = np.isin(self.labels[y : y + h, x : x + w], self.members[i])
+        across = own if w >= h else own.T
+        edges = np.diff(np.pad(across, ((1, 0), (0, 0))).view(np.int8), axis=0) == 1
+        return bool(np.mean(np.count_nonzero(edges, axis=0) > 1) <= _TWICE)
+
+    def _parted_by_bars(self, chain: list[int]) -> list[list[int]]:
+        """Part a chain where one number is struck out and the one beside it is not."""
+        tall = _median(self.boxes[chain, 3])
+        parts = parted_at(chain, self.boxes, _SPACE * tall)
+        if len(parts) == 1:
+            return parts
+        found: list[tuple[bool, list[int]]] = []
+        for part in parts:
+            x, y, w, h = self.boxes[part].T
+            span = float(x.min()), float(y.min()), float((x + w).max()), float((y + h).max())
+            struck = is_struck_out(self.ink.mask, span, tall)
+            if found and found[-1][0] == struck:
+                found[-1][1].extend(part)
+            else:
+                found.append((struck, part))
+        return [part for _, part in found]
 
     def _parted_by_columns(self, chains: list[list[int]]) -> list[list[int]]:
         """Part the chains of digits that go from one cell of a table to the next."""
@@ -681,6 +759,16 @@ _DRAWN_BESIDE = 0.8
 """Digits that touch a drawing go with it: nothing is known so far beside it, in heights of a digit …"""
 _DRAWN_ACROSS = 0.3
 """… where it goes down through so much of the line, in heights of a digit, or more."""
+_HARDLY_LOWER = 0.6
+"""Digits of one number are as high as this part of those beside them, or higher."""
+_LOW_DIGIT = 0.35
+"""A digit that is as low as a mark is so wide, in heights of those beside it …"""
+_BESIDE_LOW = 1.0
+"""… and no farther from them."""
+_TWICE = 0.25
+"""In no more than this part of its length a mark goes to and fro."""
+_SPACE = 0.5
+"""So much room, in heights of a digit, is between a number that is struck out and the one beside it."""
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
 _ACROSS = AcrossSettings()
@@ -718,6 +806,22 @@ _MOST_OF = 0.55
 """A stroke along a line is so long, in heights of a digit, or longer."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
+
+
+def _is_low_5(a: Box, b: Box, tall: float) -> bool:
+    """Return whether two pieces are the body of a 5 and its flag, both as low as marks, aslant above it.
+
+    The points of a colon and the strokes of an equals sign stand straight above one another.
+    """
+    upper, lower = (a, b) if a[1] < b[1] else (b, a)
+    whole = box_around((a, b))[3]
+    return (
+        whole >= 0.45 * tall
+        and min(a[3], b[3]) >= 0.35 * whole
+        and abs(lower[1] - upper[1] - upper[3]) <= 0.15 * whole
+        and 0.1 * lower[2] <= upper[0] - lower[0] <= lower[2] + 0.15 * whole
+        and upper[0] + upper[2] > lower[0] + lower[2]
+    )
 
 
 def _on_lines(
