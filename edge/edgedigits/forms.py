@@ -344,15 +344,15 @@ class FormReader:
         line = lines[best]
         if line.box[3] < field.least_height * page.height(field) and field.printed != "none":
             return line.raw, None, line.confidence, "writing too small for the field", "small", None
-        error = _dashes(line, page.pieces(field))
-        if error is not None:
-            return line.raw, None, line.confidence, error, "not-digits", None
+        dash = _dashes(line, page.pieces(field))
+        if dash is not None:
+            return line.raw, None, line.confidence, dash, "not-digits", None
         if _in_two(line):
             error = "two numbers stand beside one another in a field for one"
             return line.raw, None, line.confidence, error, "several", None
-        decimals, error = _decimals(line.raw, field)
-        if error is not None:
-            return line.raw, None, line.confidence, error, "count", None
+        decimals, sign = _decimals(line.raw, field)
+        if sign is not None:
+            return line.raw, None, line.confidence, sign, "count", None
         if any(_is_none(digit, self.reader.rule) for digit in line.digits) or REJECTED in line.readings[0][0]:
             error = "a digit can't be read, or is none"
             return line.raw, None, line.confidence, error, "not-digits", None

@@ -61,10 +61,11 @@ class Mark:
     box: Box
 
 
-Fault = Literal["struck-out", "ruled-through", "stroke-lost", "cut-off", "too-much", "crossed"]
+Fault = Literal["struck-out", "ruled-through", "drawn-over", "stroke-lost", "cut-off", "too-much", "crossed"]
 """What is wrong with a text line, whatever can be read of it.
 
 `struck-out`: a bar strikes it out. `ruled-through`: a printed line as bold as strokes goes through it.
+`drawn-over`: something drawn, a ring or a pen that lies there, passes through it or touches it.
 `stroke-lost`: strokes at an end of it hang on a printed line that goes down there, or went with one.
 `cut-off`: the picture ends in a digit of it. `too-much`: there is more ink in the picture than is looked at,
 beside it or in it. `crossed`: a line thinner than strokes, but as dark, was lifted off from its middle.

@@ -39,6 +39,7 @@ class Digit:
 Reason = Literal[
     "struck-out",
     "ruled-through",
+    "drawn-over",
     "stroke-lost",
     "cut-off",
     "too-much",
@@ -56,6 +57,7 @@ Reason = Literal[
 REASONS: dict[Reason, str] = {
     "struck-out": "struck out",
     "ruled-through": "a bold line goes through it",
+    "drawn-over": "something drawn goes through it",
     "stroke-lost": "strokes at its end went with a printed line",
     "cut-off": "the picture ends in it",
     "too-much": "there is more ink than is looked at",

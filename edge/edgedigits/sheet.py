@@ -279,17 +279,20 @@ def _overlap(one: Floats, other: Floats) -> bool:
 
 
 def _may_lie_on_a_desk(image: NDArray[np.uint8], settings: SheetSettings) -> bool:
-    """Return whether the picture is darker around than inside, which costs next to nothing to know."""
+    """Return whether the picture is darker around than inside, which costs next to nothing to know.
+
+    Sheets cover as much of it as they have to, wherever they lie: several may leave its middle free.
+    """
     step = max(1, min(image.shape[:2]) // 48)
     thumb = image[::step, ::step]
     grey = thumb if thumb.ndim == 2 else thumb[..., 1]
     around = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    inside = grey[len(grey) // 4 : -(len(grey) // 4), grey.shape[1] // 4 : -(grey.shape[1] // 4)]
-    return bool(_upper_quartile(inside) >= settings.least_contrast * _upper_quartile(around))
+    bright = _quantile(grey[1:-1, 1:-1], 1 - 0.9 * settings.least_share)
+    return bool(bright >= settings.least_contrast * _quantile(around, 0.75))
 
 
-def _upper_quartile(values: NDArray[np.uint8]) -> float:
-    at = 3 * values.size // 4
+def _quantile(values: NDArray[np.uint8], part: float) -> float:
+    at = min(values.size - 1, int(part * values.size))
     return float(np.partition(values, at, axis=None)[at])
 
 

@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from edgedigits.across import AcrossSettings, thickness_across
 from edgedigits.bars import is_struck_out, without_underlines
+from edgedigits.chains import interleaved, parted_at, parted_by_room
 from edgedigits.columns import Row, part_cells
 from edgedigits.glyphs import Box, Fault, Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.ink import SLENDER, Ink
+from edgedigits.outlines import find_outlines
+from edgedigits.pale import is_of_pale_line
 from edgedigits.unprinted import Pieces, pieces_of, without_print
 
 Span = tuple[float, float, float, float]
@@ -86,7 +89,9 @@ class _Components:
             ids = ids[order[: settings.most_components]]
         self.members: list[list[int]] = [[int(i)] for i in ids]
         self.dropped = np.zeros(count, bool)
-        """Which labels, by number, were taken for no writing."""
+        """Which labels, by number, were taken for no writing …"""
+        self.drawn: list[int] = []
+        """… and which of them for drawings."""
         self.boxes = stats[ids, :4].astype(np.int64)
         self.areas = stats[ids, cv2.CC_STAT_AREA].astype(np.int64)
 
@@ -99,6 +104,8 @@ class _Components:
 
     def lines(self) -> list[TextLine]:
         self._drop_what_is_no_writing()
+        self._leave_out_pale_lines()
+        self._drop_drawings()
         self._join_fragments()
         _, _, widths, heights = self.boxes.T
         extents = np.maximum(heights, widths // 2)
@@ -108,12 +115,16 @@ class _Components:
         tall = _typical_height(heights[body])
         # Beside digits that are hardly higher a lower one is a digit, too.
         body |= extents >= max(_LEAST_BESIDE, 0.6 * tall)
-        body &= heights >= self.settings.speck_height * tall
+        body = self._with_neighbours(body & (heights >= self.settings.speck_height * tall), body)
         if self.areas[body].sum() < self.settings.least_share * (self.areas.sum() + self.passed_over):
             return []  # noise, wood: a few of countless pieces look like digits by chance
         chains, marks = self._part_marks(self._chains(np.flatnonzero(body)))
+        chains = self._with_low_digits(interleaved(chains, self.boxes), marks)
         chains = self._parted_by_columns(chains)
         others = np.concatenate([np.array(marks, np.intp), np.flatnonzero(~body)])
+        if self._is_page:
+            chains = parted_by_room(chains, self.boxes, others)
+            chains = [part for chain in chains for part in self._parted_by_bars(chain)]
         return [self._line(chain, others) for chain in self._reading_order(chains)]
 
     def _drop_what_is_no_writing(self) -> None:
@@ -181,6 +192,63 @@ class _Components:
             )
         if drop.any():
             self._keep(~drop)
+
+    def _leave_out_pale_lines(self) -> None:
+        """Leave out what is ink here and there of a line that goes down the page palely."""
+        _, _, w, h = self.boxes.T
+        slender = (h >= self.settings.least_height) & (h >= _UPRIGHT * w)
+        if not self._is_page or not slender.any():
+            return
+        tall = _typical_height(h[h >= self.settings.least_height])
+        of_line = np.zeros(len(h), bool)
+        for i in np.flatnonzero(slender).tolist():
+            left, top, width, height = self.boxes[i].tolist()
+            box = left, top, width, height
+            of_line[i] = is_of_pale_line(self.ink.contrast, self.ink.strong, box, tall)
+        if of_line.any():
+            self.members = [m for m, own in zip(self.members, of_line, strict=True) if not own]
+            self.boxes, self.areas = self.boxes[~of_line], self.areas[~of_line]
+
+    def _drop_drawings(self) -> None:
+        """Drop what is drawn: outlines that digits touch, and what is far higher than the writing."""
+        if not self._is_page:
+            return
+        around = {label for label, is_free in find_outlines(self.labels, self.stats) if not is_free}
+        drawn = np.array([members[0] in around for members in self.members], bool)
+        drawn |= self._are_far_higher(~drawn)
+        if drawn.any():
+            self.passed_over += int(self.areas[drawn].sum())
+            self.drawn = [label for k in np.flatnonzero(drawn).tolist() for label in self.members[k]]
+            self._keep(~drawn)
+
+    def _are_far_higher(self, of: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which few pieces are far higher than all the others: a cup's ring, a pen, an arrow.
+
+        By them alone the many would be specks. A large number has more ink than small writing below it.
+        """
+        heights = self.boxes[:, 3]
+        found = np.zeros(len(heights), bool)
+        high = np.flatnonzero(of & (heights >= self.settings.least_height))
+        high = high[np.argsort(heights[high], kind="stable")]
+        for few in range(1, 1 + high.size // (1 + _TO_ONE_DRAWING)):
+            writing, few_highest = high[:-few], high[-few:]
+            tall = _typical_height(heights[writing])
+            if heights[few_highest[0]] <= _DRAWING * tall:
+                continue
+            # What is inside it may be its own, as the eyes of a face are.
+            beside = writing[(heights[writing] >= 0.5 * tall) & self._are_outside(writing, few_highest)]
+            enough = beside.size >= _BESIDE_DRAWINGS * few
+            if enough and self.areas[beside].sum() >= _INK_OF_DRAWINGS * self.areas[few_highest].sum():
+                found[few_highest] = True
+        return found
+
+    def _are_outside(self, pieces: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which pieces have their middle outside the boxes of others."""
+        x, y, w, h = self.boxes[pieces].T
+        left, top, wide, tall = self.boxes[others].T[:, :, None]
+        across, down = x + w / 2, y + h / 2
+        inside = (left <= across) & (across <= left + wide) & (top <= down) & (down <= top + tall)
+        return np.asarray(~inside.any(axis=0))
 
     def _runs_along_the_border(self, i: int) -> bool:
         """Return whether a component's ink lies along the sides of its box, like a frame's or the desk's."""
@@ -277,7 +345,7 @@ class _Components:
             and small[0] >= large[0] + 0.3 * large[2]
             and gap <= 0.1 * tall
         )
-        return inside or above or flag or self._were_one(a, b)
+        return inside or above or flag or _is_low_5(a, b, tall) or self._were_one(a, b)
 
     def _were_one(self, a: Box, b: Box) -> bool:
         """Return whether a line that was lifted off parts two pieces all along, as one does a low 5 or 2.
@@ -292,6 +360,31 @@ class _Components:
             return False
         between = self.lifted[upper[1] + upper[3] : lower[1], left:right]
         return bool(between.size and between.mean() >= _PARTED)
+
+    def _with_neighbours(self, body: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return what is as high as a digit, with what of the others is beside it and hardly lower.
+
+        Some digits of a small number may be as high as is asked for, and some not quite.
+        """
+        left = np.flatnonzero(others & ~body)
+        if not left.size or not body.any():
+            return body
+        body = body.copy()
+        x, y, w, h = self.boxes.T
+        found = True
+        while found and left.size:
+            found = False
+            known = np.flatnonzero(body)
+            for i in left.tolist():
+                level = (
+                    np.minimum(y[known] + h[known], y[i] + h[i]) - np.maximum(y[known], y[i]) >= 0.5 * h[i]
+                )
+                gap = np.maximum(x[known] - x[i] - w[i], x[i] - x[known] - w[known])
+                near = (gap <= 0.8 * h[known]) & (h[i] >= _HARDLY_LOWER * h[known])
+                if (level & near).any():
+                    body[i] = found = True
+            left = left[~body[left]]
+        return body
 
     def _chains(self, candidates: NDArray[np.intp]) -> list[list[int]]:
         """Chain pieces to their nearest right neighbours on the same level and of like height."""
@@ -324,6 +417,54 @@ class _Components:
                 chain_of[nearest] = chain
         chains = {id(chain): chain for chain in chain_of.values()}
         return [order[chain].tolist() for chain in chains.values()]
+
+    def _with_low_digits(self, chains: list[list[int]], marks: list[int]) -> list[list[int]]:
+        """Return chains with what is as low as a mark beside them and none by its shape; `marks` lose it.
+
+        A 2 may be as low and wide as a dash, and holds more strokes than one.
+        """
+        for i in [i for i in marks if not self._is_single_stroke(i)]:
+            x, y, w, h = self.boxes[i].tolist()
+            nearest: tuple[float, list[int]] | None = None
+            for chain in chains:
+                tall = _median(self.boxes[chain, 3])
+                _, top, _, bottom = self._span(chain)
+                if min(y + h, bottom) - max(y, top) < _ON_LEVEL * h or max(w, h) < _LOW_DIGIT * tall:
+                    continue
+                left, _, wide, _ = self.boxes[chain].T
+                gap = float(np.maximum(left - x - w, x - left - wide).min()) / tall
+                if gap <= _BESIDE_LOW and (nearest is None or gap < nearest[0]):
+                    nearest = gap, chain
+            if nearest is not None:
+                nearest[1].append(i)
+                nearest[1].sort(key=lambda k: int(self.boxes[k, 0]))
+                marks.remove(i)
+        return chains
+
+    def _is_single_stroke(self, i: int) -> bool:
+        """Return whether a piece is one stroke along its length, as a dash or a comma is, or a dot."""
+        x, y, w, h = self.boxes[i].tolist()
+        own = np.isin(self.labels[y : y + h, x : x + w], self.members[i])
+        across = own if w >= h else own.T
+        edges = np.diff(np.pad(across, ((1, 0), (0, 0))).view(np.int8), axis=0) == 1
+        return bool(np.mean(np.count_nonzero(edges, axis=0) > 1) <= _TWICE)
+
+    def _parted_by_bars(self, chain: list[int]) -> list[list[int]]:
+        """Part a chain where one number is struck out and the one beside it is not."""
+        tall = _median(self.boxes[chain, 3])
+        parts = parted_at(chain, self.boxes, _SPACE * tall)
+        if len(parts) == 1:
+            return parts
+        found: list[tuple[bool, list[int]]] = []
+        for part in parts:
+            x, y, w, h = self.boxes[part].T
+            span = float(x.min()), float(y.min()), float((x + w).max()), float((y + h).max())
+            struck = is_struck_out(self.ink.mask, span, tall)
+            if found and found[-1][0] == struck:
+                found[-1][1].extend(part)
+            else:
+                found.append((struck, part))
+        return [part for _, part in found]
 
     def _parted_by_columns(self, chains: list[list[int]]) -> list[list[int]]:
         """Part the chains of digits that go from one cell of a table to the next."""
@@ -383,7 +524,9 @@ class _Components:
             lower = beside & (tall[k] < self.settings.mark_height * tall)
             if len(chain) >= _SEVERAL:
                 # Beside a single stroke a row of pieces is what is written there, if they are no dots.
-                lower &= (tall[k] < _DOT * tall) | (counts > 1)
+                _, _, w, h = self.boxes[chain].T
+                filled = float(np.median(self.areas[chain] / (w * h))) >= _SOLID
+                lower &= ((tall[k] < _DOT * tall) & filled) | (counts > 1)
             if lower.any():
                 marks.extend(chain)
             else:
@@ -441,6 +584,7 @@ class _Components:
             "too-much": bool(
                 self._beside(self.too_many, span, self.settings.line_gap * tall, _LIKE_WRITING * tall).size
             ),
+            "drawn-over": self._is_drawn_over(span, tall),
             "crossed": _ACROSS.hides <= across < _ACROSS.bold,
         }
         left_out = 0.0 if math.isinf(left_out) else left_out
@@ -499,6 +643,15 @@ class _Components:
             region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
         )
         return float(np.count_nonzero(standing)) / tall**2 + hanging
+
+    def _is_drawn_over(self, span: Span, tall: float) -> bool:
+        """Return whether a drawing goes through a span, or so close by that digits may have gone with it."""
+        if not self.drawn:
+            return False
+        left, top, right, bottom = (max(0, round(edge)) for edge in span)
+        aside = round(_DRAWN_BESIDE * tall)
+        here = np.isin(self.labels[top:bottom, max(0, left - aside) : right + aside], self.drawn)
+        return bool(np.count_nonzero(here.any(axis=1)) >= _DRAWN_ACROSS * tall)
 
     def _went_with_a_line(self, span: Span, tall: float) -> bool:
         """Return whether a line that goes down at an end of a span was lifted off with a stroke along it.
@@ -600,6 +753,29 @@ class _Components:
         return Glyph((x, y, w, h), np.asarray(cv2.LUT(contrast, table) * member, np.uint8))
 
 
+_UPRIGHT = 2.5
+"""A piece of an upright line is so many times as high as wide, or higher."""
+_DRAWING = 4.0
+"""A drawing is more than so many times as high as writing; of so many times as many pieces is writing …"""
+_TO_ONE_DRAWING = 8
+_BESIDE_DRAWINGS = 4
+"""… so many of them outside its box …"""
+_INK_OF_DRAWINGS = 0.25
+"""… which have so much of its ink, or more."""
+_DRAWN_BESIDE = 0.8
+"""Digits that touch a drawing go with it: nothing is known so far beside it, in heights of a digit …"""
+_DRAWN_ACROSS = 0.3
+"""… where it goes down through so much of the line, in heights of a digit, or more."""
+_HARDLY_LOWER = 0.6
+"""Digits of one number are as high as this part of those beside them, or higher."""
+_LOW_DIGIT = 0.35
+"""A digit that is as low as a mark is so wide, in heights of those beside it …"""
+_BESIDE_LOW = 1.0
+"""… and no farther from them."""
+_TWICE = 0.25
+"""In no more than this part of its length a mark goes to and fro."""
+_SPACE = 0.5
+"""So much room, in heights of a digit, is between a number that is struck out and the one beside it."""
 _PARTED = 0.6
 """So much of what lies between two pieces was lifted off where the line that was lifted parted them."""
 _ACROSS = AcrossSettings()
@@ -611,6 +787,8 @@ _SEVERAL = 3
 """So many pieces are a row."""
 _DOT = 0.3
 """A dot beside a single stroke is lower than this, in heights of the stroke."""
+_SOLID = 0.5
+"""So much of a dot's box is ink, or more."""
 _ON_LEVEL = 0.7
 """So much of a piece's height lies on a line's level if it belongs there."""
 _LIKE_WRITING = 0.3
@@ -635,6 +813,22 @@ _MOST_OF = 0.55
 """A stroke along a line is so long, in heights of a digit, or longer."""
 _WITHIN = 0.85
 """A line no higher than this part of the picture's height stands well inside it."""
+
+
+def _is_low_5(a: Box, b: Box, tall: float) -> bool:
+    """Return whether two pieces are the body of a 5 and its flag, both as low as marks, aslant above it.
+
+    The points of a colon and the strokes of an equals sign stand straight above one another.
+    """
+    upper, lower = (a, b) if a[1] < b[1] else (b, a)
+    whole = box_around((a, b))[3]
+    return (
+        whole >= 0.45 * tall
+        and min(a[3], b[3]) >= 0.35 * whole
+        and abs(lower[1] - upper[1] - upper[3]) <= 0.15 * whole
+        and 0.1 * lower[2] <= upper[0] - lower[0] <= lower[2] + 0.15 * whole
+        and upper[0] + upper[2] > lower[0] + lower[2]
+    )
 
 
 def _on_lines(

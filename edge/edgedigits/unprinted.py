@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgedigits.boxes import BoxSettings, lift_boxes
 from edgedigits.ink import SLENDER, Ink
+from edgedigits.outlines import lift_outlines
 from edgedigits.rests import without_rests
 from edgedigits.rules import RuleSettings, lift_frame, lift_rules, may_be_ruled
 from edgedigits.rulings import RulingSettings, lift_bold
@@ -36,9 +37,14 @@ def without_print(ink: Ink) -> tuple[Ink, NDArray[np.uint8], NDArray[np.uint8] |
     rules = RuleSettings(strip_height=ink.strip_height)
     mask = lift_frame(ink.mask)
     pieces = pieces_of(mask)
-    lifted = lift_boxes(mask, ink.contrast, *pieces[1:], boxes)
+    free = mask
+    if min(mask.shape) > ink.strip_height:
+        free = lift_outlines(mask, *pieces[1:])
+        if free is not mask:
+            pieces = pieces_of(free)
+    lifted = lift_boxes(free, ink.contrast, *pieces[1:], boxes)
     printed = mask - lifted
-    if lifted is not mask:
+    if lifted is not free:
         pieces = pieces_of(lifted)
     if may_be_ruled(*pieces[1:], ink.edges, rules):
         page = min(mask.shape) > ink.strip_height

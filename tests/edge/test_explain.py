@@ -31,7 +31,7 @@ def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
 def touching() -> np.ndarray:
     """A ruled sheet with four digits on it, two of which touch."""
     image = write(paper(), "25", (60, 120))
-    image = write(image, "38", (200, 120), spacing=-10)
+    image = write(image, "38", (165, 120), spacing=-10)
     cv2.line(image, (0, 180), (639, 180), (90, 90, 90), 2)
     return image
 

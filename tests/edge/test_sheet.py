@@ -164,6 +164,19 @@ def test_sheets_that_are_small_each_are_found_together(reading: Reader) -> None:
     assert [line.text for line in reading.read(desk).lines if line.accepted] == texts
 
 
+def test_notes_around_a_bare_middle_of_the_desk_are_found(reading: Reader) -> None:
+    image = np.full((960, 1280, 3), 60, np.uint8)
+    for k, (x, y) in enumerate([(60, 70), (940, 40), (90, 640), (900, 660)]):
+        note = write(np.full((250, 250, 3), 190, np.uint8), "427", (50, 140), thickness=4)
+        turn = cv2.getRotationMatrix2D((125, 125), (-8, 6, 5, -9)[k], 1)
+        turn[:, 2] += (x, y)
+        size = image.shape[1::-1]
+        lies = cv2.warpAffine(np.ones((250, 250), np.uint8), turn, size) > 0
+        image[lies] = cv2.warpAffine(note, turn, size, borderMode=cv2.BORDER_REPLICATE)[lies]
+    assert len(find_sheets(image)) == 4
+    assert [line.text for line in reading.read(image).lines if line.accepted] == ["427"] * 4
+
+
 def test_a_sheet_askew_on_another_is_flattened_by_its_own_edges(reading: Reader) -> None:
     desk, board = _desk(40), np.full((800, 900, 3), (100, 125, 140), np.uint8)
     _laid(board, cv2.resize(sheet(), (680, 480), interpolation=cv2.INTER_AREA), (450, 400), turn=8)
