@@ -1,6 +1,7 @@
 """Chains of digits, each from left to right: which of them are one number, and which are several.
 
-Pure functions of boxes (int64, N×4: x, y, width, height in working pixels); a chain holds rows of them.
+Pure functions of boxes (int64, N×4: x, y, width, height in working pixels); a chain holds rows of them, their
+places in `boxes`.
 """
 
 from __future__ import annotations
@@ -11,22 +12,100 @@ import statistics
 import numpy as np
 from numpy.typing import NDArray
 
+Span = tuple[float, float, float, float]
+"""Where a chain stands: left, top, right and bottom, in working pixels."""
+
+
+def span_of(chain: list[int], boxes: NDArray[np.int64]) -> Span:
+    """Return left, median top, right and median bottom of a chain."""
+    x, y, w, h = boxes[chain].T
+    return float(x.min()), _median(y), float((x + w).max()), _median(y + h)
+
+
+def tall_of(chain: list[int], boxes: NDArray[np.int64]) -> float:
+    """Return the median height of a chain's digits."""
+    return _median(boxes[chain, 3])
+
+
+def _median(values: NDArray[np.int64]) -> float:
+    # Of a handful of numbers, as most chains have, NumPy's takes ten times as long.
+    return float(statistics.median(values.tolist()))
+
+
+_HARDLY_LOWER = 0.6
+"""Digits of one number are as high as this part of those beside them, or higher."""
+
+
+def with_neighbours(
+    digits: NDArray[np.bool_], others: NDArray[np.bool_], boxes: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return what is as high as a digit, with what of the others is beside it and hardly lower: bool, N.
+
+    Some digits of a small number may be as high as is asked for, and some not quite.
+    """
+    left = np.flatnonzero(others & ~digits)
+    if not left.size or not digits.any():
+        return digits
+    digits = digits.copy()
+    x, y, w, h = boxes.T
+    found = True
+    while found and left.size:
+        found = False
+        known = np.flatnonzero(digits)
+        for i in left.tolist():
+            level = np.minimum(y[known] + h[known], y[i] + h[i]) - np.maximum(y[known], y[i]) >= 0.5 * h[i]
+            gap = np.maximum(x[known] - x[i] - w[i], x[i] - x[known] - w[known])
+            near = (gap <= 0.8 * h[known]) & (h[i] >= _HARDLY_LOWER * h[known])
+            if (level & near).any():
+                digits[i] = found = True
+        left = left[~digits[left]]
+    return digits
+
+
 _HIGHER = 2.4
 """Digits of one number are no more than so many times as high as those beside them."""
 _LEVEL = 0.4
 """So much of the lower one's height is on the other's level."""
+
+
+def chained(digits: NDArray[np.intp], boxes: NDArray[np.int64], line_gap: float) -> list[list[int]]:
+    """Chain digits to their nearest right neighbours on the same level and of like height.
+
+    These are no farther off than `line_gap` heights of a digit.
+    """
+    order = digits[np.argsort(boxes[digits, 0], kind="stable")]
+    x, y, w, h = boxes[order].T
+    # Nothing to the right of this place can be a neighbour of what is no higher than it may be.
+    reach = np.searchsorted(x, x + w + _HIGHER * line_gap * h, side="right")
+    taken = np.zeros(order.size, bool)
+    chain_of: dict[int, list[int]] = {k: [k] for k in range(order.size)}
+    bottom = y + h
+    for k in range(order.size):
+        if reach[k] == k + 1:
+            continue
+        right = slice(k + 1, reach[k])
+        gap = x[right] - (x[k] + w[k])
+        lower, higher = np.minimum(h[right], h[k]), np.maximum(h[right], h[k])
+        overlap = np.minimum(bottom[right], bottom[k]) - np.maximum(y[right], y[k])
+        neighbour = (
+            (overlap >= _LEVEL * lower)
+            & (higher <= _HIGHER * lower)
+            & (gap <= line_gap * higher)
+            & ~taken[right]
+        )
+        found = np.flatnonzero(neighbour)
+        if found.size:
+            nearest = k + 1 + int(found[np.argmin(gap[found])])
+            taken[nearest] = True
+            chain = chain_of[k]
+            chain.append(nearest)
+            chain_of[nearest] = chain
+    chains = {id(chain): chain for chain in chain_of.values()}
+    return [order[chain].tolist() for chain in chains.values()]
+
+
 _BELOW = 0.5
 """What has more than this part of its width in common with another piece is above it or below."""
-_ROOM = 1.2
-"""Two numbers stand so far apart, in heights of a digit, or farther …"""
-_MORE_ROOM = 3.0
-"""… and have so many times as much room as there is between the digits of each …"""
-_CLOSE = 0.15
-"""… be these closer than this or not."""
-_MARK = 0.06
-"""Nothing smaller is a mark, in heights of a digit …"""
-_UNDER = 0.35
-"""… nor what is farther below the digits."""
 
 
 def interleaved(chains: list[list[int]], boxes: NDArray[np.int64]) -> list[list[int]]:
@@ -70,6 +149,14 @@ def parted_at(chain: list[int], boxes: NDArray[np.int64], gap: float) -> list[li
     return [chain[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
+_ROOM = 1.2
+"""Two numbers stand so far apart, in heights of a digit, or farther …"""
+_MORE_ROOM = 3.0
+"""… and have so many times as much room as there is between the digits of each …"""
+_CLOSE = 0.15
+"""… be these closer than this or not."""
+
+
 def parted_by_room(
     chains: list[list[int]], boxes: NDArray[np.int64], others: NDArray[np.intp]
 ) -> list[list[int]]:
@@ -79,8 +166,8 @@ def parted_by_room(
     """
     parted = []
     for chain in chains:
-        x, _, w, h = boxes[chain].T
-        tall = float(statistics.median(h.tolist()))
+        x, _, w, _ = boxes[chain].T
+        tall = tall_of(chain, boxes)
         gaps = (x[1:] - np.maximum.accumulate(x + w)[:-1]) / tall
         close = gaps[gaps < _ROOM]
         start = 0
@@ -93,6 +180,12 @@ def parted_by_room(
     return parted
 
 
+_MARK = 0.06
+"""Nothing smaller is a mark, in heights of a digit …"""
+_UNDER = 0.35
+"""… nor what is farther below the digits."""
+
+
 def _is_between(ends: NDArray[np.int64], others: NDArray[np.int64], tall: float) -> bool:
     """Return whether one of `others` stands between two digits, all of them boxes, on their level."""
     x, y, w, h = others.T
@@ -100,3 +193,18 @@ def _is_between(ends: NDArray[np.int64], others: NDArray[np.int64], tall: float)
     across, down = x + w / 2, y + h / 2
     here = (across > ends[0, 0] + ends[0, 2]) & (across < ends[1, 0]) & (down > top) & (down < bottom)
     return bool((here & (np.maximum(w, h) >= _MARK * tall)).any())
+
+
+def in_reading_order(chains: list[list[int]], boxes: NDArray[np.int64]) -> list[list[int]]:
+    """Sort chains from the top down; those on one level (columns) from left to right."""
+    if len(chains) == 1:
+        return chains
+    spans = [span_of(chain, boxes) for chain in chains]
+    middles = [(top + bottom) / 2 for _, top, _, bottom in spans]
+    rows: list[list[int]] = []
+    for k in sorted(range(len(chains)), key=middles.__getitem__):
+        if rows and spans[rows[-1][0]][1] <= middles[k] <= spans[rows[-1][0]][3]:
+            rows[-1].append(k)
+        else:
+            rows.append([k])
+    return [chains[k] for row in rows for k in sorted(row, key=lambda k: spans[k][0])]
