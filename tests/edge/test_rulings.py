@@ -168,6 +168,22 @@ def test_the_ticks_of_a_comb_are_no_1s() -> None:
     np.testing.assert_array_equal(lift_rules(page, 255 * page), page)
 
 
+@pytest.mark.parametrize("turned", [1, 2])
+def test_where_bold_lines_cross_thin_ones_beside_a_number_is_no_comma(reader: Reader, turned: float) -> None:
+    """The bold ones go level under the numbers, the thin ones down between their digits."""
+    blank, ink = sheet()
+    lines = np.zeros_like(ink)
+    for row in range(len(NUMBERS)):
+        lines[145 + 140 * row :][:11] = 0.5
+    for x in range(138, ink.shape[1], 66):
+        np.maximum(lines[:, x : x + 3], 0.3, out=lines[:, x : x + 3])
+    turn = cv2.getRotationMatrix2D((300, 350), turned, 1)
+    light = cv2.warpAffine((1 - ink) * (1 - lines), turn, blank.shape[::-1], borderValue=(1,))
+    page = photographed(cv2.GaussianBlur(light, (0, 0), 0.8))
+    read = [line.raw for line in reader.read(page, upright=True).lines if line.accepted]
+    assert read == list(NUMBERS)
+
+
 @pytest.mark.parametrize("dark", [0, 1, 60])
 def test_a_strip_is_read_without_the_rulings(dark: int) -> None:
     """The paper is as bright there as beside it, be the lines all black."""
