@@ -36,15 +36,29 @@ def interleaved(chains: list[list[int]], boxes: NDArray[np.int64]) -> list[list[
     as two lines, each would be a number with digits left out.
     """
     merged: list[list[int]] = []
+    # Left, top, right and bottom of these; 0 of those to come.
+    spans = np.zeros((len(chains), 4), np.int64)
     for chain in sorted(chains, key=len, reverse=True):
-        for other in merged:
+        left, top, right, bottom = span = _span(chain, boxes)
+        # Of a page's many chains hardly any two have room in common: the others are not looked at.
+        meets = (spans[:, 0] < right) & (left < spans[:, 2]) & (spans[:, 1] < bottom) & (top < spans[:, 3])
+        for number in np.flatnonzero(meets).tolist():
+            other = merged[number]
             if _stand_between(chain, other, boxes):
                 other.extend(chain)
                 other.sort(key=lambda k: int(boxes[k, 0]))
+                spans[number] = _span(other, boxes)
                 break
         else:
+            spans[len(merged)] = span
             merged.append(list(chain))
     return merged
+
+
+def _span(chain: list[int], boxes: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a chain's boxes."""
+    x, y, w, h = boxes[chain].T
+    return int(x.min()), int(y.min()), int((x + w).max()), int((y + h).max())
 
 
 def _stand_between(chain: list[int], other: list[int], boxes: NDArray[np.int64]) -> bool:
