@@ -459,7 +459,9 @@ class _Components:
         for part in parts:
             x, y, w, h = self.boxes[part].T
             span = float(x.min()), float(y.min()), float((x + w).max()), float((y + h).max())
-            struck = is_struck_out(self.ink.mask, span, tall)
+            # A digit by itself is as likely a low 0, whose sides are two bars beside higher digits.
+            several = span[2] - span[0] >= _TWO_DIGITS * tall
+            struck = several and is_struck_out(self.ink.mask, span, tall)
             if found and found[-1][0] == struck:
                 found[-1][1].extend(part)
             else:
@@ -774,6 +776,8 @@ _BESIDE_LOW = 1.0
 """… and no farther from them."""
 _TWICE = 0.25
 """In no more than this part of its length a mark goes to and fro."""
+_TWO_DIGITS = 1.5
+"""Two digits, and the bar that strikes them out, are so wide, in heights of a digit, or wider."""
 _SPACE = 0.5
 """So much room, in heights of a digit, is between a number that is struck out and the one beside it."""
 _PARTED = 0.6
