@@ -35,6 +35,8 @@ def interleaved(chains: list[list[int]], boxes: NDArray[np.int64]) -> list[list[
     A piece that is low for its neighbour is passed over for the next one, and begins a chain of its own. Read
     as two lines, each would be a number with digits left out.
     """
+    if len(chains) < 2:
+        return chains
     merged: list[list[int]] = []
     # Left, top, right and bottom of these; 0 of those to come.
     spans = np.zeros((len(chains), 4), np.int64)
