@@ -1,7 +1,6 @@
 """Chains of digits, each from left to right: which of them are one number, and which are several.
 
-Pure functions of boxes (int64, N×4: x, y, width, height in working pixels); a chain holds rows of them, their
-places in `boxes`.
+Pure functions of boxes (int64, N×4: x, y, width, height in working pixels); a chain holds rows of them.
 """
 
 from __future__ import annotations
@@ -20,6 +19,12 @@ def span_of(chain: list[int], boxes: NDArray[np.int64]) -> Span:
     """Return left, median top, right and median bottom of a chain."""
     x, y, w, h = boxes[chain].T
     return float(x.min()), _median(y), float((x + w).max()), _median(y + h)
+
+
+def bounds_of(chain: list[int], boxes: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of all of a chain."""
+    x, y, w, h = boxes[chain].T
+    return int(x.min()), int(y.min()), int((x + w).max()), int((y + h).max())
 
 
 def tall_of(chain: list[int], boxes: NDArray[np.int64]) -> float:
@@ -114,14 +119,24 @@ def interleaved(chains: list[list[int]], boxes: NDArray[np.int64]) -> list[list[
     A piece that is low for its neighbour is passed over for the next one, and begins a chain of its own. Read
     as two lines, each would be a number with digits left out.
     """
+    if len(chains) < 2:
+        return chains
     merged: list[list[int]] = []
+    # The bounds of these; 0 of those to come.
+    spans = np.zeros((len(chains), 4), np.int64)
     for chain in sorted(chains, key=len, reverse=True):
-        for other in merged:
+        left, top, right, bottom = span = bounds_of(chain, boxes)
+        # Of a page's many chains hardly any two have room in common: the others are not looked at.
+        meets = (spans[:, 0] < right) & (left < spans[:, 2]) & (spans[:, 1] < bottom) & (top < spans[:, 3])
+        for number in np.flatnonzero(meets).tolist():
+            other = merged[number]
             if _stand_between(chain, other, boxes):
                 other.extend(chain)
                 other.sort(key=lambda k: int(boxes[k, 0]))
+                spans[number] = bounds_of(other, boxes)
                 break
         else:
+            spans[len(merged)] = span
             merged.append(list(chain))
     return merged
 

@@ -58,10 +58,10 @@ class FieldReading:
     `value` is what it means, None where there is an `error` or nothing is written; with a `?` in a free field
     there is one only where a check digit tells what stands there. `confidence` is the probability (0…1) of
     the value being right, given that the number that was written satisfies the form's rules. `error` is one
-    line, `reason` one of `blank`, `not-digits`, `several`, `small`, `note`, `count`, `check`, `confidence`,
-    `outside`; both are None where all is well. Where a rule rejected the best reading and a next-best one
-    took its place, `instead_of` is the text that was rejected. `corners` are the field's in pixels of the
-    upright picture, from top left clockwise.
+    line, `reason` one of `blank`, `not-digits`, `struck-out`, `several`, `small`, `note`, `count`, `check`,
+    `confidence`, `outside`; both are None where all is well. Where a rule rejected the best reading and a
+    next-best one took its place, `instead_of` is the text that was rejected. `corners` are the field's in
+    pixels of the upright picture, from top left clockwise.
     """
 
     name: str
@@ -182,7 +182,7 @@ class FormReader:
                 judged = self._comb(field, found, rows)
             else:
                 judged = self._free(field, page)
-            if judged[1] is not None:
+            if field.name not in small:
                 judged = self._whole(field, page, judged)
             corners = _whole(where.to_picture(_corners(field.box)) * across)
             fields.append(FieldReading(field.name, *judged, corners))
@@ -231,11 +231,11 @@ class FormReader:
 
     def _whole(self, field: Field, page: FlatPage, judged: _Judged) -> _Judged:
         """Return what was read in a field, or the error that it is not all of it, or struck out."""
-        raw, _, confidence, _, _, instead_of = judged
-        if page.struck(field):
-            error = "a line is drawn through what is written"
-            return raw, None, confidence, error, "not-digits", instead_of
-        if self._goes_on(field, page):
+        raw, value, confidence, _, reason, instead_of = judged
+        # What is struck out may as well be read as several, or as no digits.
+        if (value is not None or reason in _OF_MARKS) and page.struck(field):
+            return raw, None, confidence, _STRUCK_OUT, "struck-out", instead_of
+        if value is not None and self._goes_on(field, page):
             error = (
                 "a digit stands around the field or runs out of it; write inside, or make that a field, too; "
                 "print nothing so close"
@@ -342,6 +342,8 @@ class FormReader:
             error = f"{len(lines)} lines of writing in a field for one"
             return raw, None, lines[best].confidence, error, "several", None
         line = lines[best]
+        if "struck-out" in line.reasons:
+            return line.raw, None, line.confidence, _STRUCK_OUT, "struck-out", None
         if line.box[3] < field.least_height * page.height(field) and field.printed != "none":
             return line.raw, None, line.confidence, "writing too small for the field", "small", None
         dash = _dashes(line, page.pieces(field))
@@ -501,6 +503,9 @@ def _is_dash(piece: Box, pieces: Sequence[Box], top: float, tall: float) -> bool
     return w >= 1.5 * h and w <= 1.2 * tall and h <= 0.35 * tall and 0.25 <= level <= 0.8 and alone
 
 
+_STRUCK_OUT = "a line is drawn through what is written"
+_OF_MARKS = ("not-digits", "several", "small", "count")
+"""Reasons that a field has no value which a line through it may have given."""
 _DASH = 0.2
 """A dash is at least as long as this part of the digits' height."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgedigits.across import AcrossSettings, thickness_across
 from edgedigits.bars import is_struck_out
-from edgedigits.chains import Span, span_of, tall_of
+from edgedigits.chains import Span, bounds_of
 from edgedigits.components import COLUMN, ON_LEVEL, Components
 from edgedigits.glyphs import Fault
 from edgedigits.unprinted import pieces_of
@@ -25,18 +25,18 @@ _OF_PAGE = 0.35
 """A line lower than this part of the picture's shorter side is one of a page, and not what it was cut to."""
 
 
-def faults_of(components: Components, digits: list[int]) -> tuple[float, frozenset[Fault]]:
-    """Return how much ink a line leaves out, and what is wrong with it: see `TextLine`."""
-    tall, span = tall_of(digits, components.boxes), span_of(digits, components.boxes)
+def faults_of(
+    components: Components, digits: list[int], span: Span, tall: float
+) -> tuple[float, frozenset[Fault]]:
+    """Return how much ink a line leaves out, in squared heights of it, and what is wrong with it."""
     left, top, right, bottom = span
-    highest = int(components.boxes[digits, 1].min())
-    lowest = int((components.boxes[digits, 1] + components.boxes[digits, 3]).max())
+    _, highest, _, lowest = bounds = bounds_of(digits, components.boxes)
     around = left - tall, top, right + tall, bottom
     left_out = _left_out(components, around, tall)
     across = _line_across(components, digits, tall)
     on_page = lowest - highest < _OF_PAGE * min(components.labels.shape)
     faults: dict[Fault, bool] = {
-        "struck-out": is_struck_out(components.ink.mask, (left, highest, right, lowest), tall),
+        "struck-out": is_struck_out(components.ink.mask, bounds, tall),
         "ruled-through": across >= _ACROSS.bold,
         "stroke-lost": math.isinf(left_out) or _went_with_a_line(components, around, tall),
         "cut-off": on_page and _is_cut_off(components, digits, span, tall),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,49 +23,28 @@ def drop_what_is_no_writing(components: Components) -> None:
         _drop_drawings(components)
 
 
-@dataclass(frozen=True)
 class _Shapes:
-    """The components' boxes beside the picture's, a value for each component."""
+    """The components' boxes beside the picture's, an array with a value for each component."""
 
-    height: int
-    width: int
-    """The picture's, and …"""
-    x: NDArray[np.int64]
-    y: NDArray[np.int64]
-    w: NDArray[np.int64]
-    h: NDArray[np.int64]
-    """… the boxes', in pixels."""
-    touches: NDArray[np.int64]
-    """How many of the picture's sides a box touches, 0…4."""
-    reach: NDArray[np.float64]
-    """How much of the picture's width, or height, it has, 0…1."""
-    fill: NDArray[np.float64]
-    """How much of it is ink, 0…1."""
-    long: NDArray[np.float64]
-    """Above 1 it is longer than writing is, beside its thickness."""
-    low: Mask
-    """It is low as many digits that touch are not."""
-
-    @classmethod
-    def of(cls, components: Components) -> _Shapes:
-        height, width = components.labels.shape
-        x, y, w, h = components.boxes.T
+    def __init__(self, components: Components) -> None:
+        self.height, self.width = height, width = components.labels.shape
+        self.x, self.y, self.w, self.h = x, y, w, h = components.boxes.T
+        self.touches = (x == 0).astype(int) + (y == 0) + (x + w == width) + (y + h == height)
+        """How many of the picture's sides it touches, 0…4."""
+        self.reach = np.maximum(w / width, h / height)
+        """How much of the picture's width, or height, it has, 0…1."""
+        self.fill = components.areas / np.maximum(1, w * h)
+        """How much of it is ink, 0…1."""
         settings = components.settings
-        return cls(
-            height,
-            width,
-            *(x, y, w, h),
-            touches=(x == 0).astype(int) + (y == 0) + (x + w == width) + (y + h == height),
-            reach=np.maximum(w / width, h / height),
-            fill=components.areas / np.maximum(1, w * h),
-            long=np.maximum(w / (settings.widest * h), h / (settings.tallest * w)),
-            low=np.minimum(w, h) <= np.maximum(6, 0.12 * np.minimum(height, width)),
-        )
+        self.long = np.maximum(w / (settings.widest * h), h / (settings.tallest * w))
+        """Above 1 it is longer than writing is, for its thickness."""
+        self.low = np.minimum(w, h) <= np.maximum(6, 0.12 * np.minimum(height, width))
+        """It is no thicker than a line. Many digits that touch are."""
 
 
 def _drop_frames_and_desk(components: Components) -> None:
     """Drop frames, ruled lines and the desk around the sheet."""
-    shapes = _Shapes.of(components)
+    shapes = _Shapes(components)
     h, touches = shapes.h, shapes.touches
     drop = _are_rules_or_edges(shapes)
     large = _are_large(shapes, ~drop, components)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.chains import span_of, tall_of
+from edgedigits.chains import Span, span_of, tall_of
 from edgedigits.components import ON_LEVEL, Components
 from edgedigits.glyphs import Box, Mark, box_around
 
@@ -97,12 +97,14 @@ def _is_single_stroke(components: Components, i: int) -> bool:
     return bool(np.mean(np.count_nonzero(edges, axis=0) > 1) <= _TWICE)
 
 
-def marks_beside(components: Components, digits: list[int], others: NDArray[np.intp]) -> list[Mark]:
-    """Return which of `others` are marks before, between and behind the digits of a line."""
+def marks_beside(components: Components, span: Span, tall: float, others: NDArray[np.intp]) -> list[Mark]:
+    """Return which of `others` (components) are marks before, between and behind a line's digits.
+
+    `span` is where these stand, `tall` their median height in working pixels.
+    """
     if not others.size:
         return []
-    tall = tall_of(digits, components.boxes)
-    left, top, right, bottom = span_of(digits, components.boxes)
+    left, top, right, bottom = span
     x, y, w, h = components.boxes[others].T
     middle, across = y + h / 2, x + w / 2
     beside = (

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from edgedigits.bars import is_struck_out, without_underlines
 from edgedigits.chains import (
     Span,
+    bounds_of,
     chained,
     in_reading_order,
     interleaved,
     parted_at,
     parted_by_room,
+    span_of,
     tall_of,
     with_neighbours,
 )
@@ -125,6 +127,8 @@ def _parted_by_columns(components: Components, chains: list[list[int]]) -> list[
 
 _SPACE = 0.5
 """So much room, in heights of a digit, is between a number that is struck out and the one beside it."""
+_TWO_DIGITS = 1.5
+"""Two digits, and the bar that strikes them out, are so wide, in heights of a digit, or wider."""
 
 
 def _parted_by_bars(components: Components, chain: list[int]) -> list[list[int]]:
@@ -135,9 +139,10 @@ def _parted_by_bars(components: Components, chain: list[int]) -> list[list[int]]
         return parts
     found: list[tuple[bool, list[int]]] = []
     for part in parts:
-        x, y, w, h = components.boxes[part].T
-        span = float(x.min()), float(y.min()), float((x + w).max()), float((y + h).max())
-        struck = is_struck_out(components.ink.mask, span, tall)
+        left, _, right, _ = bounds = bounds_of(part, components.boxes)
+        # A digit by itself is as likely a low 0, whose sides are two bars beside higher digits.
+        several = right - left >= _TWO_DIGITS * tall
+        struck = several and is_struck_out(components.ink.mask, bounds, tall)
         if found and found[-1][0] == struck:
             found[-1][1].extend(part)
         else:
@@ -147,8 +152,9 @@ def _parted_by_bars(components: Components, chain: list[int]) -> list[list[int]]
 
 def _line(components: Components, digits: list[int], others: NDArray[np.intp]) -> TextLine:
     """Return the text line of a chain; `others` are components that may be marks beside it."""
-    marks = marks_beside(components, digits, others)
-    left_out, faults = faults_of(components, digits)
+    span, tall = span_of(digits, components.boxes), tall_of(digits, components.boxes)
+    marks = marks_beside(components, span, tall, others)
+    left_out, faults = faults_of(components, digits, span, tall)
     return TextLine(tuple(_glyph(components, i) for i in digits), tuple(marks), left_out, faults)
 
 

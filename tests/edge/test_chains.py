@@ -117,3 +117,13 @@ def test_small_digits_beside_those_that_are_high_enough_are_not_left_out() -> No
     for k, high in enumerate((38, 30, 32, 40)):
         cv2.ellipse(image, (140 + 45 * k, 560 - high // 2), (12, high // 2), 0, 0, 360, (40, 30, 30), 3)
     assert sorted(counts(image)) == [2, 4]
+
+
+def test_a_low_0_is_not_struck_out_by_its_own_sides() -> None:
+    """It lies between its neighbours with room on both sides, and both its long sides are level."""
+    image = paper(400, 900)
+    for k, label in enumerate("7980940"):
+        if k != 3:
+            write(image, label, (100 + 95 * k, 160), size=2, thickness=4)
+    cv2.ellipse(image, (408, 144), (26, 12), 0, 0, 360, (40, 30, 30), 7, cv2.LINE_AA)
+    assert counts(image) == [7]

@@ -696,7 +696,7 @@ def test_a_number_that_is_struck_out_is_none(pens: Pens, reader: Reader, slope: 
         ends = [(round(8 * (x + wide * k)), round(8 * (y + slope * wide * (k - 0.5)))) for k in (0, 1)]
         cv2.line(page, ends[0], ends[1], 50, 4, cv2.LINE_AA)
     reading = FormReader(form, reader).read(np.pad(page, 60, constant_values=235))
-    assert [field.value for field in reading.fields] == [None, None]
+    assert [(field.value, field.reason) for field in reading.fields] == [(None, "struck-out")] * 2
 
 
 def test_values_in_free_fields_have_their_decimals() -> None:
