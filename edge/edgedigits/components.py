@@ -65,9 +65,10 @@ class Components:
         faint[0] = False
         self.faint = np.flatnonzero(faint)
         ids = np.flatnonzero(certain & solid & large)
-        order = np.argsort(-areas[ids], kind="stable")
-        self.too_many = ids[order[settings.most_components :]]
-        if self.too_many.size:
+        self.too_many = np.zeros(0, np.intp)
+        if ids.size > settings.most_components:
+            order = np.argsort(-areas[ids], kind="stable")
+            self.too_many = ids[order[settings.most_components :]]
             ids = ids[order[: settings.most_components]]
         self.members = [[int(i)] for i in ids]
         self.boxes = self.stats[ids, :4].astype(np.int64)

@@ -245,6 +245,8 @@ _LIKE_WRITING = 0.3
 
 def _like_writing(components: Components, ids: NDArray[np.intp], span: Span, tall: float) -> NDArray[np.intp]:
     """Return which labels may be digits of a line, or pieces of them, by where they are and how high."""
+    if not ids.size:
+        return ids
     return _beside(components, ids, span, components.settings.line_gap * tall, _LIKE_WRITING * tall)
 
 

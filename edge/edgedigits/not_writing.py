@@ -221,11 +221,17 @@ def _are_far_higher(components: Components, of: Mask) -> Mask:
     found = np.zeros(len(heights), bool)
     high = np.flatnonzero(of & (heights >= components.settings.least_height))
     high = high[np.argsort(heights[high], kind="stable")]
-    for few in range(1, 1 + high.size // (1 + _TO_ONE_DRAWING)):
+    few_at_most = high.size // (1 + _TO_ONE_DRAWING)
+    if not few_at_most:
+        return found
+    # Of so many of the lowest the typical height, for every number of them at once: see `typical_height`.
+    weights = np.cumsum(heights[high] ** 2)
+    typical = heights[high][np.searchsorted(weights, weights / 2)]
+    counts = np.arange(1, few_at_most + 1)
+    parts = heights[high][-counts] > _DRAWING * typical[-counts - 1]
+    for few in counts[parts].tolist():
         writing, few_highest = high[:-few], high[-few:]
-        tall = typical_height(heights[writing])
-        if heights[few_highest[0]] <= _DRAWING * tall:
-            continue
+        tall = float(typical[-few - 1])
         # What is inside it may be its own, as the eyes of a face are.
         outside = _are_outside(components.boxes[writing], components.boxes[few_highest])
         beside = writing[(heights[writing] >= 0.5 * tall) & outside]
