@@ -79,9 +79,9 @@ class Line:
     """A line of text: `text` has digits and `?` only, `raw` also the separators.
 
     `confidence` is the probability (0…1) that the whole line is right, considering what stands around it, and
-    the same at any threshold for lines unless `turned` is not 0; `accepted` says whether it reaches the
-    threshold in force, no digit of the line was rejected and, where it was read in two ways, none is
-    `doubtful`.
+    the same at any threshold for lines unless `turned` is not 0; it is 0 where strokes of the number may be
+    gone, or it is struck out. `accepted` says whether it reaches the threshold in force, no digit of the line
+    was rejected and, where it was read in two ways, none is `doubtful`; if not, `reasons` say why.
     """
 
     text: str
