@@ -138,7 +138,7 @@ class LineHypotheses:
                 found.append((self.candidates[k].box, max(0.0, 1.0 - float(digit))))
         return found
 
-    def parts(self, most: int = 1_000_000) -> list[Candidate]:
+    def parts(self, most: float = math.inf) -> list[Candidate]:
         """Return the parts of the clusters in doubt, to be classified.
 
         From `most` parts on, clusters are left as they are: the line is then not trusted.

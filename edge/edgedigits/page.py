@@ -152,12 +152,13 @@ def scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
 
 
 def refuse(line: Line, reason: Reason) -> Line:
-    """Return a line that is not accepted, for one more reason."""
-    return dataclasses.replace(line, accepted=False, reasons=(*line.reasons, reason))
+    """Return a line that is not accepted, for a reason beside those it has."""
+    reasons = line.reasons if reason in line.reasons else (*line.reasons, reason)
+    return dataclasses.replace(line, accepted=False, reasons=reasons)
 
 
 def with_reasons(line: Line) -> Line:
-    """Return a line with all its reasons, each once, in their order: what its digits tell among them."""
+    """Return a line with all its reasons in their order, what its digits tell among them."""
     if line.accepted:
         return dataclasses.replace(line, reasons=()) if line.reasons else line
     found = set(line.reasons)

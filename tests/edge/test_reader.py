@@ -215,10 +215,8 @@ def test_a_number_of_strips_that_cannot_be_is_refused(most: Any) -> None:
         Reader(max_strips=most)
 
 
-@pytest.mark.parametrize("most", [0, 1, 2])
-def test_no_more_lines_than_asked_for_are_read_as_strips(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = write(write(paper(), "2468", (40, 80)), "1357", (40, 200))
-    reader = Reader(max_strips=most, thorough=True)
+def strips_looked_at(reader: Reader, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many of the two lines of a picture are read as strips."""
     seen, asked = reader.strips.seen, []
 
     def noted(*given: Any, **named: Any) -> Any:
@@ -227,23 +225,20 @@ def test_no_more_lines_than_asked_for_are_read_as_strips(most: int, monkeypatch:
 
     monkeypatch.setattr(reader.strips, "seen", noted)
     assert len(reader.read(image, upright=True).lines) == 2
-    assert len(asked) == most
+    return len(asked)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_no_more_lines_than_asked_for_are_read_as_strips(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = write(write(paper(), "2468", (40, 80)), "1357", (40, 200))
+    assert strips_looked_at(Reader(max_strips=most, thorough=True), image, monkeypatch) == most
 
 
 def test_a_long_line_counts_as_several_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     image = paper(240, 2600)
     for y, size in ((90, 1.6), (190, 1.5)):
         write(image, "2468135790" * 5, (40, y), size=size)
-    reader = Reader(max_strips=2, thorough=True)
-    seen, asked = reader.strips.seen, []
-
-    def noted(*given: Any, **named: Any) -> Any:
-        asked.append(given)
-        return seen(*given, **named)
-
-    monkeypatch.setattr(reader.strips, "seen", noted)
-    assert len(reader.read(image, upright=True).lines) == 2
-    assert len(asked) == 1
+    assert strips_looked_at(Reader(max_strips=2, thorough=True), image, monkeypatch) == 1
 
 
 def test_lines_beyond_what_is_looked_at_in_a_picture_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
