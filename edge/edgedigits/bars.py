@@ -8,6 +8,7 @@ border of the picture or at the frame of a box.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,27 +74,25 @@ def is_struck_out(mask: Mask, span: Span, tall: float, settings: BarSettings = B
     the number's digits.
     """
     seen = _Number.seen(mask, span, tall, _MIDDLE, settings)
-    if seen is None or seen.straight(settings.covered) is None:
+    if seen is None:
         return False
     # What is looser in both takes digits that are joined for a bar.
     together = dataclasses.replace(settings, thickness=settings.together)
     waving = dataclasses.replace(settings, waves=settings.waving)
-    return any(
-        _strikes_out(dataclasses.replace(seen, settings=each)) for each in (settings, together, waving)
-    )
+    return any(_strikes_out(seen, each) for each in (settings, together, waving))
 
 
-def _strikes_out(seen: _Number) -> bool:
-    path = seen.path()
+def _strikes_out(seen: _Number, settings: BarSettings) -> bool:
+    path = seen.path(settings)
     if path is None:
         return False
     # Who strikes out with two bars has both ends of each beside the other's.
-    other = seen.without(path).another()
+    other = seen.without(path, settings).another(settings)
     paths = [path] if other is None else [path, other]
-    low, high = seen.settings.through
+    low, high = settings.through
     if not low <= float(np.median(np.mean(paths, axis=0))) / len(seen.ink) <= high:
         return False
-    return _is_drawn(seen.free_ends(paths), seen.settings)
+    return _is_drawn(seen.free_ends(paths, settings), settings)
 
 
 _MIDDLE = (0.2, 0.8)
@@ -111,13 +110,13 @@ def without_underlines(
     lifted = mask
     for span, tall in spans:
         seen = _Number.seen(mask, span, tall, (settings.under, 1.0), settings)
-        path = None if seen is None else seen.path()
+        path = None if seen is None else seen.path(settings)
         if seen is None or path is None or np.median(path) < settings.under * len(seen.ink):
             continue
-        if not _is_drawn(seen.free_ends([path]), settings):
+        if not _is_drawn(seen.free_ends([path], settings), settings):
             continue
         lifted = mask.copy() if lifted is mask else lifted
-        seen.lift(lifted, path)
+        seen.lift(lifted, path, settings)
     return lifted
 
 
@@ -141,7 +140,6 @@ class _Number:
     corner: tuple[int, int]
     scale: float
     tall: float
-    settings: BarSettings
 
     @classmethod
     def seen(
@@ -163,50 +161,55 @@ class _Number:
         first, last = round((left - start) * scale), min(ink.shape[1], round((right - start) * scale))
         if last - first < 4:
             return None
-        return cls(ink, first, last, (top, start), scale, tall * scale, settings)
+        return cls(ink, first, last, (top, start), scale, tall * scale)
 
-    @property
-    def _thickest(self) -> int:
-        return max(2, round(self.settings.thickness * self.tall))
+    def _thickest(self, settings: BarSettings) -> int:
+        return max(2, round(settings.thickness * self.tall))
 
-    def path(self) -> Path | None:
+    def path(self, settings: BarSettings) -> Path | None:
         """Return the row of a bar in each column of the number; None where there is none."""
-        number = self.ink[:, self.first : self.last]
-        path = self._covered(self.settings.covered)
+        path = self._covered(settings.covered, settings.waves)
         if path is None:
             return None
-        alone = number - standing(number, self._thickest + 1)
-        return path if alone[path, np.arange(len(path))].mean() >= self.settings.thin else None
-
-    def another(self) -> Path | None:
-        """Return the row of a second bar in each column, when the first is gone; None where there is none."""
-        return self._covered(self.settings.another)
-
-    def straight(self, covered: float) -> Path | None:
-        """Return the line that a bar is near, which is covered so far: its rows; None where there is none."""
-        return _straight(self.ink[:, self.first : self.last], covered)
-
-    def _covered(self, covered: float) -> Path | None:
         number = self.ink[:, self.first : self.last]
-        line = self.straight(covered)
-        if line is None:
+        alone = number - standing(number, self._thickest(settings) + 1)
+        return path if alone[path, np.arange(len(path))].mean() >= settings.thin else None
+
+    def another(self, settings: BarSettings) -> Path | None:
+        """Return the row of a second bar in each column, when the first is gone; None where there is none."""
+        return self._covered(settings.another, settings.waves)
+
+    def _covered(self, covered: float, waves: float) -> Path | None:
+        """Return the rows of a bar that covers so much of the number and waves no more; None for none."""
+        line, near = self._line
+        if near < covered:
             return None
+        path, inked, turned = self._way
+        if turned > waves * len(path) or inked < covered:
+            return None
+        return np.clip(path + line, 0, len(self.ink) - 1)
+
+    @functools.cached_property
+    def _line(self) -> tuple[Path, float]:
+        """The straight line that a bar would be near: its rows, beginning at 0, and how much is inked."""
+        return _straight(self.ink[:, self.first : self.last])
+
+    @functools.cached_property
+    def _way(self) -> tuple[Path, float, int]:
+        """The way of a bar along that line: its rows beside it, how much is inked, how many rows it turns."""
+        number = self.ink[:, self.first : self.last]
         # As if the bar lay level: what it turns beside its slope are waves.
-        rows = np.arange(len(number))[:, None] + line
+        rows = np.arange(len(number))[:, None] + self._line[0]
         columns = np.arange(number.shape[1])
         level = number[np.clip(rows, 0, len(number) - 1), columns] * ((rows >= 0) & (rows < len(number)))
         path = _best_path(level)
-        if np.abs(np.diff(path)).sum() > self.settings.waves * len(path):
-            return None
-        if level[path, columns].mean() < covered:
-            return None
-        return np.clip(path + line, 0, len(number) - 1)
+        return path, float(level[path, columns].mean()), int(np.abs(np.diff(path)).sum())
 
-    def without(self, path: Path) -> _Number:
+    def without(self, path: Path, settings: BarSettings) -> _Number:
         """Return the number without a bar."""
         ink = self.ink.copy()
         rows = np.arange(len(ink))[:, None]
-        ink[:, self.first : self.last][np.abs(rows - path) <= self._thickest // 2] = 0
+        ink[:, self.first : self.last][np.abs(rows - path) <= self._thickest(settings) // 2] = 0
         return dataclasses.replace(self, ink=ink)
 
     def whole(self, path: Path) -> tuple[int, Path]:
@@ -216,7 +219,7 @@ class _Number:
         behind = _ahead(self.ink[:, self.last :], rows[-1])
         return self.first - len(before), np.array([*reversed(before), *rows, *behind], np.intp)
 
-    def free_ends(self, paths: Sequence[Path]) -> tuple[float, float]:
+    def free_ends(self, paths: Sequence[Path], settings: BarSettings) -> tuple[float, float]:
         """Return how far a bar's ends stand free, in heights of a digit: left and right.
 
         The first of `paths` is its; there is nothing above or below but the others. Infinite where it goes on
@@ -228,7 +231,8 @@ class _Number:
         for path in paths[1:]:
             beside = path[np.clip(columns - self.first, 0, len(path) - 1)]
             off = np.minimum(off, np.abs(np.arange(len(self.ink))[:, None] - beside))
-        crossed = np.flatnonzero((self.ink[:, columns] & (off > self._thickest // 2 + 1)).any(axis=0))
+        beyond = off > self._thickest(settings) // 2 + 1
+        crossed = np.flatnonzero((self.ink[:, columns] & beyond).any(axis=0))
         left, right = (int(crossed[0]), len(bar) - 1 - int(crossed[-1])) if crossed.size else (len(bar),) * 2
         ends_within = start > 0, start + len(bar) < self.ink.shape[1]
         return (
@@ -236,14 +240,14 @@ class _Number:
             right / self.tall if ends_within[1] else math.inf,
         )
 
-    def lift(self, mask: Mask, path: Path) -> None:
+    def lift(self, mask: Mask, path: Path, settings: BarSettings) -> None:
         """Take a bar off the picture's mask that it was seen in, but where a stroke crosses it."""
         start, bar = self.whole(path)
         top, left = self.corner
         at = left + np.arange(round(start / self.scale), round((start + len(bar)) / self.scale))
         at = at[at < mask.shape[1]]
         rows = np.interp((at - left + 0.5) * self.scale - 0.5, start + np.arange(len(bar)), bar)
-        reach = math.ceil(2 * self._thickest / self.scale)
+        reach = math.ceil(2 * self._thickest(settings) / self.scale)
         middle = np.rint(top + (rows + 0.5) / self.scale - 0.5).astype(np.intp)
         places = middle + np.arange(-reach, reach + 1)[:, None]
         inked = (mask[np.clip(places, 0, len(mask) - 1), at] > 0) & (places >= 0) & (places < len(mask))
@@ -274,10 +278,10 @@ def _smaller(mask: Mask, scale: float) -> Mask:
     return (np.asarray(grey) > 90).view(np.uint8)
 
 
-def _straight(ink: Mask, covered: float) -> Path | None:
-    """Return the straight line along which most is inked, or two rows from it: its rows, beginning at 0.
+def _straight(ink: Mask) -> tuple[Path, float]:
+    """Return the straight line along which most is inked, or two rows from it, and how much (0…1).
 
-    None where less than the part `covered` is.
+    The line's rows begin at 0.
     """
     height, width = ink.shape
     near = np.asarray(cv2.dilate(ink, np.ones((5, 1), np.uint8)))
@@ -289,9 +293,8 @@ def _straight(ink: Mask, covered: float) -> Path | None:
     # Of several the most level one: a thick bar has room for others.
     steep = np.abs(rows[:, None] - rows[None, :])
     first, last = np.unravel_index(np.argmax(inked - 1e-4 * steep), inked.shape)
-    if inked[first, last] < covered:
-        return None
-    return np.rint(np.linspace(0, rows[last] - rows[first], width)).astype(np.intp)
+    line = np.rint(np.linspace(0, rows[last] - rows[first], width)).astype(np.intp)
+    return line, float(inked[first, last])
 
 
 def _best_path(ink: Mask) -> Path:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edgedigits.combine import combine_readings, passed_over
 from edgedigits.decode import RejectRule, reject
-from edgedigits.page import Box, Line
+from edgedigits.page import Box, Line, digit_height
 
 Seen = tuple[Box, float]
 """A glyph as it stands, and the probability (0…1) that it is no digit by the glyph network."""
@@ -105,7 +105,7 @@ def doubted(line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings = Conf
     `glyphs` are those of the line, in the same pixels. The line is no surer than that the glyph is a digit
     after all. Where one stands between two digits, and the line says nothing of it, it is not accepted.
     """
-    between, tall = _between(line), settings.as_tall * _height(line)
+    between, tall = _between(line), settings.as_tall * digit_height(line)
     for (left, _, width, height), places, refused in _covered(line, glyphs, settings):
         if refused <= settings.refused:
             continue
@@ -114,10 +114,6 @@ def doubted(line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings = Conf
         elif not places and height >= tall and between[0] < left + width / 2 < between[1]:
             line = passed_over(line)
     return line
-
-
-def _height(line: Line) -> float:
-    return float(np.median([digit.box[3] for digit in line.digits]))
 
 
 def _between(line: Line) -> tuple[float, float]:
@@ -130,7 +126,7 @@ def _covered(
     line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings
 ) -> Iterator[tuple[Box, list[int], float]]:
     """Yield each glyph as high as a line's digits, the places it covers, and how likely it is no digit."""
-    tall = settings.as_high * _height(line)
+    tall = settings.as_high * digit_height(line)
     middles = [digit.box[0] + digit.box[2] / 2 for digit in line.digits]
     for box, refused in glyphs:
         left, _, width, height = box

@@ -299,15 +299,13 @@ def _starts(log_probabilities: NDArray[np.floating], least: int) -> NDArray[np.i
 
 def _likeliest_runs(log_probabilities: NDArray[np.floating]) -> list[tuple[int, tuple[int, int]]]:
     """Return the characters that are the likeliest of all labels, and where: first step, last + 1."""
+    blank = log_probabilities.shape[1] - 1
     likeliest = log_probabilities.argmax(axis=1)
-    bounds = np.flatnonzero(np.diff(likeliest, prepend=-1, append=-1))
-    return [
-        (label, (first, last))
-        for label, first, last in zip(
-            likeliest[bounds[:-1]].tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
-        )
-        if label != log_probabilities.shape[1] - 1
-    ]
+    changes = np.flatnonzero(likeliest[1:] != likeliest[:-1]) + 1
+    bounds = [0, *changes.tolist(), len(likeliest)]
+    labels = likeliest[bounds[:-1]].tolist()
+    runs = zip(labels, itertools.pairwise(bounds), strict=True)
+    return [(label, run) for label, run in runs if label != blank]
 
 
 def _followed(came: list[list[int]], state: int) -> list[tuple[int, int]]:

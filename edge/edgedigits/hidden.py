@@ -17,7 +17,7 @@ from edgedigits.decode import RejectRule, if_sure
 from edgedigits.geometry import Floats, shared_area
 from edgedigits.glyphs import TextLine
 from edgedigits.ink import Ink
-from edgedigits.page import Line
+from edgedigits.page import Line, digit_height
 
 _EDGE = 0.008
 """How far the edges of other sheets and their shadows reach, as a part of the picture's longer side."""
@@ -95,7 +95,7 @@ def _may_go_on(
     line: Line, hidden: Sequence[Floats], seen: NDArray[np.bool_], across: tuple[float, float]
 ) -> bool:
     x, y, w, h = line.box
-    tall = float(np.median([digit.box[3] for digit in line.digits]))
+    tall = digit_height(line)
     edges = sorted((digit.box[0], digit.box[0] + digit.box[2]) for digit in line.digits)
     gap = max((right - left for (_, left), (right, _) in itertools.pairwise(edges)), default=tall)
     near, dy = min(max(_LOOSER * gap, _NEAR[0] * tall), _NEAR[1] * tall), _ABOVE * tall

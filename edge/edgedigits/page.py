@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -149,6 +150,11 @@ def scaled(box: Box, across: tuple[float, float], size: tuple[int, int]) -> Box:
     right = min(size[0], max(left + 1, round((x + w) * across[0])))
     bottom = min(size[1], max(top + 1, round((y + h) * across[1])))
     return left, top, right - left, bottom - top
+
+
+def digit_height(line: Line) -> float:
+    """Return how high a line's digits are, the median, in pixels; it has one or more."""
+    return statistics.median(digit.box[3] for digit in line.digits)
 
 
 def refuse(line: Line, reason: Reason) -> Line:

@@ -73,7 +73,8 @@ def _reaches(line: Line) -> tuple[list[float], list[float]]:
         apart = middles - middles.mean()
         y = y - apart * (apart @ (y + h / 2)) / (apart @ apart)
     # At either end there is nothing on one side.
-    tops, bases = np.pad(y, 1, constant_values=np.inf), np.pad(y + h, 1, constant_values=-np.inf)
+    tops, bases = np.full(len(y) + 2, np.inf), np.full(len(y) + 2, -np.inf)
+    tops[1:-1], bases[1:-1] = y, y + h
     highest, lowest = np.minimum(tops[:-2], tops[2:]), np.maximum(bases[:-2], bases[2:])
     tall = lowest - highest
     beyond = np.minimum(highest - y, y + h - lowest) / tall

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.decode import RejectRule, with_odds
-from edgedigits.page import Box, Line
+from edgedigits.page import Box, Line, digit_height
 from edgedigits.signs import without_signs
 
 _REACH = 6.0
@@ -88,7 +88,7 @@ def _are_bars(line: Line) -> bool:
 def _weighed(line: Line, rejected: NDArray[np.float64], rule: RejectRule) -> Line:
     """Return a line with its odds lowered for rejected glyphs: their boxes, N×4."""
     left, top, width, height = line.box
-    tall = float(np.median([digit.box[3] for digit in line.digits]))
+    tall = digit_height(line)
     x, y, w, h = rejected.T
     apart_x = np.maximum(x - (left + width), left - (x + w))
     apart_y = np.maximum(y - (top + height), top - (y + h))
