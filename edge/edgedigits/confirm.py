@@ -2,7 +2,8 @@
 
 The glyph way earns its time where the two ways of reading differ, or one of them doubts. Of most lines the
 strip network is sure, and tells where each digit stands: the glyph network, asked about what stands there,
-either agrees, and the line is read, or it doesn't, and the line is cut and read glyph by glyph as well.
+either agrees, and the line is read, or it doesn't, and the line is cut and read glyph by glyph as well. What
+stands apart it was shown already; of digits that touch, it is shown what the strip has between their borders.
 
 What the strip network does not know is that something is no digit. It reads 12B4 as 1284; the glyph network,
 which was shown letters, refuses the B as it stands.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,9 @@ from edgedigits.combine import combine_readings, passed_over
 from edgedigits.decode import RejectRule, reject
 from edgedigits.page import Box, Line, digit_height
 
-Seen = tuple[Box, float]
-"""A glyph as it stands, and the probability (0…1) that it is no digit by the glyph network."""
+Seen = tuple[Box, NDArray[np.float32], float]
+"""A glyph as it stands, what the glyph network says of it (float32, a value for each class, summing to 1),
+and how probable it is that it is no digit (0…1)."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,11 @@ class ConfirmSettings:
 
     sure: float = 0.995
     """The line is that probable by both networks together. 0…1."""
-    weight: float = 0.6
-    """Exponent of each digit's probability beside that of the whole text: a cell shows neighbours, too, and
-    a digit that is cut off there is nothing that the network has learnt. 0…10."""
+    weight: float = 1.0
+    """Exponent of each digit's probability beside that of the whole text. 0…10."""
+    weight_of_cell: float = 0.6
+    """The same of a digit that is cut out of the strip: its cell shows neighbours, too, and a digit that is
+    cut off there is nothing that the network has learnt. 0…10."""
     least: float = 0.001
     """No digit is thought less probable. 0…1."""
     contrary: float = 0.95
@@ -53,28 +57,43 @@ _FEWEST = 2
 """A lone digit is cut out as quickly as it is asked about."""
 
 
+def standing_alone(
+    line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings = ConfirmSettings()
+) -> dict[int, int] | None:
+    """Return which digits of a line are one glyph each, by place: the number of that glyph.
+
+    None where the line, read as a strip, is not to be confirmed whatever is said of its digits. `glyphs` are
+    those of the line, in the same pixels: one that the network refuses as it stands is a doubt, and so is one
+    of which the line says nothing.
+    """
+    text = line.readings[0][0]
+    if len(text) < _FEWEST or len(text) != len(line.digits) or line.unsure:
+        return None
+    found: dict[int, list[int]] = {}
+    for number, covered in _covered(line, glyphs, settings):
+        # Several digits that touch are no digit either, and no doubt.
+        if not covered or (len(covered) == 1 and glyphs[number][2] > 0.5):
+            return None
+        if len(covered) == 1:
+            found.setdefault(covered[0], []).append(number)
+    return {place: numbers[0] for place, numbers in found.items() if len(numbers) == 1}
+
+
 def confirmed(
     line: Line,
     rows: NDArray[np.float32],
+    alone: Container[int],
     columns: Mapping[str, int],
     rule: RejectRule,
-    glyphs: Sequence[Seen] = (),
     settings: ConfirmSettings = ConfirmSettings(),
 ) -> Line | None:
     """Return a line, read as a strip, as both networks hold it; None where they are not sure of it together.
 
     `rows` is what the glyph network says of each of the line's digits: float32, N×classes, calibrated, each
-    row summing to 1; `columns` are the classes of digits, all others are none. `glyphs` are those of the
-    line, in the same pixels: one that the network refuses as it stands is a doubt, and so is one of which the
-    line says nothing. `rule` says whether the line is accepted.
+    row summing to 1; `columns` are the classes of digits, all others are none. At the places `alone` it was
+    shown the glyph as it stands, elsewhere the strip's cell. `rule` says whether the line is accepted.
     """
     text = line.readings[0][0]
-    if len(text) < _FEWEST or len(text) != len(rows) or line.unsure:
-        return None
-    for _, covered, refused in _covered(line, glyphs, settings):
-        # Several digits that touch are no digit either, and no doubt.
-        if not covered or (len(covered) == 1 and refused > 0.5):
-            return None
     of_digits = rows[:, list(columns.values())]
     if (1.0 - of_digits.sum(axis=1)).max() > settings.contrary:
         return None
@@ -87,10 +106,11 @@ def confirmed(
     values = np.maximum(of_digits, settings.least).tolist()
     places = {label: k for k, label in enumerate(labels)}
     held = []
+    weights = [settings.weight if k in alone else settings.weight_of_cell for k in range(len(text))]
     for told in dict.fromkeys([*(told for told, _ in line.readings), own]):
         if len(told) == len(text):
-            each = math.prod(row[places[digit]] for digit, row in zip(told, values, strict=True))
-            held.append((told, each**settings.weight))
+            each = (row[places[digit]] for digit, row in zip(told, values, strict=True))
+            held.append((told, math.prod(map(pow, each, weights))))
     readings = combine_readings(held, line.readings)
     best, confidence = readings[0]
     if best != text or confidence < settings.sure:
@@ -106,7 +126,8 @@ def doubted(line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings = Conf
     after all. Where one stands between two digits, and the line says nothing of it, it is not accepted.
     """
     between, tall = _between(line), settings.as_tall * digit_height(line)
-    for (left, _, width, height), places, refused in _covered(line, glyphs, settings):
+    for number, places in _covered(line, glyphs, settings):
+        (left, _, width, height), _, refused = glyphs[number]
         if refused <= settings.refused:
             continue
         if len(places) == 1:
@@ -124,11 +145,10 @@ def _between(line: Line) -> tuple[float, float]:
 
 def _covered(
     line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings
-) -> Iterator[tuple[Box, list[int], float]]:
-    """Yield each glyph as high as a line's digits, the places it covers, and how likely it is no digit."""
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield the number of each glyph as high as a line's digits, and the places it covers."""
     tall = settings.as_high * digit_height(line)
     middles = [digit.box[0] + digit.box[2] / 2 for digit in line.digits]
-    for box, refused in glyphs:
-        left, _, width, height = box
+    for number, ((left, _, width, height), _, _) in enumerate(glyphs):
         if height >= tall:
-            yield box, [k for k, middle in enumerate(middles) if left <= middle <= left + width], refused
+            yield number, [k for k, middle in enumerate(middles) if left <= middle <= left + width]

@@ -335,13 +335,13 @@ def _strip_stages(number: int, grey: Picture, boxes: list[Box], reader: Reader) 
 def _confirming_stages(
     number: int, writing: Writing, hypotheses: LineHypotheses, reader: Reader
 ) -> list[Stage]:
-    """Show the digits of a strip as the glyph network is asked to confirm them."""
+    """Show the digits of a strip, which the glyph network is asked to confirm."""
     region = region_of(writing.boxes(hypotheses.line), writing.size, reader.strips.settings)
     seen, confirmed = reader.line_reader.see_as_strip(hypotheses, region, writing, Expected())
     if seen is None:
         return []
     labels = reader.model.card.labels
-    crops = normalize_all(seen.inks())
+    crops = normalize_all([seen.ink(place) for place in range(len(seen.cells))])
     rows = reader.model.probabilities(crops)
     text = seen.line.readings[0][0]
     tiles = [
@@ -349,7 +349,10 @@ def _confirming_stages(
         for crop, row, digit in zip(crops, rows, text, strict=True)
     ]
     so = "not confirmed" if confirmed is None else "confirmed, and the line is not cut"
-    caption = f"line {number}: the digits of {text}, as the glyph network is asked to confirm them: {so}"
+    caption = (
+        f"line {number}: the digits of {text} as the strip has them, which the glyph network is asked about "
+        f"where they touch: {so}"
+    )
     return [Stage(caption, _grid(tiles), wide=True)]
 
 

@@ -125,8 +125,8 @@ class LineHypotheses:
         least = self._settings.beyond_doubt
         return not all(self._is_sure(glyph, least) for cluster in self._clusters for glyph in cluster.glyphs)
 
-    def seen(self) -> list[tuple[Box, float]]:
-        """Return `glyphs`, classified: the box of each, and the probability (0…1) that it is no digit.
+    def seen(self) -> list[tuple[Box, NDArray[np.float32], float]]:
+        """Return `glyphs`, classified: the box of each, its probabilities, and that (0…1) of no digit.
 
         Boxes are in working pixels.
         """
@@ -135,7 +135,7 @@ class LineHypotheses:
             row = self.candidates[k].probabilities
             if row is not None:
                 digit = sum(row[number] for number, _ in self._characters)
-                found.append((self.candidates[k].box, max(0.0, 1.0 - float(digit))))
+                found.append((self.candidates[k].box, row, max(0.0, 1.0 - float(digit))))
         return found
 
     def parts(self, most: float = math.inf) -> list[Candidate]:

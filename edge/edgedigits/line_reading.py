@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgedigits.combine import combine_lines, less_sure
-from edgedigits.confirm import ConfirmSettings, Seen, confirmed, doubted
+from edgedigits.confirm import ConfirmSettings, Seen, confirmed, doubted, standing_alone
 from edgedigits.decode import RejectRule, if_sure
 from edgedigits.glyph_reading import LEFT_OUT, GlyphReader
 from edgedigits.glyphs import TextLine
@@ -137,11 +140,27 @@ class LineReader:
         for seen in self.strips.seen(writing.grey, region, expected, early=may_be):
             if not may_be or (expected.check is not None and not expected.check(seen.line.raw)):
                 continue
-            rows = self.glyphs.model.probabilities(normalize_all(seen.inks()))
-            line = confirmed(seen.line, rows, self._columns, self.rule, glyphs, self._confirm)
+            alone = standing_alone(seen.line, glyphs, self._confirm)
+            if alone is None:
+                continue
+            rows = self._rows(seen, {place: glyphs[number][1] for place, number in alone.items()})
+            line = confirmed(seen.line, rows, alone, self._columns, self.rule, self._confirm)
             if line is not None:
                 return seen, line
         return seen, None
+
+    def _rows(self, seen: SeenLine, known: Mapping[int, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return what the glyph network says of a line's digits, float32, N×classes, for some places known.
+
+        The others are cut out of the strip.
+        """
+        asked = [place for place in range(len(seen.cells)) if place not in known]
+        rows = np.empty((len(seen.cells), len(self.glyphs.model.card.labels)), np.float32)
+        for place, row in known.items():
+            rows[place] = row
+        if asked:
+            rows[asked] = self.glyphs.model.probabilities(normalize_all([seen.ink(k) for k in asked]))
+        return rows
 
     def _look_at(self, lines: Sequence[TextLine]) -> list[LineHypotheses]:
         """Return what could be read in lines, the network asked about their glyphs where that is needed."""
@@ -204,4 +223,4 @@ def _faulty(line: Line, of: TextLine) -> Line:
 def _seen(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Seen]:
     """Return a line's glyphs as they stand, in pixels of a view of the picture of `size`."""
     across = writing.across(size)
-    return [(scaled(box, across, size), refused) for box, refused in hypotheses.seen()]
+    return [(scaled(box, across, size), row, refused) for box, row, refused in hypotheses.seen()]

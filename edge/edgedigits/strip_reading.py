@@ -148,9 +148,9 @@ class SeenLine:
     cells: tuple[Cell, ...]
     """Where each digit stands along it, in pixels."""
 
-    def inks(self) -> list[NDArray[np.uint8]]:
-        """Return the ink of each digit alone: uint8, 40×W, bright."""
-        return [ink_of(self.strip, cell) for cell in self.cells]
+    def ink(self, place: int) -> NDArray[np.uint8]:
+        """Return the ink of the digit in a place, from 0, alone: uint8, 40×W, bright."""
+        return ink_of(self.strip, self.cells[place])
 
 
 class StripReader:

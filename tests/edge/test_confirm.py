@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgedigits.confirm import confirmed, doubted
+from edgedigits.confirm import ConfirmSettings, confirmed, doubted, standing_alone
 from edgedigits.decode import RejectRule
 from edgedigits.lattice import best_readings
 from edgedigits.page import Box, Digit, Line
@@ -19,6 +19,7 @@ from .drawing import in_a_row, printed
 RULE = RejectRule(0.5, 0.5)
 COLUMNS = {str(digit): digit for digit in range(10)}
 NO_DIGIT = 10
+NOTHING = np.zeros(11, np.float32)
 
 
 def line(text: str, confidence: float = 0.97, *others: tuple[str, float]) -> Line:
@@ -37,7 +38,7 @@ def rows(*labels: int, sure: float = 0.98) -> np.ndarray:
 
 
 def test_a_line_that_both_networks_read_alike_is_confirmed_and_surer() -> None:
-    both = confirmed(line("480", 0.97, ("430", 0.02)), rows(4, 8, 0), COLUMNS, RULE)
+    both = confirmed(line("480", 0.97, ("430", 0.02)), rows(4, 8, 0), (), COLUMNS, RULE)
     assert both is not None
     assert both.confidence > 0.995
     assert both.accepted
@@ -57,7 +58,7 @@ def test_a_line_that_both_networks_read_alike_is_confirmed_and_surer() -> None:
     ids=["another digit", "one that no reading has", "not sure enough", "no digit", "a lone digit"],
 )
 def test_a_line_in_any_doubt_is_not_confirmed(seen: Line, labels: tuple[int, ...]) -> None:
-    assert confirmed(seen, rows(*labels), COLUMNS, RULE) is None
+    assert standing_alone(seen, []) is None or confirmed(seen, rows(*labels), (), COLUMNS, RULE) is None
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,8 @@ def test_a_refused_glyph_is_a_doubt_where_it_is_one_digit(
     box: Box, is_confirmed: bool, is_doubted: bool
 ) -> None:
     seen = line("480")
-    assert (confirmed(seen, rows(4, 8, 0), COLUMNS, RULE, [(box, 0.97)]) is not None) == is_confirmed
-    held = doubted(seen, [(box, 0.97)])
+    assert (standing_alone(seen, [(box, NOTHING, 0.97)]) is not None) == is_confirmed
+    held = doubted(seen, [(box, NOTHING, 0.97)])
     if not is_doubted:
         assert held == seen
         return
@@ -85,13 +86,32 @@ def test_a_refused_glyph_is_a_doubt_where_it_is_one_digit(
     assert held.digits[1].alternatives[0][0] == "8"
     assert held.digits[1].confidence == pytest.approx(0.03)
     assert held.readings == seen.readings
-    assert doubted(seen, [(box, 0.6)]) == seen
+    assert doubted(seen, [(box, NOTHING, 0.6)]) == seen
 
 
 def test_a_line_that_says_nothing_of_a_glyph_is_not_confirmed_whatever_the_glyph_is() -> None:
     seen = line("48")
-    assert confirmed(seen, rows(4, 8), COLUMNS, RULE, [((0, 10, 16, 30), 0.0)]) is not None
-    assert confirmed(seen, rows(4, 8), COLUMNS, RULE, [((50, 10, 16, 30), 0.0)]) is None
+    assert standing_alone(seen, [((0, 10, 16, 30), NOTHING, 0.0)]) is not None
+    assert standing_alone(seen, [((50, 10, 16, 30), NOTHING, 0.0)]) is None
+
+
+def test_a_digit_stands_alone_where_one_glyph_covers_it_and_no_other() -> None:
+    seen = line("4807")
+    boxes: list[Box] = [(0, 10, 16, 30), (22, 10, 36, 30), (62, 10, 16, 30), (65, 12, 10, 25), (61, 30, 3, 4)]
+    glyphs = [(box, NOTHING, 0.0) for box in boxes]
+    assert standing_alone(seen, glyphs) == {0: 0}
+    assert standing_alone(seen, glyphs[:3]) == {0: 0, 3: 2}
+
+
+def test_what_is_said_of_a_glyph_that_stands_alone_counts_for_more_than_of_a_cell() -> None:
+    seen = line("480", 0.9, ("430", 0.05))
+    doubtful = rows(4, 8, 0, sure=0.9)
+    doubtful[1, 3] = 0.08
+    as_cell = confirmed(seen, doubtful, (), COLUMNS, RULE, ConfirmSettings(sure=0.0))
+    as_glyph = confirmed(seen, doubtful, (0, 1, 2), COLUMNS, RULE, ConfirmSettings(sure=0.0))
+    assert as_cell is not None
+    assert as_glyph is not None
+    assert as_glyph.confidence > as_cell.confidence
 
 
 # --- in pictures ------------------------------------------------------------------------------------------
