@@ -15,10 +15,10 @@ import numpy as np
 
 from edgedigits import __version__
 from edgedigits.board import board_name, resident_megabytes, thermal
-from edgedigits.demo import RATE, World
 from edgedigits.errors import OutputError
 from edgedigits.files import write_atomically
-from edgedigits.motion import Motion
+from edgedigits.frames.demo import RATE, World
+from edgedigits.live.motion import Motion
 from edgedigits.reader import Reader
 from edgedigits.track import Tracker
 

@@ -74,7 +74,7 @@ class Card:
     0, centred as MNIST does it, grey levels 0…255 times `input_scale` (1/255 unless the graph does the
     scaling itself), flattened to whatever `input_shape` (without the batch) says.
 
-    That of a model for characters is the same but for the picture, a window of `edgedigits.characters`.
+    That of a model for characters is the same but for the picture, a window of `edgedigits.ways.characters`.
 
     A model for strips takes a strip as `edgedigits.strips.prepare` makes it, of the height and width in
     `input_shape`, and answers for every two pixels of its width with a row of logits, the last of them for

@@ -23,8 +23,8 @@ from edgedigits.errors import EdgeDigitsError, OutputError
 if TYPE_CHECKING:
     from edgedigits.annotate import AnnotatedPictures
     from edgedigits.explain import ExplainedPictures
-    from edgedigits.form_outputs import FormOutput
     from edgedigits.forms import FormReader
+    from edgedigits.forms.outputs import FormOutput
     from edgedigits.frames import Frame
     from edgedigits.outputs import Output
     from edgedigits.page import Page
@@ -181,7 +181,7 @@ class Run:
                 self.complain(error)
 
     def _report_form(self, frame: Frame, forms: FormReader) -> None:
-        from edgedigits.form_drawing import draw_reading
+        from edgedigits.forms.drawing import draw_reading
 
         assert self._form_output is not None
         try:
@@ -199,7 +199,7 @@ class Run:
                 self.complain(error)
 
     def _form(self, arguments: argparse.Namespace) -> None:
-        from edgedigits import form_commands
+        from edgedigits.commands import forms as form_commands
 
         if sys.stdout is None:
             raise OutputError("standard output: it is closed; send it to a file or a program")
@@ -216,7 +216,7 @@ class Run:
         print("\n".join(lines))
 
     def _open_form_output(self, form: str) -> None:
-        from edgedigits import form_outputs
+        from edgedigits.forms import outputs as form_outputs
 
         if sys.stdout is None:
             raise OutputError("standard output: it is closed; send it to a file or a program")
@@ -285,7 +285,7 @@ def _form_reader(arguments: argparse.Namespace) -> FormReader | None:
     if arguments.form is None:
         return None
     from edgedigits.forms import FormReader
-    from edgedigits.layout import load_form
+    from edgedigits.forms.layout import load_form
 
     return FormReader(load_form(arguments.form), _reader(arguments))
 

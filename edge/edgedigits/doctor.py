@@ -15,18 +15,18 @@ from pathlib import Path
 
 from edgedigits import __version__
 from edgedigits.board import board_name, governor, thermal
-from edgedigits.capture import CaptureSettings
 from edgedigits.card import split_bytes
-from edgedigits.config import LiveConfig
 from edgedigits.errors import EdgeDigitsError
 from edgedigits.fit import Finding, Grade
+from edgedigits.frames.capture import CaptureSettings
+from edgedigits.frames.sources import open_source
 from edgedigits.golden import check as check_golden
 from edgedigits.journal import default_path
+from edgedigits.live.config import LiveConfig
+from edgedigits.live.station import open_sink
 from edgedigits.model import Model, read_model
+from edgedigits.outputs.sinks import DeliveryError
 from edgedigits.reader import DEFAULT_MODEL
-from edgedigits.sinks import DeliveryError
-from edgedigits.sources import open_source
-from edgedigits.station import open_sink
 from edgedigits.strip_model import StripModel
 
 Check = Callable[[LiveConfig], Iterator[Finding]]

@@ -16,22 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.annotate import AnnotatedPictures, annotate
-from edgedigits.characters import cells_of, window
-from edgedigits.ctc import best_texts, spans
-from edgedigits.cuts import find_cuts
+from edgedigits.decode.hidden import painted_over
+from edgedigits.decode.hypotheses import LineHypotheses
+from edgedigits.decode.lattice import Arc, Reading
 from edgedigits.frames import Frame
 from edgedigits.geometry import Floats
 from edgedigits.glyphs import TextLine, find_clusters
-from edgedigits.hidden import painted_over
-from edgedigits.hypotheses import LineHypotheses
+from edgedigits.glyphs.cuts import find_cuts
 from edgedigits.ink import Ink
-from edgedigits.lattice import Arc, Reading
 from edgedigits.normalize import SIZE, normalize, normalize_all
 from edgedigits.page import REASONS, Box, Page
 from edgedigits.reader import Reader
 from edgedigits.sheet import find_sheets, has_room_beside
-from edgedigits.strip_reading import Expected, cut_out, region_of
 from edgedigits.strips import HEIGHT, STEP
+from edgedigits.ways.characters import cells_of, window
+from edgedigits.ways.ctc import best_texts, spans
+from edgedigits.ways.strip_reading import Expected, cut_out, region_of
 from edgedigits.writing import Writing
 
 Picture = NDArray[np.uint8]

@@ -44,7 +44,7 @@ class Model:
     one thread at a time; open one for each.
 
     `way` is what the model has to serve: one for the characters of strips takes windows of
-    `edgedigits.characters` where one for glyphs takes crops.
+    `edgedigits.ways.characters` where one for glyphs takes crops.
 
     `delegate` is the name of a delegate (`DELEGATES`) or the path of a shared library that exports TFLite's
     external delegate functions. Where it can't be had, the CPU does the work and `delegate_failure` says why.

@@ -13,30 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import Card, split_bytes
-from edgedigits.confirm import ConfirmSettings
 from edgedigits.decode import is_character, refuse_turned
+from edgedigits.decode.hidden import is_grain, legible, painted_over, refuse_cut
+from edgedigits.decode.hypotheses import LineHypotheses
+from edgedigits.decode.prior import PriorSettings
+from edgedigits.decode.surroundings import weigh_surroundings
+from edgedigits.decode.thresholds import Thresholds
 from edgedigits.errors import ModelError
 from edgedigits.geometry import Floats
-from edgedigits.glyph_reading import GlyphReader
-from edgedigits.glyph_verifier import GlyphVerifier
 from edgedigits.glyphs import GlyphSettings
-from edgedigits.hidden import is_grain, legible, painted_over, refuse_cut
-from edgedigits.hypotheses import LineHypotheses
 from edgedigits.ink import InkSettings, check_image
-from edgedigits.line_reading import READING_WAYS, LineReader, ReadingWay
 from edgedigits.model import Model
 from edgedigits.page import REJECTED, Line, Page, placed, scaled, with_reasons
-from edgedigits.prior import PriorSettings
 from edgedigits.runtime import read_model
 from edgedigits.settings import check_all
 from edgedigits.sheet import SheetSettings, find_sheets, has_room_beside
 from edgedigits.shrink import shrunk
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import Expected, StripReader, StripSettings
-from edgedigits.surroundings import weigh_surroundings
-from edgedigits.thresholds import Thresholds
-from edgedigits.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
-from edgedigits.verifier import Verifier, VerifierSettings
+from edgedigits.ways.confirm import ConfirmSettings
+from edgedigits.ways.glyph_reading import GlyphReader
+from edgedigits.ways.glyph_verifier import GlyphVerifier
+from edgedigits.ways.line_reading import READING_WAYS, LineReader, ReadingWay
+from edgedigits.ways.strip_reading import Expected, StripReader, StripSettings
+from edgedigits.ways.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
+from edgedigits.ways.verifier import Verifier, VerifierSettings
 from edgedigits.writing import Writing, find_writing
 
 DEFAULT_MODEL = "compact-int8"

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around
+from edgedigits.glyphs.text_lines import find_lines_in
 from edgedigits.ink import SLENDER, Ink, InkSettings, dark_on_light, find_ink
+from edgedigits.ink.polarity import is_sheet
 from edgedigits.page import scaled
-from edgedigits.polarity import is_sheet
 from edgedigits.shrink import shrunk
-from edgedigits.text_lines import find_lines_in
 
 _HEIGHT = 100
 """Pixels that a picture cut to one line of writing is high when it was shrunk …"""

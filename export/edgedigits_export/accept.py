@@ -21,9 +21,9 @@ import numpy as np
 from edgedigits.card import CARD_NAME, LABELS_NAME, OperatingPoint, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.files import write_atomically
-from edgedigits.line_reading import ReadingWay
 from edgedigits.model import read_model
 from edgedigits.reader import Reader
+from edgedigits.ways.line_reading import ReadingWay
 from edgedigits_export.errors import DataError
 from edgedigits_export.pack import pack
 from edgedigits_export.statistics import upper_bound

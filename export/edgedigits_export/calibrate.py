@@ -63,9 +63,9 @@ def crops_from(folder: Path) -> NDArray[np.uint8]:
     glyphs to calibrate with.
     """
     from edgedigits.frames import Frame, find_pictures, read_pictures
+    from edgedigits.glyphs.text_lines import find_lines
     from edgedigits.ink import find_ink
     from edgedigits.normalize import normalize
-    from edgedigits.text_lines import find_lines
 
     crops: list[NDArray[np.uint8]] = []
     for path in find_pictures([folder]):

@@ -21,7 +21,7 @@ from edgedigits_export.gates import Gates, StripGates, read_gates
 
 if TYPE_CHECKING:
     from edgedigits.card import Way
-    from edgedigits.line_reading import ReadingWay
+    from edgedigits.ways.line_reading import ReadingWay
     from edgedigits_export.convert import Exported
 
 PROGRAM = "edgedigits-export"

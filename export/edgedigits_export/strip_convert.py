@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.card import BLANK, Card, read_card
-from edgedigits.ctc import best_texts
 from edgedigits.files import make_folder, write_atomically
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, STEP, WINDOW
+from edgedigits.ways.ctc import best_texts
 from edgedigits_export.calibrate import COUNT, FEWEST, Sample
 from edgedigits_export.convert import SIGNATURE, Exported, Network, Thresholds, versions
 from edgedigits_export.errors import DataError, RunError

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from edgedigits.ctc import best_texts
 from edgedigits.errors import ModelError
 from edgedigits.strip_model import StripModel
+from edgedigits.ways.ctc import best_texts
 from edgedigits_export.comparison import (
     CorruptedFigures,
     Failure,

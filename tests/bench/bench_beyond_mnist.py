@@ -33,13 +33,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.cutout import cell_of
 from edgedigits.decode import is_character
 from edgedigits.forms import trouble_in
+from edgedigits.forms.cutout import cell_of
+from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
 from edgedigits.model import Model, shipped_models
 from edgedigits.normalize import normalize
-from edgedigits.text_lines import find_lines
 from edgedigits_train.data import load_mnist, negatives_part
 
 DIGITS = {

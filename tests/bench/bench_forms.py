@@ -40,7 +40,7 @@ from tests.edge.form_pages import (
 from edgedigits import Reader
 from edgedigits.errors import RegistrationError
 from edgedigits.forms import FormReader
-from edgedigits.layout import Form, load_form
+from edgedigits.forms.layout import Form, load_form
 
 DESKS = (60, 100, 150)
 Place = tuple[float, float, float, float]

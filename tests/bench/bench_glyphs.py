@@ -21,34 +21,34 @@ from bench_reading import accepted, guesses, lines
 from numpy.typing import NDArray
 
 from edgedigits import Reader
-from edgedigits.cuts import CutSettings, find_cuts
+from edgedigits.decode.prior import PriorSettings
+from edgedigits.glyphs.cuts import CutSettings, find_cuts
 from edgedigits.ink import InkSettings
-from edgedigits.prior import PriorSettings
+from edgedigits.ink.rules import RuleSettings, lift_rules
 from edgedigits.reader import DEFAULT_MODEL
-from edgedigits.rules import RuleSettings, lift_rules
 
 Settings = dict[str, Any]
 Patches = dict[str, Any]
 
 LEFT_OUT: dict[str, tuple[Settings, Patches]] = {
     "all": ({}, {}),
-    "no rings offered as zeros": ({}, {"edgedigits.hypotheses.find_rings": lambda *_: []}),
+    "no rings offered as zeros": ({}, {"edgedigits.decode.hypotheses.find_rings": lambda *_: []}),
     "no cuts from notch to notch": (
         {},
-        {"edgedigits.hypotheses.find_cuts": lambda ink, _: find_cuts(ink, CutSettings(notch=10))},
+        {"edgedigits.decode.hypotheses.find_cuts": lambda ink, _: find_cuts(ink, CutSettings(notch=10))},
     ),
     "all numbers equally likely": ({"prior": PriorSettings(weight=0)}, {}),
     "separators anywhere": ({"prior": PriorSettings(ungrouped=1, by_chance=1)}, {}),
     "style consistency not weighed": (
         {},
-        {"edgedigits.glyph_reading._consistent": lambda _, readings, __: readings},
+        {"edgedigits.ways.glyph_reading._consistent": lambda _, readings, __: readings},
     ),
-    "digits of any size equally likely": ({}, {"edgedigits.lattice._unusual": lambda *_: 0.0}),
+    "digits of any size equally likely": ({}, {"edgedigits.decode.lattice._unusual": lambda *_: 0.0}),
     "writing not told from a pattern": ({"ink": InkSettings(pattern_share=1)}, {}),
     "rules as thick as strokes stay": (
         {},
         {
-            "edgedigits.unprinted.lift_rules": lambda mask, contrast, _: lift_rules(
+            "edgedigits.ink.unprinted.lift_rules": lambda mask, contrast, _: lift_rules(
                 mask, contrast, RuleSettings(long=9)
             )
         },

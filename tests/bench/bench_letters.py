@@ -24,8 +24,8 @@ from tests.bench.kept_out import kept_out_digits
 from tests.edge.drawing import in_a_row, printed
 
 from edgedigits import Reader
-from edgedigits.line_reading import READING_WAYS
 from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY
+from edgedigits.ways.line_reading import READING_WAYS
 
 LETTERS = "ABCEFGHJKLMNPRTUVWXYacdefhkmnprtuvwxy"
 LIKE_DIGITS = "OoDQIlSsZzgqb"

@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench_paper import HEIGHT, PAPERS, WIDTH, Counts, Light, count, show, written
 
 from edgedigits import Reader
-from edgedigits.line_reading import READING_WAYS
 from edgedigits.reader import DEFAULT_WAY
+from edgedigits.ways.line_reading import READING_WAYS
 from edgedigits_train.data import load
 
 SOFT = (0.6, 1.5, 4.0, 12.0)

@@ -28,14 +28,14 @@ from pathlib import Path
 import numpy as np
 
 from edgedigits.board import resident_megabytes
-from edgedigits.capture import CaptureStatus
 from edgedigits.decode import RejectRule
-from edgedigits.demo import RATE, World
 from edgedigits.event import Event
 from edgedigits.frames import Frame
+from edgedigits.frames.capture import CaptureStatus
+from edgedigits.frames.demo import RATE, World
 from edgedigits.journal import Journal, JournalSettings
 from edgedigits.live import Live
-from edgedigits.motion import MotionSettings
+from edgedigits.live.motion import MotionSettings
 from edgedigits.page import Digit, Line, Page
 from edgedigits.reader import DEFAULT_MODEL, Reader
 from edgedigits.track import Tracker
@@ -170,10 +170,10 @@ def memory(count: int) -> tuple[float, int, int]:
 
 _WRITER = """
 import signal, sys, threading
-from edgedigits.config import OutputSettings
-from edgedigits.delivery import Delivery, DeliverySettings
+from edgedigits.outputs.settings import OutputSettings
+from edgedigits.live.delivery import Delivery, DeliverySettings
 from edgedigits.journal import Journal
-from edgedigits.station import open_sink
+from edgedigits.live.station import open_sink
 journal = Journal(sys.argv[1])
 delivery = Delivery(open_sink(OutputSettings(to=sys.argv[2], timeout=2)), journal,
                     DeliverySettings(first_pause=0.02, longest_pause=0.2))

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent))
 
 from edgedigits import Reader
-from edgedigits.line_reading import READING_WAYS
 from edgedigits.page import Box
 from edgedigits.reader import DEFAULT_WAY
+from edgedigits.ways.line_reading import READING_WAYS
 from edgedigits_train.data import load
 
 Light = NDArray[np.float64]

@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from edgedigits import Page, Reader
-from edgedigits.confirm import ConfirmSettings
-from edgedigits.line_reading import READING_WAYS
-from edgedigits.prior import PriorSettings
+from edgedigits.decode.prior import PriorSettings
 from edgedigits.reader import DEFAULT_CHARACTER_MODEL, DEFAULT_MODEL, DEFAULT_WAY
+from edgedigits.ways.confirm import ConfirmSettings
+from edgedigits.ways.line_reading import READING_WAYS
 from edgedigits_train.data import load
 
 Picture = tuple[NDArray[np.uint8], list[str]]

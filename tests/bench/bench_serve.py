@@ -24,9 +24,9 @@ import urllib.request
 from pathlib import Path
 
 from edgedigits import Reader
-from edgedigits.demo import World
 from edgedigits.frames import Frame
-from edgedigits.hub import Hub
+from edgedigits.frames.demo import World
+from edgedigits.live.hub import Hub
 from edgedigits.serve.app import Web
 from edgedigits.serve.server import bound_socket, serve
 from edgedigits.serve.settings import ServeSettings

@@ -34,16 +34,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.bench.bench_reading import floor, lines
 
-from edgedigits.capture import CaptureStatus
-from edgedigits.demo import RATE, SIZE, World, digits
 from edgedigits.frames import Frame
+from edgedigits.frames.capture import CaptureStatus
+from edgedigits.frames.demo import RATE, SIZE, World, digits
 from edgedigits.journal import Journal
-from edgedigits.line_reading import READING_WAYS
 from edgedigits.live import Live
-from edgedigits.motion import MotionSettings
+from edgedigits.live.motion import MotionSettings
 from edgedigits.page import Page
 from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY, Reader
 from edgedigits.track import Tracker
+from edgedigits.ways.line_reading import READING_WAYS
 
 Image = NDArray[np.uint8]
 

@@ -27,8 +27,8 @@ from tests.bench.kept_out import kept_out_digits
 from tests.edge.drawing import lines_down, photo, table
 
 from edgedigits import Reader
-from edgedigits.line_reading import READING_WAYS
 from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY
+from edgedigits.ways.line_reading import READING_WAYS
 
 LINES = {"thin": (60, 2), "bold": (60, 5), "pale": (160, 2)}
 """How bright they are, 0…255 on paper of 228, and how thick, in pixels beside digits 40 high."""

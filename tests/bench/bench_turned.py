@@ -26,8 +26,8 @@ import numpy as np
 from tests.bench.bench_reading import Picture, lines
 
 from edgedigits import Reader
-from edgedigits.line_reading import READING_WAYS
 from edgedigits.reader import DEFAULT_MODEL
+from edgedigits.ways.line_reading import READING_WAYS
 
 TURNS = {0: None, 180: cv2.ROTATE_180, 90: cv2.ROTATE_90_CLOCKWISE}
 """By how many degrees clockwise the strips are turned."""

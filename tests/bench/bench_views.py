@@ -31,9 +31,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench_reading import SINGLE, Picture, accepted, guesses, lines, single
 
 from edgedigits import Reader
-from edgedigits.line_reading import READING_WAYS
-from edgedigits.prior import PriorSettings
+from edgedigits.decode.prior import PriorSettings
 from edgedigits.reader import DEFAULT_MODEL, DEFAULT_WAY
+from edgedigits.ways.line_reading import READING_WAYS
 from edgedigits_train.data import load
 
 Image = NDArray[np.uint8]

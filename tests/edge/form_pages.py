@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.layout import ArucoMarks, CornerMarks, Form, Frame, Reference, load_form
+from edgedigits.forms.layout import ArucoMarks, CornerMarks, Form, Frame, Reference, load_form
 
 Picture = NDArray[np.uint8]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgedigits import Reader
 from edgedigits.event import Event
 from edgedigits.frames import Frame
-from edgedigits.hub import Counters, Health, Hub
+from edgedigits.live.hub import Counters, Health, Hub
 
 pytest.importorskip("starlette", reason="the extra 'web' is not installed")
 pytest.importorskip("uvicorn", reason="the extra 'web' is not installed")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.across import thickness_across
+from edgedigits.glyphs.across import thickness_across
 
 TALL = 40
 BOXES = [(100 + 50 * k, 60, 36, TALL) for k in range(4)]

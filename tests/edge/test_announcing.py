@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from tests.edge.sheets import page
 
-from edgedigits.capture import CaptureStatus
 from edgedigits.decode import RejectRule
 from edgedigits.frames import Frame
-from edgedigits.hub import Hub
+from edgedigits.frames.capture import CaptureStatus
 from edgedigits.journal import Journal
 from edgedigits.live import Live
+from edgedigits.live.hub import Hub
 from edgedigits.page import Page
 from edgedigits.track import Tracker
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgedigits.bars import is_struck_out, without_underlines
+from edgedigits.glyphs.bars import is_struck_out, without_underlines
 
 from .drawing import paper, write
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.rulings import lift_bold
+from edgedigits.ink.rulings import lift_bold
 
 from .drawing import in_a_row
 

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgedigits import Reader
-from edgedigits.boxes import lift_boxes
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
+from edgedigits.glyphs.text_lines import find_lines_in
 from edgedigits.ink import find_ink
-from edgedigits.text_lines import find_lines_in
+from edgedigits.ink.boxes import lift_boxes
 
 NUMBERS = ("3817", "50264", "719", "4482")
 BOX = 64

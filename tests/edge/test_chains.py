@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from tests.edge.drawing import in_a_row, paper, write
 
 from edgedigits import Reader
-from edgedigits.chains import interleaved, parted_by_room
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
+from edgedigits.glyphs.chains import interleaved, parted_by_room
+from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
-from edgedigits.text_lines import find_lines
 
 
 @pytest.fixture(scope="module")

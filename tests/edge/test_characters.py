@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from edgedigits.characters import SIDE, cells_of, ink_of, window
-from edgedigits.ctc import best_texts
 from edgedigits.errors import ModelError
 from edgedigits.model import Model
 from edgedigits.reader import Reader
 from edgedigits.runtime import shipped_models
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import Region
 from edgedigits.strips import HEIGHT, prepare
-from edgedigits.verifier import Verifier, place_texts
+from edgedigits.ways.characters import SIDE, cells_of, ink_of, window
+from edgedigits.ways.ctc import best_texts
+from edgedigits.ways.strip_reading import Region
+from edgedigits.ways.verifier import Verifier, place_texts
 
 
 @pytest.fixture(scope="module")

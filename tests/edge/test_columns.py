@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.columns import Row, part_cells
-from edgedigits.rests import without_rests
+from edgedigits.glyphs.columns import Row, part_cells
+from edgedigits.ink.rests import without_rests
 
 from .drawing import lines_down, number, photo, table
 

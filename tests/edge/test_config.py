@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from edgedigits.config import GeneralSettings, OutputSettings, describe, load_config, tables
-from edgedigits.confirm import ConfirmSettings
+from edgedigits.decode.prior import PriorSettings
 from edgedigits.glyphs import GlyphSettings
 from edgedigits.ink import InkSettings
-from edgedigits.prior import PriorSettings
+from edgedigits.ink.shadows import ShadowSettings
+from edgedigits.live.config import GeneralSettings, describe, load_config, tables
+from edgedigits.outputs.settings import OutputSettings
 from edgedigits.settings import SettingsError, settings_of
-from edgedigits.shadows import ShadowSettings
 from edgedigits.sheet import SheetSettings
-from edgedigits.strip_reading import StripSettings
+from edgedigits.ways.confirm import ConfirmSettings
+from edgedigits.ways.strip_reading import StripSettings
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgedigits.confirm import ConfirmSettings, confirmed, doubted, standing_alone
 from edgedigits.decode import RejectRule
-from edgedigits.lattice import best_readings
+from edgedigits.decode.lattice import best_readings
 from edgedigits.page import Box, Digit, Line
 from edgedigits.reader import Reader
+from edgedigits.ways.confirm import ConfirmSettings, confirmed, doubted, standing_alone
 
 from .drawing import in_a_row, printed
 
@@ -141,7 +141,8 @@ def test_most_plain_lines_are_not_cut_and_all_readings_are_told(
 ) -> None:
     cut: list[object] = []
     monkeypatch.setattr(
-        "edgedigits.glyph_reading.best_readings", lambda *given: cut.append(given) or best_readings(*given)
+        "edgedigits.ways.glyph_reading.best_readings",
+        lambda *given: cut.append(given) or best_readings(*given),
     )
     texts = ["4071", "2938", "65402", "318", "907"]
     right = 0

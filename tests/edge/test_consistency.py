@@ -12,12 +12,17 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.consistency import ConsistencySettings, consistencies, consistency_weights, similarities
-from edgedigits.ctc import Hypothesis
-from edgedigits.lattice import Reading, best_readings
+from edgedigits.decode.consistency import (
+    ConsistencySettings,
+    consistencies,
+    consistency_weights,
+    similarities,
+)
+from edgedigits.decode.lattice import Reading, best_readings
+from edgedigits.decode.prior import PriorSettings
 from edgedigits.normalize import normalize
-from edgedigits.prior import PriorSettings
-from edgedigits.strip_reading import Region
+from edgedigits.ways.ctc import Hypothesis
+from edgedigits.ways.strip_reading import Region
 
 
 def shape(*points: tuple[int, int], closed: bool = False) -> np.ndarray:
@@ -106,7 +111,7 @@ def test_of_equally_likely_readings_of_glyphs_the_one_that_takes_likes_for_likes
         assert best.text == "4474"
         return [Reading(text, 0.25, best.arcs) for text in TEXTS]
 
-    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", equally_likely)
+    monkeypatch.setattr("edgedigits.ways.glyph_reading.best_readings", equally_likely)
     reader = Reader(way="glyph", character_model=None, prior=PriorSettings(weight=0))
     (line,) = reader.read(paper, upright=True).lines
     assert line.readings[0][0] == line.text == "4474"
@@ -119,7 +124,7 @@ def test_of_equally_likely_readings_of_a_strip_the_one_that_takes_likes_for_like
     def equally_likely(*given: Any) -> list[Hypothesis]:
         return [Hypothesis(tuple(map(int, text)), 0.24) for text in TEXTS]
 
-    monkeypatch.setattr("edgedigits.strip_reading.best_texts", equally_likely)
+    monkeypatch.setattr("edgedigits.ways.strip_reading.best_texts", equally_likely)
     reader = Reader(way="strip", character_model=None, prior=PriorSettings(weight=0))
     line = reader.strips.read(paper, Region((paper.shape[1] / 2, 28), paper.shape[1], 56))
     assert line is not None
@@ -160,7 +165,9 @@ def test_a_long_line_by_many_hands_keeps_what_the_networks_say(
 
 def test_a_sure_reading_is_left_as_it_is(paper: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("edgedigits.glyph_reading.consistencies", lambda *given: asked.append(given) or {})
+    monkeypatch.setattr(
+        "edgedigits.ways.glyph_reading.consistencies", lambda *given: asked.append(given) or {}
+    )
     (line,) = Reader(way="glyph").read(paper, upright=True).lines
     assert line.readings[0][1] > ConsistencySettings().sure
     assert not asked
@@ -174,7 +181,7 @@ def test_readings_of_a_line_are_found_once(paper: np.ndarray, monkeypatch: pytes
         found.append(best_readings(*given))
         return found[-1]
 
-    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", counted)
+    monkeypatch.setattr("edgedigits.ways.glyph_reading.best_readings", counted)
     (line,) = Reader(way="glyph").read(paper).lines
     assert line.accepted
     assert len(found) == 1

@@ -8,8 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from edgedigits import ctc
-from edgedigits.ctc import Constraint, best_texts, probabilities_of, spans, spans_of_all
+from edgedigits.ways import ctc
+from edgedigits.ways.ctc import Constraint, best_texts, probabilities_of, spans, spans_of_all
 
 STEPS, LABELS = 6, 3  # two characters and the blank: 729 ways
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgedigits.cuts import CutSettings, find_cuts, parts_between
+from edgedigits.glyphs.cuts import CutSettings, find_cuts, parts_between
 
 
 def rings(distance: int, slant: float = 0.0) -> NDArray[np.uint8]:

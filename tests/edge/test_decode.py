@@ -16,8 +16,8 @@ from edgedigits.decode import (
     decode_line,
     is_drawing,
 )
+from edgedigits.decode.surroundings import weigh_surroundings
 from edgedigits.page import REJECTED, Digit, Line
-from edgedigits.surroundings import weigh_surroundings
 
 DIGITS = tuple("0123456789")
 RULE = RejectRule(min_digit_confidence=0.5, min_line_confidence=0.6)

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from tests.edge.sheets import page
 
-from edgedigits.config import OutputSettings
-from edgedigits.delivery import Delivery, DeliverySettings
 from edgedigits.errors import EdgeDigitsError, OutputError
 from edgedigits.event import Event
 from edgedigits.journal import Journal
 from edgedigits.live import body_of
-from edgedigits.sinks import CsvFile, DeliveryError, JsonLinesFile, Sink
-from edgedigits.station import open_sink
+from edgedigits.live.delivery import Delivery, DeliverySettings
+from edgedigits.live.station import open_sink
+from edgedigits.outputs.settings import OutputSettings
+from edgedigits.outputs.sinks import CsvFile, DeliveryError, JsonLinesFile, Sink
+from edgedigits.outputs.webhook import Webhook
 from edgedigits.track import Sighting
-from edgedigits.webhook import Webhook
 
 QUICK = DeliverySettings(first_pause=0.01, longest_pause=0.02)
 

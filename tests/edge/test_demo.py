@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from edgedigits.capture import CaptureSettings
-from edgedigits.demo import RATE, DemoCamera, World, digits
 from edgedigits.errors import SourceError
+from edgedigits.frames.capture import CaptureSettings
+from edgedigits.frames.demo import RATE, DemoCamera, World, digits
 
 
 def test_everything_follows_from_the_seed() -> None:

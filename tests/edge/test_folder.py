@@ -15,15 +15,15 @@ import pytest
 from PIL import Image
 from tests.edge.drawing import paper, write
 
-import edgedigits.frames
-from edgedigits.config import GeneralSettings, LiveConfig
+import edgedigits.frames.stills
 from edgedigits.errors import SourceAwayError
 from edgedigits.event import Event
-from edgedigits.folder import WatchedFolder
 from edgedigits.frames import Frame
+from edgedigits.frames.folder import WatchedFolder
 from edgedigits.journal import Journal, JournalSettings, opened
+from edgedigits.live.config import GeneralSettings, LiveConfig
+from edgedigits.live.station import open_station
 from edgedigits.reader import Reader
-from edgedigits.station import open_station
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +171,7 @@ class Locked:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **times: float) -> None:
         self.times = times
-        opened = edgedigits.frames._open_regular
+        opened = edgedigits.frames.stills._open_regular
 
         def open_regular(path: Path) -> IO[bytes]:
             if self.times.get(path.stem, 0) > 0:
@@ -179,7 +179,7 @@ class Locked:
                 raise PermissionError(errno.EACCES, "Permission denied")
             return opened(path)
 
-        monkeypatch.setattr(edgedigits.frames, "_open_regular", open_regular)
+        monkeypatch.setattr(edgedigits.frames.stills, "_open_regular", open_regular)
 
 
 def test_a_link_to_nothing_costs_the_others_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -305,7 +305,7 @@ def test_a_page_that_cant_be_had_is_tried_again_and_the_others_come_once(
 ) -> None:
     monkeypatch.setattr(WatchedFolder, "retry_seconds", 0.02)
     scan(tmp_path / "a.tif", "1", "2", "3")
-    decode, failures = edgedigits.frames._upright, [1, 1]
+    decode, failures = edgedigits.frames.stills._upright, [1, 1]
 
     def upright(picture: Any, kind: str, path: Path, page: int) -> Any:
         if page == 1 and failures:
@@ -313,7 +313,7 @@ def test_a_page_that_cant_be_had_is_tried_again_and_the_others_come_once(
             raise OSError(errno.EIO, "Input/output error")
         return decode(picture, kind, path, page)
 
-    monkeypatch.setattr(edgedigits.frames, "_upright", upright)
+    monkeypatch.setattr(edgedigits.frames.stills, "_upright", upright)
     with watching(tmp_path) as (came, _):
         until(lambda: len(came) == 3)
         time.sleep(0.2)

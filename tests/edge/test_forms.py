@@ -19,16 +19,15 @@ from tests.edge.drawing import paper, write
 from tests.edge.form_pages import Pens, fill_in, photograph, print_form
 from tests.edge.junk import clothes
 
-from edgedigits import starter
 from edgedigits.cli import main
-from edgedigits.cutout import CutoutSettings, FlatPage, cell_of
 from edgedigits.errors import FormError, ModelError, PictureError, RegistrationError, SeveralPagesError
-from edgedigits.forms import FieldReading, FormReader, FormReading, best_first, trouble_in
-from edgedigits.layout import Form, load_form, parse_form
+from edgedigits.forms import FieldReading, FormReader, FormReading, best_first, starter, trouble_in
+from edgedigits.forms.cutout import CutoutSettings, FlatPage, cell_of
+from edgedigits.forms.layout import Form, load_form, parse_form
+from edgedigits.forms.register import RegistrationSettings, register
+from edgedigits.forms.starter import propose_form
 from edgedigits.page import Digit, Line, Page
 from edgedigits.reader import Reader
-from edgedigits.register import RegistrationSettings, register
-from edgedigits.starter import propose_form
 
 METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
 

@@ -12,9 +12,9 @@ from tests.edge.drawing import paper, write
 from tests.edge.form_pages import MARKED, Picture, photograph, photograph_apart, print_form, referenced
 
 from edgedigits.errors import RegistrationError, SeveralPagesError
-from edgedigits.layout import Form, load_form, parse_form
-from edgedigits.printed_lines import printed_segments
-from edgedigits.register import register
+from edgedigits.forms.layout import Form, load_form, parse_form
+from edgedigits.forms.printed_lines import printed_segments
+from edgedigits.forms.register import register
 
 
 def _photographed(points: np.ndarray, corners: np.ndarray) -> np.ndarray:

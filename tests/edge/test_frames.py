@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgedigits.capture import without_password
 from edgedigits.errors import SourceError
 from edgedigits.frames import (
     LONGEST_SIDE,
@@ -22,7 +21,8 @@ from edgedigits.frames import (
     find_pictures,
     read_pictures,
 )
-from edgedigits.sources import open_source
+from edgedigits.frames.capture import without_password
+from edgedigits.frames.sources import open_source
 
 W, H = 60, 40
 

@@ -15,10 +15,10 @@ import pytest
 
 from edgedigits import Line, Reader
 from edgedigits.card import split_bytes
-from edgedigits.lattice import Arc, Reading, best_readings
-from edgedigits.prior import PriorSettings
+from edgedigits.decode.lattice import Arc, Reading, best_readings
+from edgedigits.decode.prior import PriorSettings
 from edgedigits.runtime import read_model
-from edgedigits.verifier import Verifier
+from edgedigits.ways.verifier import Verifier
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def read(
         assert len(best.text) == 5
         return [Reading(text, probability, best.arcs) for text, probability in texts.items()]
 
-    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", readings)
+    monkeypatch.setattr("edgedigits.ways.glyph_reading.best_readings", readings)
     reader = Reader(way="glyph", prior=PriorSettings(weight=0), **settings)
     (line,) = reader.read(paper, upright=True).lines
     return line

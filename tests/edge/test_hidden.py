@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgedigits.decode import RejectRule
-from edgedigits.hidden import legible, painted_over, refuse_cut
+from edgedigits.decode.hidden import legible, painted_over, refuse_cut
 from edgedigits.ink import Ink
 from edgedigits.page import Digit, Line
 

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
+from edgedigits.glyphs.text_lines import find_lines_in
 from edgedigits.ink import InkSettings, find_ink, longest_side
-from edgedigits.text_lines import find_lines_in
 
 
 def mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:

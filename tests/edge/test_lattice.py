@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
+from edgedigits.decode.hypotheses import LineHypotheses
+from edgedigits.decode.lattice import Arc, LatticeSettings, Reading, best_readings, glyph_labels, weighed
 from edgedigits.glyphs import Glyph, TextLine
-from edgedigits.hypotheses import LineHypotheses
-from edgedigits.lattice import Arc, LatticeSettings, Reading, best_readings, glyph_labels, weighed
 
 BOX = (0, 0, 10, 20)
 CHARACTERS = [(k, str(k)) for k in range(10)]

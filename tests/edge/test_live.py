@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 
 import edgedigits
-from edgedigits.capture import Camera, CaptureSettings
 from edgedigits.errors import SourceError
 from edgedigits.frames import Frame
-from edgedigits.sources import open_source
+from edgedigits.frames.capture import Camera, CaptureSettings
+from edgedigits.frames.sources import open_source
 
 SAMPLES = sorted(Path(edgedigits.__file__).parent.glob("samples/*.jpg"))
 COMMAND = [sys.executable, "-m", "edgedigits.cli", "live", "--readings"]

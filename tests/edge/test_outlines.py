@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
-from edgedigits.outlines import lift_outlines
-from edgedigits.unprinted import pieces_of
+from edgedigits.ink.outlines import lift_outlines
+from edgedigits.ink.unprinted import pieces_of
 
 Picture = NDArray[np.uint8]
 INK = (40, 30, 30)

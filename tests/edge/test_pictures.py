@@ -8,7 +8,7 @@ import numpy as np
 
 from edgedigits.event import Event
 from edgedigits.journal import Journal
-from edgedigits.pictures import KeptPictures, PictureSettings
+from edgedigits.live.pictures import KeptPictures, PictureSettings
 
 PICTURE = np.full((8, 12), 200, np.uint8)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper
 
 from edgedigits import Reader
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
 
 Image = NDArray[np.uint8]
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from edgedigits.geometry import area_of, clockwise, inside_by, shared_area
-from edgedigits.piles import Piled, sheets_in_pile
-from edgedigits.sides import paper_and_desk, without_writing
-from edgedigits.straight import find_lines, is_crossed
+from edgedigits.sheet.piles import Piled, sheets_in_pile
+from edgedigits.sheet.sides import paper_and_desk, without_writing
+from edgedigits.sheet.straight import find_lines, is_crossed
 
 Quad = np.ndarray
 

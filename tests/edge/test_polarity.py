@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgedigits import Reader
-from edgedigits.demo import digits
 from edgedigits.explain import explain
+from edgedigits.frames.demo import digits
 from edgedigits.ink import find_ink, to_grey
-from edgedigits.polarity import inverse_parts, polarity_of
+from edgedigits.ink.polarity import inverse_parts, polarity_of
 
 Image = NDArray[np.uint8]
 

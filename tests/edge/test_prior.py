@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 
 from edgedigits import Reader
-from edgedigits.ctc import Hypothesis
+from edgedigits.decode.lattice import Arc, Reading
+from edgedigits.decode.prior import (
+    PriorSettings,
+    expected_prior,
+    grouping_weight,
+    prior_weight,
+    weigh_readings,
+)
 from edgedigits.glyphs import Mark
-from edgedigits.lattice import Arc, Reading
-from edgedigits.prior import PriorSettings, expected_prior, grouping_weight, prior_weight, weigh_readings
-from edgedigits.strip_reading import Expected, Region
+from edgedigits.ways.ctc import Hypothesis
+from edgedigits.ways.strip_reading import Expected, Region
 
 FULL = PriorSettings(weight=1)
 
@@ -102,9 +108,9 @@ def test_a_strip_with_a_separator_is_the_number_that_it_parts(monkeypatch: pytes
         for raw, p in raws:
             text = raw.replace(".", "")
             held[text] = held.get(text, 0.0) + p
-        monkeypatch.setattr("edgedigits.strip_reading.best_texts", lambda *given: hypotheses)
+        monkeypatch.setattr("edgedigits.ways.strip_reading.best_texts", lambda *given: hypotheses)
         monkeypatch.setattr(
-            "edgedigits.strip_reading.probabilities_of",
+            "edgedigits.ways.strip_reading.probabilities_of",
             lambda _, texts, signs: [held["".join(map(str, text))] for text in texts],
         )
         strips = Reader(way="strip", character_model=None, prior=settings).strips

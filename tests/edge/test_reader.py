@@ -19,15 +19,15 @@ from tests.edge.junk import printed
 
 import edgedigits
 from edgedigits import PictureError, Reader, reader
-from edgedigits.confirm import ConfirmSettings
-from edgedigits.demo import digits
+from edgedigits.decode.prior import PriorSettings
 from edgedigits.frames import Frame, read_pictures
+from edgedigits.frames.demo import digits
 from edgedigits.glyphs import GlyphSettings
 from edgedigits.ink import InkSettings
-from edgedigits.prior import PriorSettings
-from edgedigits.shadows import ShadowSettings
+from edgedigits.ink.shadows import ShadowSettings
 from edgedigits.sheet import SheetSettings
-from edgedigits.strip_reading import StripSettings
+from edgedigits.ways.confirm import ConfirmSettings
+from edgedigits.ways.strip_reading import StripSettings
 
 DESK = (38, 34, 30)
 """Colour around the photographed sheets, BGR."""
@@ -249,7 +249,7 @@ def test_lines_beyond_what_is_looked_at_in_a_picture_are_not_trusted(monkeypatch
     reader = Reader(way="glyph")
     whole = reader.read(image, upright=True).lines
     assert [line.accepted for line in whole] == [True, True]
-    monkeypatch.setattr("edgedigits.glyph_reading.MOST_PARTS", 1)
+    monkeypatch.setattr("edgedigits.ways.glyph_reading.MOST_PARTS", 1)
     first, second = reader.read(image, upright=True).lines
     assert first.accepted
     assert not second.accepted

@@ -15,12 +15,12 @@ from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
 from edgedigits.decode import RejectRule
+from edgedigits.decode.surroundings import weigh_surroundings
 from edgedigits.frames import Frame
 from edgedigits.glyphs import Fault
-from edgedigits.line_reading import ReadingWay
 from edgedigits.outputs import JsonLines, Table
 from edgedigits.page import REASONS, Digit, Line, Page, Reason, refuse, with_reasons
-from edgedigits.surroundings import weigh_surroundings
+from edgedigits.ways.line_reading import ReadingWay
 
 INK = (40, 30, 30)
 

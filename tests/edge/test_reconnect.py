@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edgedigits.capture import Camera, CaptureSettings, make_frame
 from edgedigits.errors import SourceAwayError, SourceError
 from edgedigits.frames import Frame
-from edgedigits.reconnect import Reconnecting, _Attempts
+from edgedigits.frames.capture import Camera, CaptureSettings, make_frame
+from edgedigits.frames.reconnect import Reconnecting, _Attempts
 
 SETTINGS = CaptureSettings(
     open_seconds=2, stall_seconds=0.5, frozen_seconds=0.4, first_pause=0.02, longest_pause=0.1

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgedigits import Reader
-from edgedigits.cuts import find_cuts, parts_between
-from edgedigits.rings import find_rings, rings_of
+from edgedigits.glyphs.cuts import find_cuts, parts_between
+from edgedigits.glyphs.rings import find_rings, rings_of
 
 
 def zeros(apart: int, count: int = 2, hooked: bool = False) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgedigits.rules import lift_frame, lift_rules
+from edgedigits.ink.rules import lift_frame, lift_rules
 
 
 @pytest.mark.parametrize("sides", [(0,), (0, 1), (0, 1, 2, 3)])

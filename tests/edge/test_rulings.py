@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
+from edgedigits.glyphs.text_lines import find_lines_in
 from edgedigits.ink import InkSettings, dark_on_light, find_ink
-from edgedigits.rules import lift_rules, may_be_ruled
-from edgedigits.shadows import ShadowSettings
-from edgedigits.text_lines import find_lines_in
+from edgedigits.ink.rules import lift_rules, may_be_ruled
+from edgedigits.ink.shadows import ShadowSettings
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
 from edgedigits.ink import dark_on_light, evenly_lit, find_ink, to_grey
 from edgedigits.writing import find_writing
 

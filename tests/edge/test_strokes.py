@@ -13,7 +13,7 @@ from tests.edge import pen
 
 from edgedigits import Reader
 from edgedigits.normalize import normalize
-from edgedigits.strokes import (
+from edgedigits.serve.strokes import (
     LARGEST,
     MOST_POINTS,
     MOST_STROKES,

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 from tests.edge.junk import wood
 
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
 from edgedigits.glyphs import GlyphSettings, TextLine
+from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
 from edgedigits.reader import Reader
-from edgedigits.text_lines import find_lines
 
 
 def lines_of(image: NDArray[np.uint8]) -> list[TextLine]:

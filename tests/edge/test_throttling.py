@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-import edgedigits.live
+import edgedigits.live.loop
 from edgedigits.board import Thermal
-from edgedigits.capture import CaptureStatus
 from edgedigits.frames import Frame
-from edgedigits.hub import Health
+from edgedigits.frames.capture import CaptureStatus
 from edgedigits.journal import Journal
 from edgedigits.live import HealthSettings, Live
+from edgedigits.live.hub import Health
 from edgedigits.reader import Reader
 from edgedigits.track import Tracker
 
@@ -41,7 +41,7 @@ class Endless:
 def test_fewer_frames_are_read(
     limits: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(edgedigits.live, "thermal", lambda: Thermal(83.0, limits))
+    monkeypatch.setattr(edgedigits.live.loop, "thermal", lambda: Thermal(83.0, limits))
     source, reader, journal = Endless(), Reader(), Journal()
     said: list[Health] = []
 
@@ -59,7 +59,7 @@ def test_fewer_frames_are_read(
         health=HealthSettings(silence_seconds=3600, cooling_seconds=0.25),
         beat=beat,
     )
-    source.status.heard = edgedigits.live.time.monotonic()
+    source.status.heard = edgedigits.live.loop.time.monotonic()
     counted: list[int] = []
     take = live._take
 

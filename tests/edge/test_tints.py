@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
 from edgedigits.ink import dark_on_light, find_ink
-from edgedigits.tints import find_tints
+from edgedigits.ink.tints import find_tints
 
 Image = NDArray[np.uint8]
 

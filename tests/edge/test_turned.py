@@ -14,13 +14,13 @@ import pytest
 
 from edgedigits.decode import RejectRule, refuse_turned
 from edgedigits.frames import Frame
-from edgedigits.line_reading import READING_WAYS, ReadingWay
 from edgedigits.outputs import JsonLines, Table
 from edgedigits.page import Box, Digit, Line, Page
 from edgedigits.reader import Reader
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import StripReader
-from edgedigits.turned import strips_turned, turned_by
+from edgedigits.ways.line_reading import READING_WAYS, ReadingWay
+from edgedigits.ways.strip_reading import StripReader
+from edgedigits.ways.turned import strips_turned, turned_by
 
 TURNS = {180: cv2.ROTATE_180, 90: cv2.ROTATE_90_CLOCKWISE, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 

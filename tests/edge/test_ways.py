@@ -15,21 +15,21 @@ import pytest
 import edgedigits
 from edgedigits.card import BLANK, OperatingPoint, split_bytes
 from edgedigits.cli import main
-from edgedigits.combine import combine_lines, combine_readings
-from edgedigits.consistency import ConsistencySettings
-from edgedigits.ctc import Hypothesis, best_texts
 from edgedigits.decode import RejectRule
+from edgedigits.decode.consistency import ConsistencySettings
+from edgedigits.decode.lattice import Reading, best_readings
+from edgedigits.decode.prior import PriorSettings
 from edgedigits.errors import ModelError
-from edgedigits.lattice import Reading, best_readings
-from edgedigits.line_reading import READING_WAYS
 from edgedigits.model import Model
 from edgedigits.page import Digit, Line
-from edgedigits.prior import PriorSettings
 from edgedigits.reader import Reader
 from edgedigits.runtime import read_model, shipped_models
 from edgedigits.strip_model import StripModel
-from edgedigits.strip_reading import Expected, SeenLine, StripReader, StripSettings, region_of
 from edgedigits.strips import prepare
+from edgedigits.ways.combine import combine_lines, combine_readings
+from edgedigits.ways.ctc import Hypothesis, best_texts
+from edgedigits.ways.line_reading import READING_WAYS
+from edgedigits.ways.strip_reading import Expected, SeenLine, StripReader, StripSettings, region_of
 from edgedigits_export.accept import with_points
 
 SAMPLES = Path(edgedigits.__file__).parent / "samples"
@@ -162,7 +162,7 @@ def test_a_text_that_one_look_does_not_list_is_asked_of_it(
         calls += 1
         return best_texts(*given)[: 1 if calls == 2 else None]
 
-    monkeypatch.setattr("edgedigits.strip_reading.best_texts", second_lists_one)
+    monkeypatch.setattr("edgedigits.ways.strip_reading.best_texts", second_lists_one)
     less = strips.read(grey, region)
     assert calls == 2
     assert whole is not None
@@ -187,7 +187,7 @@ def test_the_glyphs_are_asked_for_what_the_strip_was_read_as(
         asked.append(list(wanted))
         return best_readings(*lattice, asked[-1])
 
-    monkeypatch.setattr("edgedigits.glyph_reading.best_readings", noted)
+    monkeypatch.setattr("edgedigits.ways.glyph_reading.best_readings", noted)
     readers["auto"].read(grey, upright=True)
     assert len(strip.readings) > 1
     assert [text for text, _ in strip.readings] in asked
@@ -326,9 +326,9 @@ def test_a_digit_in_doubt_is_told_from_a_line_in_doubt(
     def told(*texts: tuple[str, float]) -> Line:
         found = [Hypothesis(tuple(map(labels.index, text)), p) for text, p in texts]
         held = {hypothesis.text: hypothesis.probability for hypothesis in found}
-        monkeypatch.setattr("edgedigits.strip_reading.best_texts", lambda *given: found)
+        monkeypatch.setattr("edgedigits.ways.strip_reading.best_texts", lambda *given: found)
         monkeypatch.setattr(
-            "edgedigits.strip_reading.probabilities_of",
+            "edgedigits.ways.strip_reading.probabilities_of",
             lambda _, texts, signs: [held[each] for each in texts],
         )
         none = PriorSettings(weight=0), ConsistencySettings(weight=0)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
 
 from edgedigits import Reader
-from edgedigits.demo import digits
+from edgedigits.frames.demo import digits
+from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
-from edgedigits.text_lines import find_lines
 from edgedigits.writing import find_writing
 
 

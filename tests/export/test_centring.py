@@ -15,10 +15,10 @@ import pytest
 from tests.export.making import write_network
 from tests.export.test_firmware import CLEAN, STRICT, compiled
 
+from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
 from edgedigits.model import Model
 from edgedigits.normalize import normalize
-from edgedigits.text_lines import find_lines
 from edgedigits_export.calibrate import draw_sample
 from edgedigits_export.convert import export_run
 from edgedigits_export.data import Pictures

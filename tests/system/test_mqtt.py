@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from edgedigits.config import OutputSettings
-from edgedigits.delivery import Delivery, DeliverySettings
 from edgedigits.journal import Journal
+from edgedigits.live.delivery import Delivery, DeliverySettings
+from edgedigits.outputs.settings import OutputSettings
 from edgedigits.settings import SettingsError
 
 paho = pytest.importorskip("paho.mqtt.client", reason="the extra mqtt is missing: pip install paho-mqtt")
 
-from edgedigits.mqtt import Mqtt  # noqa: E402 (after the check for what it needs)
+from edgedigits.outputs.mqtt import Mqtt  # noqa: E402 (after the check for what it needs)
 
 pytestmark = pytest.mark.skipif(
     shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None,

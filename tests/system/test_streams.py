@@ -23,12 +23,12 @@ from pathlib import Path
 
 import pytest
 
-from edgedigits.capture import CaptureSettings
-from edgedigits.config import GeneralSettings, LiveConfig
-from edgedigits.demo import RATE, SIZE, World
 from edgedigits.event import Event
+from edgedigits.frames.capture import CaptureSettings
+from edgedigits.frames.demo import RATE, SIZE, World
 from edgedigits.live import Live
-from edgedigits.station import open_station
+from edgedigits.live.config import GeneralSettings, LiveConfig
+from edgedigits.live.station import open_station
 
 SHEETS = 3
 WORLD = World(1)

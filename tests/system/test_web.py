@@ -26,7 +26,7 @@ from tests.edge import pen
 
 import edgedigits
 from edgedigits.cli import main
-from edgedigits.demo import World
+from edgedigits.frames.demo import World
 
 pytest.importorskip("starlette", reason="the extra 'web' is not installed")
 
@@ -386,7 +386,7 @@ def test_a_form_file_is_opened_and_downloaded(visit: Callable[..., Visit], tmp_p
     page = visit(accept_downloads=True).page
     page.goto("/form")
     page.locator("#save").wait_for()
-    example = PACKAGE / "example_forms" / "sudoku.toml"
+    example = PACKAGE / "forms" / "examples" / "sudoku.toml"
     page.set_input_files("#open", example)
     page.wait_for_function("() => document.getElementById('state').textContent.includes('sudoku.toml')")
     assert page.input_value("#find") == "frame"

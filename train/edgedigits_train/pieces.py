@@ -1,8 +1,8 @@
 """Pieces of writing as the device cuts it: digits with what a joint leaves on them, and wrong cuts.
 
-Where digits touch, the device offers cuts and asks the network about all that stands between two of them
-(`edgedigits.cuts`). A digit cut out rightly has the rest of a neighbour or of a joining stroke on it, or
-lacks an end; what a wrong cut leaves is no digit, or looks like another one. Strings are composed and
+Where digits touch, the device offers cuts (`edgedigits.glyphs.cuts`) and asks the network about all that
+stands between two of them. A digit cut out rightly has the rest of a neighbour or of a joining stroke on it,
+or lacks an end; what a wrong cut leaves is no digit, or looks like another one. Strings are composed and
 photographed (`strip.compose`), found again and cut as on the device; since it is known whose ink is whose,
 so is what every piece shows (segments of composed strings taught the recognizer of Y. LeCun et al. 1998,
 section V, too).
@@ -15,11 +15,11 @@ import statistics
 import numpy as np
 import numpy.typing as npt
 
-from edgedigits.cuts import find_cuts, parts_between
 from edgedigits.glyphs import Box, Glyph, TextLine, find_clusters
+from edgedigits.glyphs.cuts import find_cuts, parts_between
+from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
 from edgedigits.normalize import normalize
-from edgedigits.text_lines import find_lines
 from edgedigits_train.distance_fields import Fields
 from edgedigits_train.strip.compose import Composer, Digits, Owners
 from edgedigits_train.strip.recipe import Composition

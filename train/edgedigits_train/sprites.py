@@ -4,7 +4,7 @@ A digit is clearly written if those most like it among the other 9,999 are of it
 ranked by the distance to the nearest of another class over that to the nearest of its own, with no network
 taking part, and drawn by the seed from the better half.
 
-    python -m edgedigits_train.sprites --out edge/edgedigits/demo/digits.png
+    python -m edgedigits_train.sprites --out edge/edgedigits/frames/demo/digits.png
 
 The picture is grey: a row of tiles of 28×28 for each class, ink bright, in 16 levels, the number of columns
 by choice.

@@ -16,8 +16,8 @@ from edgedigits.errors import EdgeDigitsError, OutputError, SourceError
 
 if TYPE_CHECKING:
     from edgedigits.cli import Run
-    from edgedigits.config import LiveConfig
-    from edgedigits.hub import Health
+    from edgedigits.live.config import LiveConfig
+    from edgedigits.live.hub import Health
 
 SOURCES = "0, /dev/video0, picamera2:, rtsp://…, http://…, video.mp4, watch:DIR, demo:"
 
@@ -132,7 +132,8 @@ def _share(text: str) -> float:
 
 def load(arguments: argparse.Namespace) -> LiveConfig:
     """Return the configuration that the arguments name, with what they change; raises `SettingsError`."""
-    from edgedigits.config import OutputSettings, load_config
+    from edgedigits.live.config import load_config
+    from edgedigits.outputs.settings import OutputSettings
 
     config = load_config(arguments.config, arguments.set)
     general: dict[str, object] = {}
@@ -164,7 +165,7 @@ def load(arguments: argparse.Namespace) -> LiveConfig:
 def perform(arguments: argparse.Namespace, run: Run) -> None:
     """Run the command."""
     if arguments.print_config:
-        from edgedigits.config import describe
+        from edgedigits.live.config import describe
 
         print(describe(), end="")
         return
@@ -194,10 +195,10 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
 def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) -> None:
     """Read frame by frame, until the source ends or fails."""
     config = load(arguments)
-    from edgedigits.capture import without_password
+    from edgedigits.frames.capture import without_password
+    from edgedigits.frames.sources import open_source
     from edgedigits.live import watch
-    from edgedigits.sources import open_source
-    from edgedigits.station import open_reader
+    from edgedigits.live.station import open_reader
 
     general = config.general
     reader = open_reader(general)
@@ -218,10 +219,10 @@ def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) ->
 
 def _events(arguments: argparse.Namespace, run: Run, stop: threading.Event, again: threading.Event) -> None:
     """Make events, with everything around them; once more with new settings after SIGHUP."""
+    from edgedigits.live.notify import notify
+    from edgedigits.live.station import open_station
     from edgedigits.log import start_logging
-    from edgedigits.notify import notify
     from edgedigits.outputs import EventLines, EventTable
-    from edgedigits.station import open_station
 
     config = load(arguments)
     if sys.stdout is None:

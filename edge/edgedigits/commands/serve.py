@@ -17,8 +17,8 @@ from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
     from edgedigits.cli import Run
-    from edgedigits.config import LiveConfig
-    from edgedigits.hub import Health, Hub
+    from edgedigits.live.config import LiveConfig
+    from edgedigits.live.hub import Health, Hub
     from edgedigits.serve.settings import ServeSettings
 
 INSTALL = "pip install starlette uvicorn"
@@ -86,7 +86,7 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
     from edgedigits.serve.settings import ServeTable
 
     if arguments.print_config:
-        from edgedigits.config import describe
+        from edgedigits.live.config import describe
         from edgedigits.settings import as_toml
 
         print(describe())
@@ -114,12 +114,12 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
 def _serve(arguments: argparse.Namespace, run: Run, stop: threading.Event, again: threading.Event) -> None:
     import asyncio
 
-    from edgedigits.hub import Hub
+    from edgedigits.live.hub import Hub
+    from edgedigits.live.station import open_reader
     from edgedigits.log import start_logging
     from edgedigits.serve.app import Web
     from edgedigits.serve.fields import form_file
     from edgedigits.serve.server import address_of, bound_socket, serve
-    from edgedigits.station import open_reader
 
     if sys.stdout is None:
         raise OutputError("standard output: it is closed; send it to a file or a program")
@@ -201,8 +201,8 @@ class _Station(threading.Thread):
 
     def _once(self) -> bool:
         """Read until the source ends; returns whether to begin anew."""
-        from edgedigits.notify import notify
-        from edgedigits.station import open_station
+        from edgedigits.live.notify import notify
+        from edgedigits.live.station import open_station
 
         ended = threading.Event()
         follow = threading.Thread(target=self._end_with, args=(ended,), daemon=True)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from edgedigits.frames import Frame
-from edgedigits.hub import Hub
+from edgedigits.live.hub import Hub
 from edgedigits.reader import Reader
 from edgedigits.serve.fields import Fields
 from edgedigits.serve.guard import COOKIE, Guard, same, session_of

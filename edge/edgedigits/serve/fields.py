@@ -23,11 +23,11 @@ from starlette.responses import JSONResponse, Response
 from edgedigits.errors import EdgeDigitsError, FormError
 from edgedigits.files import write_atomically
 from edgedigits.forms import FormReader
+from edgedigits.forms.layout import Form, WholePicture, load_form, parse_form
+from edgedigits.forms.printed_lines import page_map
+from edgedigits.forms.register import register
 from edgedigits.frames import Frame
-from edgedigits.layout import Form, WholePicture, load_form, parse_form
-from edgedigits.printed_lines import page_map
 from edgedigits.reader import Reader
-from edgedigits.register import register
 from edgedigits.serve.problem import Problem, body_of, json_of
 from edgedigits.serve.readings import SCHEMA, Readings
 from edgedigits.serve.settings import ServeError, ServeSettings

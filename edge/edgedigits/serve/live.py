@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from edgedigits.event import Event
-from edgedigits.hub import Hub, Snapshot
+from edgedigits.live.hub import Hub, Snapshot
 from edgedigits.serve.metrics import Requests, exposition
 from edgedigits.serve.problem import Problem, whole_number
 from edgedigits.serve.readings import SCHEMA

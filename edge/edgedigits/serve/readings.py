@@ -33,8 +33,8 @@ from edgedigits.serve.guard import Buckets
 from edgedigits.serve.metrics import Requests
 from edgedigits.serve.problem import Problem, body_of, json_of
 from edgedigits.serve.settings import ServeSettings
+from edgedigits.serve.strokes import LARGEST, read_strokes, strokes_of
 from edgedigits.serve.views import jpeg
-from edgedigits.strokes import LARGEST, read_strokes, strokes_of
 
 SCHEMA = 1
 

@@ -1,9 +1,9 @@
 """Characters of composed strips as the reader sees them one by one: a data set of their own.
 
 Strips are composed as a strip recipe says, a trained strip network reads them, and the windows of
-`edgedigits.characters` are cut out at the characters of what each says in truth, and of the texts that the
-network found nearly as likely: where those have a digit and there is none, or half of one, stands what is
-"not a digit".
+`edgedigits.ways.characters` are cut out at the characters of what each says in truth, and of the texts that
+the network found nearly as likely: where those have a digit and there is none, or half of one, stands what
+is "not a digit".
 
     train-images-idx3-ubyte.gz   windows, uint8 [n, 28, 28]
     train-labels-idx1-ubyte.gz   digits, 10 for none; the last `HELD_OUT` are digits that are not trained on
@@ -23,11 +23,11 @@ import numpy.typing as npt
 import tensorflow as tf
 from rapidfuzz.distance import Levenshtein
 
-from edgedigits.characters import cells_of, window
-from edgedigits.ctc import best_texts, spans
 from edgedigits.errors import OutputError
 from edgedigits.files import make_folder, write_atomically
 from edgedigits.strips import STEP
+from edgedigits.ways.characters import cells_of, window
+from edgedigits.ways.ctc import best_texts, spans
 from edgedigits_train.data import ROLES, DataSet
 from edgedigits_train.fetch import MNIST
 from edgedigits_train.idx import DataError, idx_bytes, read_idx

@@ -1,0 +1,116 @@
+"""The commands around forms: `form list`, `form show`, `form new`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.errors import OutputError, PictureError, RegistrationError
+from edgedigits.files import write_atomically
+from edgedigits.forms.drawing import Outline, draw_outlines
+from edgedigits.forms.layout import Form, example_names, load_form
+from edgedigits.forms.register import Registration, register
+from edgedigits.forms.starter import propose_form
+from edgedigits.frames import Frame, Unread, read_pictures
+
+
+def list_forms() -> list[str]:
+    """Return a line for each shipped form: its name and title."""
+    forms = [load_form(name) for name in example_names()]
+    wide = max(len(form.name) for form in forms)
+    return [f"{form.name:<{wide}}  {form.title}" for form in forms]
+
+
+def describe(name: str) -> list[str]:
+    """Return what a form asks for, in lines; raises `FormError`."""
+    form = load_form(name)
+    lines = [f"{form.name}: {form.title}", f"page found by: {form.finder.name}"]
+    names = [field.name for field in form.fields]
+    wide = max(map(len, names))
+    for field in form.fields[:200]:
+        low, high = field.digits
+        digits = f"{low}" if low == high else f"{low}–{high}"
+        rules = "; ".join(rule.name for rule in field.rules)
+        lines.append(f"  {field.name:<{wide}}  {digits} digits, {field.style}{'; ' + rules if rules else ''}")
+    if len(names) > 200:
+        lines.append(f"  … {len(names) - 200} more")
+    return lines
+
+
+def show_form(name: str, picture: str, out: str | None) -> Path:
+    """Draw a form's fields where they are found in a picture; returns the file written.
+
+    Raises `FormError`, `PictureError` (`RegistrationError` where the page isn't found) and `OutputError`.
+    """
+    form = load_form(name)
+    frame = _first_picture(picture)
+    try:
+        where = register(frame.image, form)
+    except RegistrationError as error:
+        raise RegistrationError(f"{picture}: {error}") from error
+    path = Path(out) if out else Path(f"{_stem(picture)}-{_stem(form.name)}.png")
+    _write_picture(path, draw_outlines(frame.image, _outlines(form, where)), picture)
+    return path
+
+
+def new_form(picture: str, out: str | None) -> tuple[Path, Path, int]:
+    """Write a starter form for a picture and a picture of it; returns both files and the number of fields.
+
+    `out` is the form file (default: the picture's name with `.toml`, in the working folder); a file that is
+    there is not overwritten. Raises `PictureError`, `RegistrationError` and `OutputError`.
+    """
+    path = Path(out) if out else Path(f"{_stem(picture)}.toml")
+    if path.suffix != ".toml":
+        raise OutputError(f"{path}: a form file's name ends in .toml; choose such a name")
+    if path.exists():
+        raise OutputError(f"{path}: it is already there; choose another name with --out")
+    frame = _first_picture(picture)
+    try:
+        text, form = propose_form(frame.image, _stem(str(path)))
+        where = register(frame.image, form)
+    except RegistrationError as error:
+        raise RegistrationError(f"{picture}: {error}") from error
+    drawn = path.with_suffix(".png")
+    if os.path.realpath(drawn) == os.path.realpath(picture):
+        drawn = path.with_name(f"{path.stem}-form.png")
+    _write_picture(drawn, draw_outlines(frame.image, _outlines(form, where)), picture)
+    write_atomically(path, text.encode())
+    return path, drawn, len(form.fields)
+
+
+def _outlines(form: Form, where: Registration) -> list[Outline]:
+    outlines = []
+    for field in form.fields:
+        for number, (x, y, w, h) in enumerate(form.cell_boxes(field)):
+            points = where.to_picture(np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]))
+            corners = tuple((round(float(a)), round(float(b))) for a, b in points)
+            outlines.append(Outline(corners, field.name if number == 0 else ""))
+    return outlines
+
+
+def _first_picture(path: str) -> Frame:
+    for frame in read_pictures(path):
+        if isinstance(frame, Unread):
+            raise frame.error
+        return frame
+    raise PictureError(f"{path}: no picture in it; name another")
+
+
+def _write_picture(path: Path, image: NDArray[np.uint8], picture: str) -> None:
+    if os.path.realpath(path) == os.path.realpath(picture):
+        raise OutputError(f"{path}: that is the picture itself; choose another name with --out")
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise OutputError(f"{path}: a picture's name ends in .png or .jpg; choose such a name")
+    ok, data = cv2.imencode(path.suffix, image)
+    if not ok:
+        raise OutputError(f"{path}: can't be written; choose another name")
+    write_atomically(path, data.tobytes())
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:60].strip("._") or "form"

@@ -1,0 +1,17 @@
+"""Named fields on a form: the page registered, its fields cut out, read, and held against their rules."""
+
+from edgedigits.forms.reading import (
+    FieldReading,
+    FormReader,
+    FormReading,
+    best_first,
+    trouble_in,
+)
+
+__all__ = [
+    "FieldReading",
+    "FormReader",
+    "FormReading",
+    "best_first",
+    "trouble_in",
+]
