@@ -181,8 +181,12 @@ class _Number:
 
     def _covered(self, covered: float, waves: float) -> Path | None:
         """Return the rows of a bar that covers so much of the number and waves no more; None for none."""
-        line, near = self._line
-        if near < covered:
+        # No line has more than all of them together: as a rule there is too much room between the digits.
+        near, at = self._near
+        if near[:, at].any(axis=0).mean() < covered:
+            return None
+        line, inked = self._line
+        if inked < covered:
             return None
         path, inked, turned = self._way
         if turned > waves * len(path) or inked < covered:
@@ -190,9 +194,17 @@ class _Number:
         return np.clip(path + line, 0, len(self.ink) - 1)
 
     @functools.cached_property
+    def _near(self) -> tuple[Mask, NDArray[np.intp]]:
+        """What is no farther than two rows from the number's ink, and the columns that are looked at."""
+        number = self.ink[:, self.first : self.last]
+        width = number.shape[1]
+        near = np.asarray(cv2.dilate(number, np.ones((5, 1), np.uint8)), np.uint8)
+        return near, np.linspace(0, width - 1, min(width, 48)).astype(np.intp)
+
+    @functools.cached_property
     def _line(self) -> tuple[Path, float]:
         """The straight line that a bar would be near: its rows, beginning at 0, and how much is inked."""
-        return _straight(self.ink[:, self.first : self.last])
+        return _straight(*self._near)
 
     @functools.cached_property
     def _way(self) -> tuple[Path, float, int]:
@@ -278,14 +290,12 @@ def _smaller(mask: Mask, scale: float) -> Mask:
     return (np.asarray(grey) > 90).view(np.uint8)
 
 
-def _straight(ink: Mask) -> tuple[Path, float]:
-    """Return the straight line along which most is inked, or two rows from it, and how much (0…1).
+def _straight(near: Mask, at: NDArray[np.intp]) -> tuple[Path, float]:
+    """Return the straight line along which most is `near` ink, and how much of it is (0…1).
 
-    The line's rows begin at 0.
+    Its rows begin at 0. It is looked at in some columns, `at`.
     """
-    height, width = ink.shape
-    near = np.asarray(cv2.dilate(ink, np.ones((5, 1), np.uint8)))
-    at = np.linspace(0, width - 1, min(width, 48)).astype(np.intp)
+    height, width = near.shape
     rows = np.arange(0, height, 2)
     along = np.linspace(0.0, 1.0, len(at))
     lines = rows[:, None, None] * (1 - along) + rows[None, :, None] * along
