@@ -22,11 +22,11 @@ IMPORTS = {
 STAGES = {
     "writing.find_ink": "ink",
     "writing.find_lines_in": "glyphs",
-    "glyph_reading.normalize_all": "normalize",
-    "line_reading.normalize_all": "normalize",
-    "glyph_reading.best_readings": "lattice",
-    "glyph_reading.decode_digit": "decode",
-    "glyph_reading.decode_line": "decode",
+    "ways.glyph_reading.normalize_all": "normalize",
+    "ways.line_reading.normalize_all": "normalize",
+    "ways.glyph_reading.best_readings": "lattice",
+    "ways.glyph_reading.decode_digit": "decode",
+    "ways.glyph_reading.decode_line": "decode",
 }
 """Functions, in the modules that call them, and the stages that they are counted as."""
 
@@ -147,7 +147,7 @@ def set_marks(reader: Any) -> None:
         return marked
 
     for place, stage in STAGES.items():
-        caller, name = place.split(".")
+        caller, name = place.rsplit(".", 1)
         module = sys.modules[f"edgedigits.{caller}"]
         setattr(module, name, around(getattr(module, name), stage))
     reader.model.probabilities = around(reader.model.probabilities, "network")
