@@ -20,7 +20,7 @@ from edgedigits.errors import ModelError
 from edgedigits.runtime import Opener, read_model, shipped_models
 from edgedigits.strips import SEEN, STEP
 
-_WIDTHS = (80, 96, 112, 128, 144, 160, 176)
+_WIDTHS = (96, 128, 160)
 """Windows narrower than the model's own, in pixels, that an interpreter is built for, each when it is first
 needed: what a call costs goes with the width, and an interpreter takes a megabyte."""
 

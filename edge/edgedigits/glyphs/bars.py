@@ -74,7 +74,7 @@ def is_struck_out(mask: Mask, span: Span, tall: float, settings: BarSettings = B
     the number's digits.
     """
     seen = _Number.seen(mask, span, tall, _MIDDLE, settings)
-    if seen is None:
+    if seen is None or not seen.may_be_covered(settings.covered):
         return False
     # What is looser in both takes digits that are joined for a bar.
     together = dataclasses.replace(settings, thickness=settings.together)
@@ -181,9 +181,7 @@ class _Number:
 
     def _covered(self, covered: float, waves: float) -> Path | None:
         """Return the rows of a bar that covers so much of the number and waves no more; None for none."""
-        # No line has more than all of them together: as a rule there is too much room between the digits.
-        near, at = self._near
-        if near[:, at].any(axis=0).mean() < covered:
+        if not self.may_be_covered(covered):
             return None
         line, inked = self._line
         if inked < covered:
@@ -192,6 +190,14 @@ class _Number:
         if turned > waves * len(path) or inked < covered:
             return None
         return np.clip(path + line, 0, len(self.ink) - 1)
+
+    def may_be_covered(self, covered: float) -> bool:
+        """Return whether a line may be near ink in so many of the columns: all lines together are.
+
+        As a rule there is too much room between digits.
+        """
+        near, at = self._near
+        return bool(near[:, at].any(axis=0).mean() >= covered)
 
     @functools.cached_property
     def _near(self) -> tuple[Mask, NDArray[np.intp]]:

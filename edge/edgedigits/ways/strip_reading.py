@@ -211,23 +211,27 @@ class StripReader:
             text, probability = (looks[0].readings or [("", 0.0)])[0]
             if not text:
                 continue
-            if probability >= self.settings.sure:
-                break
+            sure = probability >= self.settings.sure
             if early and len(looks) == 1 and probability >= self.settings.likely:
-                first = self._line_of(looks, expected, grey.shape)
+                # Most of what the network is sure of is confirmed without a second opinion on its characters.
+                first = self._line_of(looks, expected, grey.shape, None if sure else self.verifier)
                 if first is not None:
                     yield first
-        last = self._line_of(looks, expected, grey.shape)
+            if sure:
+                break
+        last = self._line_of(looks, expected, grey.shape, self.verifier)
         if last is not None:
             yield last
 
-    def _line_of(self, looks: Sequence[_Look], expected: Expected, shape: tuple[int, ...]) -> SeenLine | None:
+    def _line_of(
+        self, looks: Sequence[_Look], expected: Expected, shape: tuple[int, ...], verifier: Verifier | None
+    ) -> SeenLine | None:
         """Return what looks at a strip of a picture (its shape: H×W) say; None for no digit."""
         readings, whole = _agreed(self._held(looks, [look.readings for look in looks]))
         if not readings or not readings[0][0]:
             return None
         prior = expected_prior(expected.count, self.prior)
-        weigh = self._weighing(looks, prior)
+        weigh = self._weighing(looks, prior, verifier)
         grouping = self._grouping([(look.texts, look.hypotheses) for look in looks], prior)
         readings, whole = _verified(readings, whole, lambda told: weigh(told, grouping))
         text, probability = readings[0]
@@ -281,7 +285,7 @@ class StripReader:
         return readings[0] if readings and readings[0][0] else ("", 0.0)
 
     def _weighing(
-        self, looks: Sequence[_Look], prior: PriorSettings
+        self, looks: Sequence[_Look], prior: PriorSettings, verifier: Verifier | None
     ) -> Callable[[Sequence[tuple[str, float]], Mapping[str, float]], dict[str, float]]:
         """Return what tells by what the probabilities of texts are to be multiplied.
 
@@ -317,10 +321,10 @@ class StripReader:
             placed = place_texts(first.answers, spelt, first.strip.shape[1])
             for text, weight in alike(placed).items():
                 weights[text] *= weight
-            if self.verifier is None:
+            if verifier is None:
                 return weights
-            looked = self.verifier.weights(first.strip, placed)
-            return {text: looked.get(text, self.verifier.unseen) * own for text, own in weights.items()}
+            looked = verifier.weights(first.strip, placed)
+            return {text: looked.get(text, verifier.unseen) * own for text, own in weights.items()}
 
         return weigh
 
