@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,27 @@ def begin_with(
         for variable, *values in zip(learnt(network), *found, strict=True):
             variable.assign(np.mean(values, axis=0))
     return checksums
+
+
+def check_unseen(name: str, folders: Sequence[str], data_set: str, kept: int, left: int) -> None:
+    """Raise `RunError` where a finished run in `folders` may have learnt from what a recipe holds out.
+
+    The recipe `name` holds out the last `kept` training pictures of a set, and `left` are before them: on the
+    others early stopping, temperature and figures would be flattered. What can't be read is passed over;
+    `begin_with` says so.
+    """
+    for folder in folders if kept else ():
+        try:
+            before = tomllib.loads((Path(folder) / "recipe.toml").read_text("utf-8"))["data"]
+            train, validation = int(before.get("train", 0)), int(before.get("validation", 0))
+            other = before["set"] != data_set
+        except UNREADABLE:
+            continue
+        if not other and validation < kept and not 0 < train <= left:
+            raise RunError(
+                f"{name}: [data] validation = {kept} holds out pictures that {folder}, which [start] names, "
+                f"has learnt from: it holds out {validation}; lower validation, or start from another run"
+            )
 
 
 def _checksum(report: bytes) -> str:
