@@ -220,8 +220,8 @@ def _add_edgetpu(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "edgetpu",
         help="check whether a model can run on an Edge TPU, and compile it",
         description="Holds every operation against the Edge TPU's published rules and says what would fall "
-        "back to the CPU, and why. With --out, edgetpu_compiler makes the model and the card is put back. "
-        "Exit status 1 when an operation would not run on the Edge TPU.",
+        "back to the CPU, and why; exit status 1 when an operation would not run on the Edge TPU. With "
+        "--out, edgetpu_compiler makes the model and the card is put back; exit status 1 when none would.",
         allow_abbrev=False,
     )
     command.add_argument("model", metavar="MODEL", help="a .tflite file or a shipped model's name")
@@ -233,8 +233,9 @@ def _add_firmware(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command = commands.add_parser(
         "firmware",
         help="write an int8 model as plain C for microcontrollers",
-        description="Writes model.h, model.c, golden.h, main.c and CMakeLists.txt: C99 without dependencies, "
-        "bit for bit what TFLite's reference kernels compute.",
+        description="Writes model.h, model.c, centre.h, centre.c, golden.h, main.c and CMakeLists.txt: C99 "
+        "without dependencies, bit for bit what TFLite's reference kernels compute; and model_tflite.h and "
+        "model_tflite.c, the model as an array for TFLite Micro.",
         allow_abbrev=False,
     )
     command.add_argument("model", metavar="MODEL", help="a .tflite file or a shipped model's name")
