@@ -25,6 +25,7 @@ from edgedigits.model import read_model
 from edgedigits.reader import Reader
 from edgedigits.ways.line_reading import ReadingWay
 from edgedigits_export.errors import DataError
+from edgedigits_export.names import printable
 from edgedigits_export.pack import pack
 from edgedigits_export.statistics import upper_bound
 from edgedigits_export.strip_data import LabelledPicture, frames_of
@@ -133,7 +134,7 @@ def find_points(
     least = points[0].point.min_line_confidence
     disputed = [line for line in candidates if not line.right and line.confidence >= least]
     return Acceptance(
-        model=name,
+        model=printable(name),
         way=way,
         data=data,
         pictures=len(pictures),

@@ -20,6 +20,7 @@ from edgedigits.card import CARD_NAME, Card, associated_file, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.model import SIDE, read_model
 from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
+from edgedigits_export.names import printable
 from edgedigits_export.pack import pack
 
 InputRange = Literal["0-1", "0-255"]
@@ -125,7 +126,7 @@ def infer_card(
     range_, range_from = _input_range(source, graph, conventions)
     outputs, outputs_from = _outputs(source, graph, conventions)
     card = Card(
-        name=Path(source).name.removesuffix(".tflite"),
+        name=printable(Path(source).name.removesuffix(".tflite")),
         format=_format(graph),
         labels=labels,
         output=outputs,

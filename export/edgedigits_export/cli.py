@@ -7,6 +7,7 @@ never does.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
@@ -18,6 +19,7 @@ from edgedigits.errors import EdgeDigitsError
 from edgedigits_export import __version__
 from edgedigits_export.formats import FORMATS, TARGETS
 from edgedigits_export.gates import Gates, StripGates, read_gates
+from edgedigits_export.names import printable
 
 if TYPE_CHECKING:
     from edgedigits.card import Way
@@ -29,13 +31,14 @@ PROGRAM = "edgedigits-export"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 done, 1 refused or a gate failed, 2 wrong usage."""
+    _ready_streams()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
         return status
     except EdgeDigitsError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(f"{PROGRAM}: {printable(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped", file=sys.stderr)
@@ -44,6 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone, `head` for one; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _ready_streams() -> None:
+    """Have both standard streams take any text, and be there even where the caller closed them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (it lives as long as the process)
+        with contextlib.suppress(AttributeError):  # a stream that is not text over bytes, as in a test
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -208,8 +220,8 @@ def _add_edgetpu(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "edgetpu",
         help="check whether a model can run on an Edge TPU, and compile it",
         description="Holds every operation against the Edge TPU's published rules and says what would fall "
-        "back to the CPU, and why. With --out, edgetpu_compiler makes the model and the card is put back. "
-        "Exit status 1 when an operation would not run on the Edge TPU.",
+        "back to the CPU, and why; exit status 1 when an operation would not run on the Edge TPU. With "
+        "--out, edgetpu_compiler makes the model and the card is put back; exit status 1 when none would.",
         allow_abbrev=False,
     )
     command.add_argument("model", metavar="MODEL", help="a .tflite file or a shipped model's name")
@@ -221,8 +233,9 @@ def _add_firmware(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command = commands.add_parser(
         "firmware",
         help="write an int8 model as plain C for microcontrollers",
-        description="Writes model.h, model.c, golden.h, main.c and CMakeLists.txt: C99 without dependencies, "
-        "bit for bit what TFLite's reference kernels compute.",
+        description="Writes model.h, model.c, centre.h, centre.c, golden.h, main.c and CMakeLists.txt: C99 "
+        "without dependencies, bit for bit what TFLite's reference kernels compute; and model_tflite.h and "
+        "model_tflite.c, the model as an array for TFLite Micro.",
         allow_abbrev=False,
     )
     command.add_argument("model", metavar="MODEL", help="a .tflite file or a shipped model's name")
@@ -266,6 +279,15 @@ def _convert(options: argparse.Namespace) -> int:
         for made in made_of_strips:
             _tell(made)
         return 0
+    if run.way == "strip":
+        raise EdgeDigitsError(
+            f"{run.path}: a run for strips, which strips are needed to calibrate; name a file with --strips"
+        )
+    if run.way == "character" and options.representative is not None:
+        raise EdgeDigitsError(
+            "--representative: digits are cut out of your pictures, and a run for characters is calibrated "
+            "with characters of strips (--data); leave it out"
+        )
     sample = None
     if any(row.representative for row in formats):
         training = pictures_for(run.way, "train", options.data)
@@ -308,6 +330,8 @@ def _formats(_: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    if options.part is not None and options.lines is None:
+        raise EdgeDigitsError(f"--part {options.part}: names a part of --lines DIR; give both, or neither")
     way = _way(options.float_model)
     if way == "strip":
         return _validate_strips(options)
@@ -362,14 +386,12 @@ def _validate_strips(options: argparse.Namespace) -> int:
     from edgedigits_export.strip_tables import strip_table
     from edgedigits_export.validate_strips import validate_strips
 
-    if options.part is not None and options.lines is None:
-        raise EdgeDigitsError(f"--part {options.part}: names a part of --lines DIR; give both, or neither")
     gates = read_gates(options.gates, StripGates) if options.gates is not None else StripGates()
     given = {"max_drop": options.max_drop, "min_agreement": options.min_agreement}
     gates = dataclasses.replace(gates, **{name: value for name, value in given.items() if value is not None})
     sets = []
     if options.strips is not None:
-        sets.append(read_composed(options.strips).as_set(options.strips.stem))
+        sets.append(read_composed(options.strips).as_set(printable(options.strips.stem)))
     if options.lines is not None:
         sets.append(read_lines(options.lines, options.part))
     if not sets:
@@ -415,7 +437,7 @@ def _accept(options: argparse.Namespace) -> int:
     if options.report is not None:
         make_folder(options.report)  # before the work, not after it
     pictures = labelled_pictures(options.lines, options.part)
-    name = options.lines.resolve().name + (f"-{options.part}" if options.part else "")
+    name = printable(options.lines.resolve().name + (f"-{options.part}" if options.part else ""))
     max_errors = options.max_errors or MAX_ERRORS
     found = find_points(reader, options.model, way, pictures, name, max_errors)
     print(acceptance_table(found), end="")

@@ -88,7 +88,9 @@ def failed_gates(
     for gate, value, what in measured:
         limit: float | None = getattr(gates, gate)
         least = gate.startswith("min_")
-        if limit is not None and ((value < limit - _SLACK) if least else (value > limit + _SLACK)):
+        # So put that a value that is no number passes none.
+        passed = limit is None or (value >= limit - _SLACK if least else value <= limit + _SLACK)
+        if not passed:
             line = f"{about}: {what}, {'less' if least else 'more'} than {limit:g}"
             failures.append(Failure(gate, line))
     return tuple(failures)

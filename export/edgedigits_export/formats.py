@@ -142,10 +142,12 @@ TARGETS: tuple[Target, ...] = (
 def find_formats(names: list[str] | None) -> tuple[Format, ...]:
     """Return formats by name, in the order of the table; `None` is the standard ones, `all` is all.
 
-    Raises `ConversionError` for a name that is not in the table.
+    Raises `ConversionError` for a name that is not in the table, and where there are none.
     """
     if names is None:
         return tuple(row for row in FORMATS.values() if row.standard)
+    if not names:
+        raise ConversionError(f"--formats: names none; choose from {', '.join(FORMATS)}, or 'all'")
     for name in names:
         if name not in FORMATS and name != "all":
             raise ConversionError(f"{name}: no such format; choose from {', '.join(FORMATS)}")

@@ -72,7 +72,7 @@ def read_gates(path: Path, kind: type[AnyGates]) -> AnyGates:
     """Read a gates file. Raises `GatesError` where it can't be read or names no gate of this kind."""
     try:
         whole = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last one: of lists in lists in lists
         reason = getattr(error, "strerror", None) or str(error)
         raise GatesError(
             f"{path}: can't read the gates ({reason}); see edgedigits-export validate --help"

@@ -14,6 +14,7 @@ from edgedigits.model import SIDE, Model
 from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, WINDOW
 from edgedigits_export.data import Pictures
+from edgedigits_export.errors import ConversionError
 from edgedigits_export.formats import FORMATS
 from edgedigits_export.kernels import plain_interpreter
 
@@ -41,7 +42,8 @@ def golden_crops(pictures: Pictures | None) -> NDArray[np.uint8]:
 def golden_files(model: Model, body: bytes, crops: NDArray[np.uint8]) -> dict[str, bytes]:
     """Run a model on the golden crops through both kinds of kernels; return the entries for its zip.
 
-    `body` is the model proper, without its zip.
+    `body` is the model proper, without its zip. Raises `ConversionError` where it is of integers inside and
+    floats outside, and gives the same for every crop.
     """
     return _files(golden.CROPS, model, body, crops)
 
@@ -107,6 +109,11 @@ def _tolerance(model: Model | StripModel, outputs: NDArray[Any]) -> float:
     spread = float(outputs.max() - outputs.min())
     if format_.activations == "int8":
         gaps = np.diff(np.unique(outputs.astype(np.float64)))
+        if not len(gaps):
+            raise ConversionError(
+                f"{model.card.name}: gives the same for every picture: the network has learnt nothing; train "
+                "it again"
+            )
         return 1.25 * float(gaps[gaps > 1e-6 * spread].min())
     return spread / (100 if format_.weights in ("int8", "int4") else 1000)
 

@@ -60,7 +60,7 @@ def read_run(path: Path) -> Run:
         raise RunError(f"{path}: its files can't be read ({error}); train it again") from error
     try:
         return _run(path, report)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise RunError(f"{report_path}: can't be used ({what}); train the run again") from error
 
@@ -69,6 +69,8 @@ def _run(path: Path, report: Any) -> Run:
     labels = tuple(report["labels"])
     if len(labels) < 2 or not all(isinstance(label, str) and label for label in labels):
         raise ValueError("labels must be at least two texts")
+    if len(set(labels)) != len(labels):
+        raise ValueError("two labels are the same")
     kind = report.get("kind", "glyph")
     if kind not in WAYS:
         raise ValueError(f"kind {kind!r} is not one of {', '.join(WAYS)}")

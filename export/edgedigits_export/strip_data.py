@@ -17,6 +17,7 @@ from edgedigits.frames import Frame, read_pictures
 from edgedigits.npz import arrays_of
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits_export.errors import DataError
+from edgedigits_export.names import printable
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def labelled_pictures(folder: Path, part: str | None = None) -> tuple[LabelledPi
     """Return the pictures of a folder: `labels.csv` (file, text, perhaps part) beside `images/`.
 
     A text has its lines below each other; of each the digits are taken, for separators are not compared.
-    With `part`, those of that part only. Raises `DataError` where there are none, or a row says no picture
-    or no text of digits.
+    With `part`, those of that part only. Raises `DataError` where there are none, a row says no picture or no
+    text of digits, or two rows say the same picture.
     """
     path = folder / "labels.csv"
     remedy = "expected are labels.csv (file,text,part) and images/"
@@ -125,11 +126,19 @@ def labelled_pictures(folder: Path, part: str | None = None) -> tuple[LabelledPi
     if part is not None and part not in parts:
         known = f"its parts are {', '.join(parts)}" if parts else "it has no column part; leave --part out"
         raise DataError(f"{path}: has no part {part}; {known}")
-    return tuple(
+    labelled = tuple(
         _labelled(folder, row, f"{path}, row {number}")
         for number, row in enumerate(rows, 2)  # as spreadsheets count, the heads being the first
         if part is None or row.get("part") == part
     )
+    first: dict[str | None, int] = {}
+    for number, row in enumerate(rows, 2):
+        if row["file"] and (before := first.setdefault(row["file"], number)) != number:
+            raise DataError(
+                f"{path}, row {number}: names {row['file']} again, after row {before}; write all lines of a "
+                "picture into one text, below each other"
+            )
+    return labelled
 
 
 _SIGNS = frozenset(".,-=/:'+ ")
@@ -173,5 +182,5 @@ def read_lines(folder: Path, part: str | None = None) -> StripSet:
         image = frame.image
         grey = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
         strips.append(Strip(prepare(grey), "".join(picture.lines), picture.name))
-    name = folder.resolve().name + (f"-{part}" if part else "")
+    name = printable(folder.resolve().name + (f"-{part}" if part else ""))
     return StripSet(name, tuple(strips), digits_only=True)

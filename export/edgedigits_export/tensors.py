@@ -89,7 +89,7 @@ def _error(operation: Operation, tensor: Tensor, expected: NDArray[Any], codes: 
     noise = (expected - values.reshape(expected.shape)) ** 2
     channels = _decibels((expected**2).sum(axis=0), noise.sum(axis=0))
     # A channel that is silent in the float model has no signal to lose.
-    channels[(expected**2).sum(axis=0) <= 1e-6 * (expected**2).sum() / expected.shape[1]] = np.inf
+    channels[(expected**2).sum(axis=0) <= 1e-6 * (expected**2).sum() / expected.shape[1]] = 200.0
     worst = int(channels.argmin())
     return TensorError(
         operation=operation.kind,
@@ -102,6 +102,6 @@ def _error(operation: Operation, tensor: Tensor, expected: NDArray[Any], codes: 
 
 
 def _decibels(signal: Any, noise: Any) -> Any:
-    # 200 dB stands for "no noise": more than any arithmetic here can tell.
+    # 200 dB stands for "no noise", be there a signal or none: more than any arithmetic here can tell.
     ratio = np.asarray(signal, np.float64) / np.maximum(noise, 1e-20 * np.maximum(signal, 1e-300))
-    return 10 * np.log10(np.maximum(ratio, 1e-20))
+    return np.where(np.asarray(noise) == 0, 200.0, 10 * np.log10(np.clip(ratio, 1e-20, 1e20)))

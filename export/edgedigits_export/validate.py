@@ -38,6 +38,7 @@ from edgedigits_export.corruptions import CORRUPTIONS, Corruption, corrupt
 from edgedigits_export.data import Pictures
 from edgedigits_export.errors import DataError
 from edgedigits_export.gates import Gates
+from edgedigits_export.names import printable
 from edgedigits_export.statistics import Interval, wilson_interval
 from edgedigits_export.tensors import TensorError, tensor_errors
 
@@ -203,7 +204,7 @@ def _validate(carded: Sequence[Carded], pictures: Pictures, gates: Gates, scope:
     figures = [
         ModelFigures(
             name=model.card.name,
-            source=one.given,
+            source=printable(one.given),
             format=model.card.format,
             size=model.card.model_size,
             calibration=calibration_of(probabilities, truth),

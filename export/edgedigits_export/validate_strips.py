@@ -33,6 +33,7 @@ from edgedigits_export.comparison import (
 from edgedigits_export.corruptions import STRIP_CORRUPTIONS, Corruption, corrupt_strip
 from edgedigits_export.errors import DataError
 from edgedigits_export.gates import StripGates
+from edgedigits_export.names import printable
 from edgedigits_export.statistics import Interval, wilson_interval
 from edgedigits_export.strip_data import StripSet
 
@@ -254,7 +255,7 @@ def _figures(
     rate, threshold = most_accepted(confidence, right, 0.01)
     return StripFigures(
         name=model.card.name,
-        source=model.source,
+        source=printable(model.source),
         format=model.card.format,
         size=model.card.model_size,
         exact=float(right.mean()),

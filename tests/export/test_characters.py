@@ -66,6 +66,15 @@ def test_they_are_compared_on_characters(
     assert "reads no lines" in capsys.readouterr().err
 
 
+def test_pictures_of_digits_do_not_calibrate_characters(
+    models: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [str(models / "run"), "--out", str(tmp_path / "out"), "--data", str(data)]
+    assert main(["convert", *given, "--representative", str(tmp_path)]) == 1
+    assert "--representative: digits are cut out of your pictures" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_where_characters_are_missing_a_line_says_what_writes_them(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="let edgedigits-train write it"):
         read_characters("test", tmp_path)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from tests.export.making import write_run
 
-from edgedigits.model import Model
+from edgedigits.card import split_bytes
+from edgedigits.model import Model, read_model
 from edgedigits_export.cli import main
 from edgedigits_export.formats import FORMATS
 
@@ -175,6 +178,10 @@ def test_inputs_that_are_not_there(
     assert "train-images-idx3-ubyte[.gz] is not in" in one_line(capsys)
     assert main(["convert", str(tiny_run), *out, "--formats", "int7"]) == 1
     assert "int7: no such format" in one_line(capsys)
+    assert main(["convert", str(tiny_run), *out, "--formats", ","]) == 1
+    assert "--formats: names none" in one_line(capsys)
+    assert main(["validate", "paper-float32", "paper-int8", "--part", "tune"]) == 1
+    assert "--part tune: names a part of --lines" in one_line(capsys)
     assert main(["validate", "paper-float32", "paper-int8", "--data", str(tmp_path / "none")]) == 1
     assert "t10k-images-idx3-ubyte[.gz] is not in" in one_line(capsys)
     assert not (tmp_path / "out").exists()
@@ -209,6 +216,49 @@ def test_reports_are_written(small_set: Path, tmp_path: Path, capsys: pytest.Cap
     assert json.loads(names["json"].read_text())["gates"]["min_agreement"] == 0.0
     assert names["html"].read_text().startswith("<!DOCTYPE html>")
     assert names["junit"].read_text().startswith("<?xml")
+
+
+def test_a_run_for_strips_wants_strips_whatever_else_is_there(
+    tmp_path: Path, spoilable_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = spoilable_run / "report.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"kind": "strip"}))
+    given = [str(spoilable_run), "--out", str(tmp_path / "out"), "--data", str(tmp_path / "none")]
+    assert main(["convert", *given]) == 1
+    assert "a run for strips, which strips are needed to calibrate" in one_line(capsys)
+
+
+def test_names_that_are_no_text(
+    tiny_run: Path, small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are printed, and stand in every report, with what is no text escaped."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\n"))
+    data = ["--data", str(small_set)]
+    assert main(["convert", str(tiny_run), "--out", str(folder), "--formats", "float32", *data]) == 0
+    assert "\\udcff" in capsys.readouterr().out
+    quantized = folder / os.fsdecode(b"a\xffb.tflite")
+    quantized.write_bytes(split_bytes(read_model("paper-int8"), "x")[1])
+    floats = folder / "paper-float32.tflite"
+    floats.write_bytes(read_model("paper-float32"))
+    reports = [part for kind in ("json", "html", "junit") for part in (f"--{kind}", str(tmp_path / kind))]
+    assert main(["validate", str(floats), str(quantized), *data, *reports]) in (0, 1)
+    assert "a\\udcffb" in capsys.readouterr().out
+    (comparison,) = json.loads((tmp_path / "json").read_text())["comparisons"]
+    assert comparison["model"]["name"] == "a\\udcffb"
+    assert comparison["model"]["source"].endswith("\\udcff\\n/a\\udcffb.tflite")
+    assert "a\\udcffb" in (tmp_path / "html").read_text("utf-8")
+    assert "a\\udcffb" in {case.get("classname") for case in ElementTree.parse(tmp_path / "junit").iter()}
+    assert main(["firmware", str(folder / "none.tflite"), "--out", str(folder)]) == 1
+    assert "\\udcff\\n/none.tflite" in one_line(capsys)
+
+
+@pytest.mark.parametrize("streams", ["", ">&-", "2>&-", ">&- 2>&-"])
+def test_any_terminal_will_do(streams: str) -> None:
+    command = ["sh", "-c", f'"$@" {streams}', "sh", sys.executable, "-m", "edgedigits_export.cli", "formats"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("format") or streams.startswith(">&-")
 
 
 def test_gates_that_are_no_good(small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

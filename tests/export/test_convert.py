@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.export.making import PUBLISHED, write_run
+from tests.export.making import PUBLISHED, write_network, write_run
 
 from edgedigits.card import split_bytes
 from edgedigits.errors import OutputError
@@ -109,6 +110,22 @@ def test_a_convolutional_network_and_one_with_other_labels(tmp_path: Path, small
 def test_calibration_pictures_are_asked_for(tiny_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="int8 needs sample pictures"):
         list(export_run(read_run(tiny_run), tmp_path, find_formats(["int8"])))
+
+
+def test_a_network_that_has_learnt_nothing_is_refused_in_a_line(tmp_path: Path, small_set: Path) -> None:
+    """What it gives is always the same: there is no telling how far another board may be from it."""
+
+    def dead(tf: Any, x: Any, weights: Callable[..., Any]) -> Any:
+        values = tf.nn.relu(tf.reshape(x, [-1, 784]) @ weights(784, 10) - 1000.0)
+        return values @ weights(10, 10)
+
+    run = read_run(write_network(tmp_path / "run", dead, (784,)))
+    sample = draw_sample(read_mnist("train", small_set))
+    with pytest.raises(
+        ConversionError, match="tiny-int8-float-io: gives the same for every picture"
+    ) as caught:
+        list(export_run(run, tmp_path / "out", find_formats(["int8-float-io"]), sample=sample))
+    assert "\n" not in str(caught.value)
 
 
 def test_networks_for_something_else(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ def test_finding_formats() -> None:
     assert find_formats(["all"]) == tuple(FORMATS.values())
     with pytest.raises(ConversionError, match="int7: no such format; choose from float32"):
         find_formats(["int8", "int7"])
+    with pytest.raises(ConversionError, match="--formats: names none; choose from float32"):
+        find_formats([])
 
 
 def test_targets_are_given_formats_that_exist() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgedigits_export.comparison import failed_gates
 from edgedigits_export.gates import Gates, GatesError, read_gates
 
 
@@ -25,6 +26,7 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ("[gates]\nmax_drop = 'x'", "max_drop must be a number, or false"),
         ("[gates]\nmax_drop = true", "max_drop must be a number, or false"),
         ("[gates]\nmax_drop = nan", "max_drop must be a number, or false"),
+        ("[gates]\nmax_drop = " + 5000 * "[", "can't read the gates"),
         (f"[gates]\nmax_drop = {10**400}", "max_drop must be a number, or false"),
     ],
 )
@@ -39,3 +41,10 @@ def test_files_that_are_no_good(tmp_path: Path, text: str, said: str) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(GatesError, match="No such file"):
         read_gates(tmp_path / "none.toml", Gates)
+
+
+def test_what_is_no_number_passes_no_gate() -> None:
+    measured = [("min_sqnr", float("nan"), "signal"), ("max_drop", float("nan"), "accuracy")]
+    assert [failure.gate for failure in failed_gates(Gates(), "m", measured)] == ["min_sqnr", "max_drop"]
+    assert failed_gates(Gates(min_sqnr=None, max_drop=None), "m", measured) == ()
+    assert failed_gates(Gates(), "m", [("min_sqnr", 20.0, ""), ("max_drop", 0.001, "")]) == ()

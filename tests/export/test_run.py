@@ -52,7 +52,10 @@ def test_a_file_is_garbage(spoilable_run: Path, broken: str, content: bytes) -> 
         ({"temperature": 0}, "temperature must be positive"),
         ({"temperature": "warm"}, "can't be used"),
         ({"recipe": "../up"}, "part of a file's"),
+        ({"labels": ["0", "1", "0"]}, "two labels are the same"),
+        ({"temperature": 10**400}, "can't be used"),
         ({"seed": "x"}, "can't be used"),
+        ({"seed": float("inf")}, "can't be used"),
         ({"data": 3}, "can't be used"),
     ],
 )

@@ -440,6 +440,7 @@ def test_of_labels_the_digits_are_taken(tmp_path: Path, content: str, text: str)
         ("file,text\n,1250\n", "row 2: names no picture"),
         ("file,text\na\0.png,1250\n", "row 2: names no picture"),
         ("file,text\na.png,1250\na.png,1?50\n", r"row 3: its text has '\?'"),
+        ("file,text\na.png,1250\nb.png,7\na.png,33\n", "row 4: names a.png again, after row 2"),
         ('file,text\na.png,"12\n50"\n', "2 lines of text where a strip has one"),
     ],
 )

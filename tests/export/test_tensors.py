@@ -14,10 +14,10 @@ from edgedigits.model import Model, read_model
 from edgedigits_export.convert import Exported, export_run
 from edgedigits_export.data import Pictures
 from edgedigits_export.formats import find_formats
-from edgedigits_export.graph import read_graph
+from edgedigits_export.graph import Operation, Tensor, read_graph
 from edgedigits_export.pack import pack
 from edgedigits_export.run import read_run
-from edgedigits_export.tensors import tensor_errors
+from edgedigits_export.tensors import _error, tensor_errors
 
 
 def test_the_graph_of_the_shipped_model() -> None:
@@ -86,3 +86,15 @@ def test_a_model_that_takes_several_at_a_time(tmp_path: Path, test_pictures: Pic
     path.write_bytes(pack(edited(body, closed_at(32)), card))
     floats, crops = Model("paper-float32"), test_pictures.images[:50]
     assert tensor_errors(floats, Model(path), crops) == tensor_errors(floats, Model("paper-int8"), crops)
+
+
+def test_where_nothing_is_lost_there_is_no_noise() -> None:
+    """Of a dead layer, too: it has no signal, and loses none."""
+    operation = Operation("RELU", 1, (0,), (1,), {})
+    silent = Tensor(1, "relu", (1, 4), False, True, "float32", None, None, 0, None)
+    values = np.zeros((3, 4), np.float32)
+    error = _error(operation, silent, values, values)
+    assert (error.sqnr, error.worst_sqnr) == (200.0, 200.0)
+    assert _error(operation, silent, values, values + 1).sqnr == -200.0
+    values[:, 0] = 1
+    assert _error(operation, silent, values, values).worst_sqnr == 200.0

@@ -14,7 +14,7 @@ from edgedigits_train import augment, distance_fields, forms, junk
 from edgedigits_train.data import NOT_A_DIGIT, DataError, load_mnist, negatives_part, with_negatives
 from edgedigits_train.recipe import Augmentation, RecipeError, load_recipe, recipe_from_text
 from edgedigits_train.sheet import COLUMNS, contact_sheet
-from edgedigits_train.versions import HELD_OUT, Versions
+from edgedigits_train.versions import HELD_OUT, Versions, check
 
 EVERYTHING = dataclasses.replace(load_recipe("compact").augmentation, variants=2, junk=60, pieces=0)
 
@@ -265,6 +265,55 @@ def test_a_version_ends_with_pieces_of_strings(digits, monkeypatch):
         for mine, other in zip(one.epoch(2), two.epoch(2), strict=True):
             assert np.array_equal(mine, other)
         assert not np.array_equal(one.epoch(2)[0][70:], pictures[70:])
+
+
+def test_a_chunk_without_all_ten_digits_gives_no_pieces(digits, monkeypatch):
+    """The last chunk may be any length: [data] train says how many pictures there are."""
+    monkeypatch.setattr("edgedigits_train.versions.CHUNK", 20)
+    settings = dataclasses.replace(EVERYTHING, fresh=0.0, junk=10, pieces=50)
+    images, labels = (values[:43] for values in digits)
+    with Versions(images, labels, np.zeros((0, 28, 28), np.uint8), settings, 11, processes=1) as versions:
+        assert len(versions.epoch(1)[0]) == 43 + 10 + 50
+
+
+@pytest.mark.parametrize(
+    ("settings", "of", "message"),
+    [
+        ({"junk": 5}, (1, 4), "junk is made of all ten digits, and none of the .* shows a 0"),
+        ({"junk": 5, "pieces": 5}, (0,), "junk is made of all ten digits"),
+        ({"junk": 5, "pieces": 5}, range(10), "nowhere are all ten digits"),
+    ],
+)
+def test_pictures_that_what_is_no_digit_can_not_be_made_of(small_mnist, settings, of, message):
+    """Else it would be looked for without an end."""
+    data = load_mnist(small_mnist)
+    few = np.sort(data.train_labels[np.isin(data.train_labels, list(of))])
+    recipe = dataclasses.replace(
+        load_recipe("compact"), augmentation=dataclasses.replace(EVERYTHING, **{"junk": 0, **settings})
+    )
+    with pytest.raises(RecipeError, match=message):
+        check(recipe, data, few)
+    check(recipe, data, data.train_labels)
+
+
+@pytest.mark.parametrize("settings", [{"forms": 0.1}, {"strokes": 0.1}, {"junk": 5}])
+def test_letters_are_not_drawn_as_digits(small_mnist, settings):
+    data = load_mnist(small_mnist)
+    letters = dataclasses.replace(data, labels=tuple("ABCDEFGHIJ"))
+    recipe = dataclasses.replace(load_recipe("paper"), augmentation=Augmentation(variants=1, **settings))
+    with pytest.raises(RecipeError, match=f"paper: .* {next(iter(settings))} is made of digits"):
+        check(recipe, letters, letters.train_labels)
+    plain = dataclasses.replace(recipe, augmentation=Augmentation(variants=1, rotation=5.0))
+    check(plain, letters, letters.train_labels)
+    small = dataclasses.replace(letters, train_images=letters.train_images[:, :20, :24])
+    with pytest.raises(RecipeError, match="pictures of 28×28, and those of mnist are 20×24"):
+        check(plain, small, letters.train_labels)
+
+
+def test_a_class_of_what_is_no_digit_is_not_added_twice(small_mnist):
+    data = load_mnist(small_mnist)
+    with pytest.raises(DataError, match="has a class 'not a digit' already"):
+        with_negatives(dataclasses.replace(data, labels=(*data.labels, NOT_A_DIGIT)))
 
 
 def test_what_is_fresh_differs_in_every_epoch_and_can_be_had_again(digits):

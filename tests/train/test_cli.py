@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from edgedigits_train import cli
+from edgedigits_train import arguments, cli
 from edgedigits_train.loop import Epoch
 
 RECIPE = """\
@@ -25,6 +27,8 @@ batch = 100
 kind = "adam"
 rate = 0.005
 """
+
+PROGRAM = "import sys; from edgedigits_train import cli; sys.exit(cli.main(sys.argv[1:]))"
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
 
@@ -146,11 +150,10 @@ def test_the_progress_says_what_is_left(
 
 
 def test_whoever_stops_listening_is_told_in_a_line(small_mnist: Path, tmp_path: Path) -> None:
-    program = "import sys; from edgedigits_train import cli; sys.exit(cli.main(sys.argv[1:]))"
     recipe = tmp_path / "augmented.toml"
     recipe.write_text(RECIPE + "[augmentation]\nvariants = 1\nrotation = 5.0\n")
     given = ["augment", str(recipe), "--data", str(small_mnist), "--sheet", str(tmp_path / "sheet.png")]
-    command = [sys.executable, "-c", program, *given]
+    command = [sys.executable, "-c", PROGRAM, *given]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -177,3 +180,43 @@ def test_numbers_that_are_none_are_named(
         cli.main(given)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_so_many_seeds_are_a_mistake() -> None:
+    assert arguments.seeds("0-9999") == list(range(10_000))
+    with pytest.raises(argparse.ArgumentTypeError, match="0-10000 names more than 10000 seeds"):
+        arguments.seeds("0-10000")
+
+
+def test_a_folder_whose_name_is_no_text_is_refused_before_anything_is_trained(
+    recipe: str, small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    line = failure(capsys, recipe, "--data", str(small_mnist), "--out", out)
+    assert "\\udcff: TensorFlow takes names in UTF-8 only" in line
+
+
+def test_a_name_of_several_lines_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no\\nsuch: " in failure(capsys, "paper", "--data", "no\nsuch")
+
+
+def test_whatever_the_terminal_can_not_show_is_escaped(small_mnist: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "augmented.toml"
+    recipe.write_text(RECIPE + "[augmentation]\nvariants = 1\nrotation = 5.0\n")
+    given = ["augment", str(recipe), "--data", str(small_mnist), "--sheet", str(tmp_path / "sheet.png")]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *given],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"1120\\xd71120 pixels" in done.stdout
+
+
+def test_closed_streams_are_no_error(recipe: str, small_mnist: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", PROGRAM, recipe, "--epochs", "1", "--data", str(small_mnist)]
+    done = subprocess.run(["sh", "-c", '"$@" >&- 2>&-', "sh", *command, "--out", str(out)], check=False)
+    assert done.returncode == 0
+    assert (out / "report.json").exists()

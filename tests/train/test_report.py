@@ -15,7 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from edgedigits.errors import EdgeDigitsError
-from edgedigits_train import cli, report
+from edgedigits_train import cli, networks, report, run_folder
 from edgedigits_train.data import load_mnist
 from edgedigits_train.loop import Epoch
 from edgedigits_train.recipe import Adam, Data, Mlp, Recipe, Training
@@ -114,6 +114,15 @@ class Links(HTMLParser):
         self.text += data
 
 
+def test_a_run_that_was_reported_is_the_same_run_to_start_from(trained: Path, reported: Path) -> None:
+    """Else a run that started from it and was interrupted could not go on."""
+    network = networks.build(Mlp("mlp", (16,)), 784, 10, 0)
+    folders = str(trained), str(reported)
+    begun = [run_folder.begin_with(network, [folder], networks.learnt, "network") for folder in folders]
+    assert begun[0][folders[0]] == begun[1][folders[1]]
+    assert contents(trained) != contents(reported)
+
+
 def test_the_page_stands_alone(reported: Path) -> None:
     page = Links()
     page.feed((reported / "report.html").read_text())
@@ -162,6 +171,39 @@ def test_refused(trained: Path, small_mnist: Path, tmp_path: Path) -> None:
     with pytest.raises(EdgeDigitsError, match="its history is not whole") as caught:
         report.make_report(folder, small_mnist)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", '{"labels": 1}', "{", '{"labels": ["0", "1"], "epochs": 10}']
+)
+def test_a_report_that_is_none_is_refused_in_a_line(
+    trained: Path, small_mnist: Path, tmp_path: Path, content: str
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "run"))
+    (folder / "report.json").write_text(content)
+    with pytest.raises(EdgeDigitsError, match="run") as caught:
+        report.make_report(folder, small_mnist)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["seconds", "calibration", "parameters"])
+def test_a_report_that_lacks_something_is_refused_in_a_line(
+    trained: Path, small_mnist: Path, tmp_path: Path, key: str
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "run"))
+    (folder / "report.json").write_text(json.dumps({k: v for k, v in contents(folder).items() if k != key}))
+    with pytest.raises(EdgeDigitsError, match=f"its report lacks {key}"):
+        report.make_report(folder, small_mnist)
+
+
+def test_weights_that_are_cut_off_are_refused_in_a_line(
+    trained: Path, small_mnist: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "run"))
+    weights = folder / "model" / "variables" / "variables.data-00000-of-00001"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(EdgeDigitsError, match="no finished run that can be loaded"):
+        report.make_report(folder, small_mnist)
 
 
 def test_tensorboard_logs(trained: Path, watched: Silent) -> None:

@@ -27,6 +27,7 @@ from edgedigits_train.recipe import (
     Data,
     Mlp,
     Recipe,
+    Start,
     Stopping,
     Training,
     load_recipe,
@@ -190,6 +191,32 @@ def test_an_unfinished_run_of_another_recipe(digits: DataSet, tmp_path: Path) ->
     (tmp_path / "recipe.toml").write_text(RECIPE.with_epochs(9).to_toml())
     with pytest.raises(RunError, match="unfinished run of another recipe"):
         run(RECIPE, digits, tmp_path, 7, Silent())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        (Data("mnist"), Data("mnist", validation=200), True),
+        (Data("mnist", validation=199), Data("mnist", validation=200), True),
+        (Data("mnist", validation=200), Data("mnist", validation=200), False),
+        (Data("mnist", train=1098), Data("mnist", validation=200), True),
+        (Data("mnist", train=1097), Data("mnist", validation=200), False),
+        (Data("emnist-letters"), Data("mnist", validation=200), False),
+        (Data("mnist"), Data("mnist"), False),
+    ],
+)
+def test_what_a_run_holds_out_its_start_has_not_learnt_from(
+    digits: DataSet, tmp_path: Path, before: Data, now: Data, refused: bool
+) -> None:
+    """Of the 1,297 pictures 1,097 are left of a validation part of 200."""
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start" / "recipe.toml").write_text(dataclasses.replace(RECIPE, data=before).to_toml())
+    on = dataclasses.replace(
+        RECIPE, data=now, calibration=Calibration(), start=Start((str(tmp_path / "start"),))
+    )
+    said = "holds out pictures that .*start" if refused else "holds no finished run"
+    with pytest.raises(RunError, match=said):
+        run(on, digits, tmp_path / "on", 0, Silent())
 
 
 @pytest.mark.parametrize(

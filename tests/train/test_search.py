@@ -11,7 +11,7 @@ import pytest
 from edgedigits.errors import EdgeDigitsError
 from edgedigits_train import cli
 from edgedigits_train.data import DataSet, load_mnist
-from edgedigits_train.recipe import Adam, Data, Mlp, Recipe, RecipeError, Training, load_recipe
+from edgedigits_train.recipe import Adam, Data, Mlp, Recipe, RecipeError, Start, Training, load_recipe
 from edgedigits_train.search import SearchError, Varied, search, usual, varied
 
 RECIPE = Recipe("tiny", Data("mnist"), Mlp("mlp", (16,)), Training(3, 64), Adam("adam", 0.001))
@@ -77,6 +77,16 @@ def test_refused_before_any_trial(digits: DataSet, tmp_path: Path) -> None:
     assert "no search wrote it" in refused(digits, out, rate, journal)
     assert out.read_text() == "# my own recipe\n"
     assert not Path(journal).exists()
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_trials_do_not_start_from_what_may_have_seen_their_pictures(
+    digits: DataSet, tmp_path: Path, epochs: int
+) -> None:
+    recipe = dataclasses.replace(RECIPE.with_epochs(epochs), start=Start(("run",)))
+    with pytest.raises(SearchError, match=r"tiny: .* leave out \[start\]"):
+        search(recipe, digits, usual(recipe), 1, str(tmp_path / "j"), tmp_path / "best.toml", 0)
+    assert not (tmp_path / "j").exists()
 
 
 def test_it_finds_the_better_goes_on_and_never_tests(digits: DataSet, tmp_path: Path) -> None:

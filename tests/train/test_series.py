@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgedigits_train.data import load_mnist
-from edgedigits_train.recipe import Adam, Calibration, Data, Mlp, Recipe, Training
+from edgedigits_train.recipe import Adam, Calibration, Data, Mlp, Recipe, Start, Training
 from edgedigits_train.run_folder import RunError
 from edgedigits_train.series import as_text, fold_data, fold_numbers, run_folds
 
@@ -74,3 +74,12 @@ def test_the_table(small_mnist: Path, tmp_path: Path) -> None:
     assert table["mean"]["test_accuracy"] == pytest.approx(sum(accuracies) / 2, abs=1e-6)
     assert len(as_text(table).splitlines()) == 5
     assert (tmp_path / "f" / "folds.json").exists()
+
+
+def test_folds_are_not_measured_with_what_may_have_seen_them(small_mnist: Path, tmp_path: Path) -> None:
+    recipe = Recipe(
+        "on", Data("mnist"), Mlp("mlp", (8,)), Training(1, 100), Adam("adam", 0.005), start=Start(("run",))
+    )
+    with pytest.raises(RunError, match=r"on: --folds .* leave out \[start\]"):
+        run_folds(recipe, load_mnist(small_mnist), tmp_path / "f", 2, 0, Silent())
+    assert not (tmp_path / "f").exists()

@@ -273,6 +273,9 @@ def test_a_network_is_trained_on_from_a_finished_run(
     nowhere = replace(still, start=Start((str(tmp_path / "nowhere"),)))
     with pytest.raises(RunError, match=r"holds no finished run .*; train it first"):
         run.run(nowhere, data, tmp_path / "fourth", 0)
+    more = replace(still, data=replace(still.data, validation=still.data.validation + 1))
+    with pytest.raises(RunError, match=r"holds out pictures that .*first, which .* has learnt from"):
+        run.run(more, data, tmp_path / "fourth", 0)
     assert not (tmp_path / "fourth").exists()  # where the recipe that is put right may run
     report = json.loads((tmp_path / "mean" / "report.json").read_text())
     assert list(report["start"]) == [str(tmp_path / "first"), str(tmp_path / "other")]

@@ -6,6 +6,8 @@ import argparse
 
 SEEDS = 2**31
 """Seeds are below this."""
+MOST = 10_000
+"""Seeds of one series: whoever names more has mistyped."""
 
 
 def whole(text: str) -> int:
@@ -37,7 +39,10 @@ def seeds(text: str) -> list[int]:
     found: list[int] = []
     for piece in text.split(","):
         first, dash, last = piece.partition("-")
-        found += range(seed(first), seed(last if dash else first) + 1)
+        named = range(seed(first), seed(last if dash else first) + 1)
+        if len(named) > MOST:
+            raise argparse.ArgumentTypeError(f"{text} names more than {MOST} seeds")
+        found += named
     if not found or len(set(found)) != len(found):
         raise argparse.ArgumentTypeError(f"{text} names no seed, or one twice")
     return found

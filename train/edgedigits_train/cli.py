@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgedigits.errors import EdgeDigitsError
 from edgedigits_train import arguments
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
-from edgedigits_train.quiet import quiet_start
+from edgedigits_train.quiet import complain, quiet_start, ready_streams
 from edgedigits_train.recipe import Recipe, load_recipe, published
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ PROGRAM = "edgedigits-train"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status: 0 done, 1 an error said in one line, 130 interrupted."""
     given = sys.argv[1:] if argv is None else list(argv)
+    ready_streams()
     try:
         status = _run(given)
         sys.stdout.flush()
         return status
     except EdgeDigitsError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        complain(PROGRAM, error)
         return 1
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted; start the same command again to go on", file=sys.stderr)

@@ -153,8 +153,12 @@ def with_negatives(data: DataSet, folder: Path | None = None) -> DataSet:
 
     They are the training part of `negatives/fashion.npz` (`images`, uint8 [n, 28, 28], things bright on 0)
     in `folder` or in the one that the environment variable `EDGEDIGITS_DATA` names. Raises `DataError`
-    where the file is missing or is not that.
+    where the file is missing or is not that, or where the set has such a class already.
     """
+    if NOT_A_DIGIT in data.labels:
+        raise DataError(
+            f"{data.name}: has a class {NOT_A_DIGIT!r} already; leave junk out of the recipe's [augmentation]"
+        )
     named = folder if folder is not None else _setting()
     path = (named or _cache()) / "negatives" / "fashion.npz"
     remedy = f"name the folder that holds negatives/ with --data or {SETTING}"

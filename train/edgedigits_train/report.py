@@ -105,14 +105,17 @@ def gather(folder: Path, data_folder: Path | None = None) -> Evidence:
             rows = [{key: float(v) for key, v in row.items() if v} for row in csv.DictReader(file)]
         if len(rows) != report["epochs"] or len(labels) < 2:
             raise ValueError("its history is not whole")
-        known = report["data"]["checksums"], report["temperature"], report["test"]["accuracy"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if missing := {"recipe", "seed", "parameters", "seconds", "calibration", "test"} - report.keys():
+            raise ValueError(f"its report lacks {min(missing)}")
+        known = report["data"]["checksums"], float(report["temperature"])
+        part = report["data"]["part"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise RunError(f"{folder}: the run can't be read ({error}); train it again") from error
     recipe = load_recipe(str(folder / "recipe.toml"))
     data = load(recipe.data.set, data_folder)
     if recipe.augmentation.junk:
         data = with_negatives(data, data_folder)
-    if dict(data.checksums) != known[0] or report["data"]["part"]:
+    if dict(data.checksums) != known[0] or part:
         raise RunError(
             f"{folder}: was trained on another {data.name} than the one found; name its folder with --data"
         )

@@ -38,8 +38,8 @@ from edgedigits_train.calibration import fit_temperature, negative_log_likelihoo
 from edgedigits_train.data import CHARACTERS, DataSet
 from edgedigits_train.loop import Epoch, EpochParts, Loop, Part, history_csv, train
 from edgedigits_train.recipe import Recipe
-from edgedigits_train.run_folder import REPORT, RunError, begin_with, load_run, take_folder
-from edgedigits_train.versions import Versions
+from edgedigits_train.run_folder import REPORT, RunError, begin_with, check_unseen, load_run, take_folder
+from edgedigits_train.versions import Versions, check
 
 SCHEMA = 1
 
@@ -103,11 +103,7 @@ def pictures_of(recipe: Recipe, data: DataSet, learnt: Part, seed: int) -> Itera
     if not settings.variants:
         yield learnt if not recipe.distillation.weight else _taught(recipe, data, learnt)
         return
-    if settings.pieces and set(data.labels[:-1]) != set("0123456789"):
-        raise RunError(
-            f"{recipe.name}: [augmentation] pieces are cut out of strings of digits, and {data.name} has "
-            "other classes; leave it out"
-        )
+    check(recipe, data, learnt.targets)
     with Versions(
         _as_pictures(data, learnt), learnt.targets, data.negatives, settings, seed, len(data.labels) - 1
     ) as versions:
@@ -205,9 +201,10 @@ def run(
     `strategy` is TensorFlow's way of using several devices or hosts, where it is not to be chosen by what
     there is (`devices.choose`); of several hosts the first one writes, and all must see the same folder.
 
-    Returns the contents of `report.json`. Raises `RunError` where the folder holds a finished run or one
-    of another recipe, seed or data set, `TrainingError` where training fails, `OutputError` where the
-    folder can't be written, `DeviceError` where another host is lost.
+    Returns the contents of `report.json`. Raises `RecipeError` where the recipe's augmentation can't be made
+    of the data set, `RunError` where the folder holds a finished run or one of another recipe, seed or data
+    set, or where what it starts from has learnt from what it holds out, `TrainingError` where training fails,
+    `OutputError` where the folder can't be written, `DeviceError` where another host is lost.
     """
     strategy = strategy or devices.choose()
     make_deterministic()
@@ -225,6 +222,8 @@ def _run(
             f"{recipe.name}: [calibration] holdout asks for a twin that has not seen the last pictures, and "
             "what it would start from may have; leave out [start], or set holdout = 0"
         )
+    left = len(data.train_images) - recipe.data.validation
+    check_unseen(recipe.name, recipe.start.of_seed(seed), data.name, recipe.data.validation, left)
     begun: dict[str, str] = {}
     pixels, classes = parts.train.images.shape[1], len(data.labels)
     networks.check(recipe, pixels)

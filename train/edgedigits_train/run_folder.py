@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,13 @@ from edgedigits.files import make_folder, write_atomically
 
 REPORT = "report.json"
 """Written last: a folder that has it is a finished run."""
+
+
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, tf.errors.OpError)
+"""What reading a run raises where its files are cut off, changed, or none at all."""
+
+ADDED = ("per_class", "confusion", "confusions")
+"""Entries of a report that the command `report` adds to it."""
 
 
 class RunError(EdgeDigitsError):
@@ -45,7 +53,8 @@ def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str,
         served = tf.saved_model.load(str(folder / "model"))
         logits = served.signatures["logits"]
         (name,) = logits.structured_input_signature[1]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        labels = tuple(str(label) for label in report["labels"])
+    except UNREADABLE as error:
         raise RunError(f"{folder}: holds no finished run that can be loaded; name a run folder") from error
 
     def network(pixels: tf.Tensor) -> tf.Tensor:
@@ -53,7 +62,7 @@ def load_run(folder: Path) -> tuple[Callable[[tf.Tensor], tf.Tensor], tuple[str,
         assert served is not None
         return logits(**{name: pixels})["logits"]
 
-    return network, tuple(report["labels"])
+    return network, labels
 
 
 def begin_with(
@@ -61,22 +70,24 @@ def begin_with(
 ) -> dict[str, str]:
     """Give a network the mean weights of finished runs, if any; return the SHA-256 of those runs' reports.
 
+    The reports are taken as training wrote them, without what the command `report` has added since.
+
     `learnt` returns all that a network has learnt, in a fixed order, of a loaded one, too; `kind` is what
     messages call it. Raises `RunError` where there is none in a folder, or its network has another shape.
     """
     checksums, found = {}, []
     for folder in folders:
         try:
-            report = (Path(folder) / REPORT).read_bytes()
+            checksum = _checksum((Path(folder) / REPORT).read_bytes())
             parts = learnt(tf.saved_model.load(str(Path(folder) / "model")).network)
-        except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+        except UNREADABLE as error:
             raise RunError(
                 f"{folder}: holds no finished run of a {kind} to start from; train it first, or name "
                 "another in [start] runs"
             ) from error
         if [part.shape for part in parts] != [part.shape for part in learnt(network)]:
             raise RunError(f"{folder}: its network has another shape than the recipe's; give both the same")
-        checksums[folder] = hashlib.sha256(report).hexdigest()
+        checksums[folder] = checksum
         found.append([part.numpy() for part in parts])
     if found:
         for variable, *values in zip(learnt(network), *found, strict=True):
@@ -84,11 +95,44 @@ def begin_with(
     return checksums
 
 
+def check_unseen(name: str, folders: Sequence[str], data_set: str, kept: int, left: int) -> None:
+    """Raise `RunError` where a finished run in `folders` may have learnt from what a recipe holds out.
+
+    The recipe `name` holds out the last `kept` training pictures of a set, and `left` are before them: on the
+    others early stopping, temperature and figures would be flattered. What can't be read is passed over;
+    `begin_with` says so.
+    """
+    for folder in folders if kept else ():
+        try:
+            before = tomllib.loads((Path(folder) / "recipe.toml").read_text("utf-8"))["data"]
+            train, validation = int(before.get("train", 0)), int(before.get("validation", 0))
+            other = before["set"] != data_set
+        except UNREADABLE:
+            continue
+        if not other and validation < kept and not 0 < train <= left:
+            raise RunError(
+                f"{name}: [data] validation = {kept} holds out pictures that {folder}, which [start] names, "
+                f"has learnt from: it holds out {validation}; lower validation, or start from another run"
+            )
+
+
+def _checksum(report: bytes) -> str:
+    values = json.loads(report)
+    if any(key in values for key in ADDED):
+        kept = {key: value for key, value in values.items() if key not in ADDED}
+        report = (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode()
+    return hashlib.sha256(report).hexdigest()
+
+
 def take_folder(out: Path, toml: str, writes: bool = True) -> None:
     """Make the run folder, or make sure that the unfinished run in it is of this recipe, given as TOML.
 
-    Raises `RunError` where it holds anything else.
+    Raises `RunError` where it holds anything else, or where TensorFlow couldn't write there.
     """
+    try:
+        str(out).encode()
+    except UnicodeEncodeError as error:
+        raise RunError(f"{out}: TensorFlow takes names in UTF-8 only; choose another --out") from error
     if (out / REPORT).exists():
         raise RunError(f"{out}: holds a finished run; choose another --out, or delete the folder")
     make_folder(out)

@@ -124,10 +124,16 @@ def search(
     """Search until the study has `trials` finished trials, write the best as a recipe file, and return it.
 
     `storage` is a database URL as Optuna knows them, or the path of a journal file. Raises `SearchError`
-    where a setting can't be varied so, the storage can't be used or no trial came to an end,
+    where the recipe starts from finished runs, a setting can't be varied so, the storage can't be used or no
+    trial came to an end,
     `OutputError` where `out` can't be written or holds something else than an earlier search's result.
     """
     _must_be_ours(out)
+    if recipe.start.runs:
+        raise SearchError(
+            f"{recipe.name}: a trial is judged on pictures that it has not seen, and what [start] names may "
+            "have seen them; leave out [start]"
+        )
     for one in space:
         for value in one.ends():
             with_values(recipe, {one: value})

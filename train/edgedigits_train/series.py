@@ -42,8 +42,13 @@ def run_folds(
 
     Each fold in turn is measured (as `test` in the reports) by a network trained on the others; the data
     set's own test part is not touched. No temperature is fitted: these networks are not to be used.
-    Raises as `run_seeds` does.
+    Raises as `run_seeds` does, and `RunError` where the recipe starts from finished runs.
     """
+    if recipe.start.runs:
+        raise RunError(
+            f"{recipe.name}: --folds measures each fold with a network that has not seen it, and what "
+            "[start] names may have seen them all; leave out [start]"
+        )
     recipe = dataclasses.replace(recipe, calibration=Calibration())
     reports = [
         _run_once(recipe, fold_data(data, folds, fold, seed), make_folder(out) / f"fold{fold}", seed, watcher)

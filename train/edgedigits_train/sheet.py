@@ -18,6 +18,7 @@ from edgedigits_train import arguments, augment, junk, pieces
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
 from edgedigits_train.distance_fields import fields
 from edgedigits_train.recipe import Augmentation, load_recipe
+from edgedigits_train.versions import check
 
 COLUMNS = 20
 ZOOM = 2
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = load(recipe.data.set, options.data)
     if recipe.augmentation.junk:
         data = with_negatives(data, options.data)
+    check(recipe, data, data.train_labels)
     sheet = contact_sheet(data, recipe.augmentation, options.seed)
     _, png = cv2.imencode(".png", sheet)
     write_atomically(options.sheet, png.tobytes())

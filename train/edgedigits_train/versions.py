@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from edgedigits.normalize import SIZE
 from edgedigits_train import augment, junk, pieces
+from edgedigits_train.data import DataSet
 from edgedigits_train.distance_fields import Fields, fields
-from edgedigits_train.recipe import Augmentation
+from edgedigits_train.recipe import Augmentation, Recipe, RecipeError
 from edgedigits_train.workers import asking, pool
 
 CHUNK = 500
@@ -27,6 +28,39 @@ HELD_OUT = 1 << 20
 
 Pictures = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32]
+
+
+def check(recipe: Recipe, data: DataSet, labels: npt.NDArray[np.integer]) -> None:
+    """Raise `RecipeError` where a recipe's augmentation can't be made of a set; to be called before it is.
+
+    Forms, strokes, what is no digit and pieces of strings are made of digits; the last two of all ten, which
+    must be among the `labels` [n] of the pictures to train on.
+    """
+    settings = recipe.augmentation
+    if not settings.variants:
+        return
+    if data.train_images.shape[1:] != (SIZE, SIZE):
+        size = "×".join(map(str, data.train_images.shape[1:]))
+        raise RecipeError(
+            f"{recipe.name}: [augmentation] draws pictures of {SIZE}×{SIZE}, and those of {data.name} are "
+            f"{size}; leave it out"
+        )
+    asked = [name for name in ("forms", "strokes", "junk", "pieces") if getattr(settings, name)]
+    if asked and data.labels[:10] != tuple("0123456789"):
+        raise RecipeError(
+            f"{recipe.name}: [augmentation] {asked[0]} is made of digits, and {data.name} has other classes; "
+            "leave it out"
+        )
+    if settings.junk and (missing := set(range(10)) - set(labels.tolist())):
+        raise RecipeError(
+            f"{recipe.name}: [augmentation] junk is made of all ten digits, and none of the {len(labels)} "
+            f"pictures to train on shows a {min(missing)}; leave it out, or name more pictures"
+        )
+    if settings.pieces and not _whole(labels):
+        raise RecipeError(
+            f"{recipe.name}: [augmentation] pieces are cut out of strings of {CHUNK} pictures in a row, and "
+            "nowhere are all ten digits among so many; shuffle them, or leave pieces out"
+        )
 
 
 class Versions:
@@ -124,9 +158,9 @@ class Versions:
     def _piece_tasks(
         self, number: int
     ) -> Iterator[tuple[Fields, npt.NDArray[np.integer], int, int, tuple[int, ...]]]:
-        chunks = [np.asarray(chunk, np.int32) for chunk in _chunks(self.labels)]
+        chunks, whole = [np.asarray(chunk, np.int32) for chunk in _chunks(self.labels)], _whole(self.labels)
         for place, start in enumerate(range(0, self.settings.pieces, CHUNK)):
-            k = (number + place) % len(chunks)  # a chunk has all ten digits
+            k = whole[(number + place) % len(whole)]
             seed = (self.seed, number, place, 0x7069)
             yield self._fields[k], chunks[k], min(CHUNK, self.settings.pieces - start), self.junk_label, seed
 
@@ -142,6 +176,11 @@ class Versions:
 def _chunks(array: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.generic]]:
     for start in range(0, len(array), CHUNK):
         yield array[start : start + CHUNK]
+
+
+def _whole(labels: npt.NDArray[np.integer]) -> list[int]:
+    """Return the numbers of the chunks that have all ten digits: the last one may be too short for it."""
+    return [k for k, chunk in enumerate(_chunks(labels)) if len(np.unique(chunk)) == 10]
 
 
 def _digits(

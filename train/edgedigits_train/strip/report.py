@@ -18,7 +18,7 @@ from rapidfuzz.distance import Levenshtein
 from edgedigits.files import make_folder, write_atomically
 from edgedigits_train.data import load
 from edgedigits_train.report import Section, page_of, png_of, table_of
-from edgedigits_train.run_folder import REPORT, RunError
+from edgedigits_train.run_folder import REPORT, UNREADABLE, RunError
 from edgedigits_train.strip.compose import LABELS, Composer
 from edgedigits_train.strip.recipe import StripRecipe, load_strip_recipe
 from edgedigits_train.strip.run import errors, greedy
@@ -74,8 +74,10 @@ def gather(folder: Path, data_folder: Path | None = None) -> Evidence:
         with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
             history = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
         network = tf.saved_model.load(str(folder / "model")).signatures["logits"]
+        if missing := {"recipe", "seed", "parameters", "steps", "validation"} - report.keys():
+            raise ValueError(f"its report lacks {min(missing)}")
         checksums = report["data"]["checksums"]
-    except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+    except UNREADABLE as error:
         raise RunError(f"{folder}: the run can't be read ({error}); train it again") from error
     recipe = load_strip_recipe(str(folder / "recipe.toml"))
     data = load(recipe.data.set, data_folder)

@@ -30,7 +30,7 @@ from edgedigits_train import checkpoint
 from edgedigits_train.data import DataSet
 from edgedigits_train.loop import TrainingError, rates
 from edgedigits_train.run import environment, json_bytes, make_deterministic
-from edgedigits_train.run_folder import REPORT, RunError, begin_with, take_folder
+from edgedigits_train.run_folder import REPORT, RunError, begin_with, check_unseen, take_folder
 from edgedigits_train.strip.compose import LABELS, Composer
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import StripRecipe
@@ -192,8 +192,10 @@ def run(
             f"{recipe.name}: [training] steps = 0 trains nothing; raise it, or name runs in [start]"
         )
     check_digits(data, recipe, seed)
-    network = StripNetwork(recipe.network, len(LABELS), seed)
-    begun = begin_with(network, recipe.start.of_seed(seed), _parts, "strip network")
+    network, runs = StripNetwork(recipe.network, len(LABELS), seed), recipe.start.of_seed(seed)
+    # Where a run learns from fewer than are left, it may be from any of them.
+    check_unseen(recipe.name, runs, data.name, recipe.data.validation, 0)
+    begun = begin_with(network, runs, _parts, "strip network")
     take_folder(out, recipe.to_toml())
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
