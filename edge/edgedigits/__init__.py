@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         SourceError,
     )
     from edgedigits.forms import FieldReading, FormReader, FormReading
-    from edgedigits.forms.layout import load_form
+    from edgedigits.forms.form_file import load_form
     from edgedigits.page import Digit, Line, Page
     from edgedigits.reader import Reader
 
@@ -50,7 +50,7 @@ _HOME = {
     **dict.fromkeys(["Digit", "Line", "Page"], "edgedigits.page"),
     **dict.fromkeys(["FieldReading", "FormReader", "FormReading"], "edgedigits.forms"),
     "Reader": "edgedigits.reader",
-    "load_form": "edgedigits.forms.layout",
+    "load_form": "edgedigits.forms.form_file",
 }
 
 

@@ -285,7 +285,7 @@ def _form_reader(arguments: argparse.Namespace) -> FormReader | None:
     if arguments.form is None:
         return None
     from edgedigits.forms import FormReader
-    from edgedigits.forms.layout import load_form
+    from edgedigits.forms.form_file import load_form
 
     return FormReader(load_form(arguments.form), _reader(arguments))
 

@@ -40,7 +40,8 @@ from tests.edge.form_pages import (
 from edgedigits import Reader
 from edgedigits.errors import RegistrationError
 from edgedigits.forms import FormReader
-from edgedigits.forms.layout import Form, load_form
+from edgedigits.forms.form_file import load_form
+from edgedigits.forms.layout import Form
 
 DESKS = (60, 100, 150)
 Place = tuple[float, float, float, float]

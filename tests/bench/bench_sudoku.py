@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from edgedigits.errors import RegistrationError
 from edgedigits.forms import FormReader
-from edgedigits.forms.layout import load_form
+from edgedigits.forms.form_file import load_form
 from edgedigits.reader import Reader
 
 TEST_PUZZLES = ("01_25", "01_26")

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.forms.layout import ArucoMarks, CornerMarks, Form, Frame, Reference, load_form
+from edgedigits.forms.form_file import load_form
+from edgedigits.forms.layout import ArucoMarks, CornerMarks, Form, Frame, Reference
 
 Picture = NDArray[np.uint8]
 

@@ -21,9 +21,11 @@ from tests.edge.junk import clothes
 
 from edgedigits.cli import main
 from edgedigits.errors import FormError, ModelError, PictureError, RegistrationError, SeveralPagesError
-from edgedigits.forms import FieldReading, FormReader, FormReading, best_first, starter, trouble_in
+from edgedigits.forms import FieldReading, FormReader, FormReading, starter, trouble_in
 from edgedigits.forms.cutout import CutoutSettings, FlatPage, cell_of
-from edgedigits.forms.layout import Form, load_form, parse_form
+from edgedigits.forms.form_file import load_form, parse_form
+from edgedigits.forms.judging import best_first
+from edgedigits.forms.layout import Form
 from edgedigits.forms.register import RegistrationSettings, register
 from edgedigits.forms.starter import propose_form
 from edgedigits.page import Digit, Line, Page

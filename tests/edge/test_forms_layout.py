@@ -10,7 +10,8 @@ import pytest
 
 from edgedigits.errors import FormError
 from edgedigits.forms.checks import check_digit_rule, pattern_rule, range_rule
-from edgedigits.forms.layout import Form, Frame, WholePicture, example_names, load_form, parse_form
+from edgedigits.forms.form_file import example_names, load_form, parse_form
+from edgedigits.forms.layout import Form, Frame, WholePicture
 
 PAGE = '[page]\nsize = [100, 50]\nfind = "frame"\n'
 FIELD = '[[field]]\nname = "a"\nbox = [10, 10, 40, 10]\ndigits = 4\n'

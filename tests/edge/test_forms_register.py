@@ -12,7 +12,8 @@ from tests.edge.drawing import paper, write
 from tests.edge.form_pages import MARKED, Picture, photograph, photograph_apart, print_form, referenced
 
 from edgedigits.errors import RegistrationError, SeveralPagesError
-from edgedigits.forms.layout import Form, load_form, parse_form
+from edgedigits.forms.form_file import load_form, parse_form
+from edgedigits.forms.layout import Form
 from edgedigits.forms.printed_lines import printed_segments
 from edgedigits.forms.register import register
 

@@ -16,7 +16,7 @@ from tests.edge.drawing import paper, write
 from tests.edge.serving import ServeSettings, served
 
 from edgedigits.errors import FormError
-from edgedigits.forms.layout import EXAMPLES, load_form, parse_form
+from edgedigits.forms.form_file import EXAMPLES, load_form, parse_form
 from edgedigits.serve.fields import form_file, is_bounded, toml_of
 from edgedigits.serve.settings import ServeError
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from edgedigits.errors import OutputError, PictureError, RegistrationError
 from edgedigits.files import write_atomically
 from edgedigits.forms.drawing import Outline, draw_outlines
-from edgedigits.forms.layout import Form, example_names, load_form
+from edgedigits.forms.form_file import example_names, load_form
+from edgedigits.forms.layout import Form
 from edgedigits.forms.register import Registration, register
 from edgedigits.forms.starter import propose_form
 from edgedigits.frames import Frame, Unread, read_pictures

@@ -4,7 +4,6 @@ from edgedigits.forms.reading import (
     FieldReading,
     FormReader,
     FormReading,
-    best_first,
     trouble_in,
 )
 
@@ -12,6 +11,5 @@ __all__ = [
     "FieldReading",
     "FormReader",
     "FormReading",
-    "best_first",
     "trouble_in",
 ]

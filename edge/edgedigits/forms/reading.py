@@ -7,42 +7,31 @@ it means, how sure that is and what is wrong with it are kept apart.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.decode import RejectRule, is_character
+from edgedigits.decode import is_character
 from edgedigits.errors import RegistrationError, SeveralPagesError
-from edgedigits.forms.checks import Rule
 from edgedigits.forms.cutout import Cell, CutoutSettings, FlatPage
+from edgedigits.forms.judging import Judged, believed, best_first, judge, refused
 from edgedigits.forms.layout import Field, Form
+from edgedigits.forms.numbers import decimals_in, satisfies
 from edgedigits.forms.register import Registrar, Registration, RegistrationSettings
+from edgedigits.forms.written import dash_trouble, is_in_two, is_none
 from edgedigits.ink import InkSettings, check_image, evenly_lit, to_grey
 from edgedigits.ink.shadows import ANY_SHADOW
 from edgedigits.normalize import normalize
-from edgedigits.page import REJECTED, Box, Digit, Line
+from edgedigits.page import REJECTED
 from edgedigits.reader import Reader
 
-Readings = tuple[tuple[str, float], ...]
-"""Texts with their probabilities, best first."""
-
-MOST_READINGS = 200
-"""So many next-best readings are tried before a failed check rejects."""
-
 _BLANK = " "
-
-_UNLISTED = 0.01
-"""Where a rule proves the best reading wrong, what was not listed is at least this probable, whatever the
-listed ones sum to."""
 
 _NOTE_HEIGHT = 0.7
 _NOTE_OFF_CENTRE = 0.13
@@ -175,7 +164,7 @@ class FormReader:
         for field in self.form.fields:
             if field.name in small:
                 error = "the field has too few pixels; make its box larger, or take a larger picture"
-                judged: _Judged = ("", None, 0.0, error, "small", None)
+                judged = refused("", 0.0, "small", error)
             elif field.style == "comb":
                 found = combs[field.name]
                 rows = [None if cell.blank else next(left) for cell in found]
@@ -185,7 +174,7 @@ class FormReader:
             if field.name not in small:
                 judged = self._whole(field, page, judged)
             corners = _whole(where.to_picture(_corners(field.box)) * across)
-            fields.append(FieldReading(field.name, *judged, corners))
+            fields.append(FieldReading(field.name, **vars(judged), corners=corners))
         return FormReading(
             self.form.name,
             tuple(fields),
@@ -229,18 +218,17 @@ class FormReader:
         lit = evenly_lit(grey, _ANY_SHADOW)
         return None if lit is grey else lit
 
-    def _whole(self, field: Field, page: FlatPage, judged: _Judged) -> _Judged:
+    def _whole(self, field: Field, page: FlatPage, judged: Judged) -> Judged:
         """Return what was read in a field, or the error that it is not all of it, or struck out."""
-        raw, value, confidence, _, reason, instead_of = judged
         # What is struck out may as well be read as several, or as no digits.
-        if (value is not None or reason in _OF_MARKS) and page.struck(field):
-            return raw, None, confidence, _STRUCK_OUT, "struck-out", instead_of
-        if value is not None and self._goes_on(field, page):
+        if (judged.value is not None or judged.reason in _OF_MARKS) and page.struck(field):
+            return replace(judged, value=None, error=_STRUCK_OUT, reason="struck-out")
+        if judged.value is not None and self._goes_on(field, page):
             error = (
                 "a digit stands around the field or runs out of it; write inside, or make that a field, too; "
                 "print nothing so close"
             )
-            return raw, None, confidence, error, "outside", instead_of
+            return replace(judged, value=None, error=error, reason="outside")
         return judged
 
     def _goes_on(self, field: Field, page: FlatPage) -> bool:
@@ -263,7 +251,7 @@ class FormReader:
 
     def _comb(
         self, field: Field, cells: Sequence[Cell], rows: Sequence[NDArray[np.float32] | None]
-    ) -> _Judged:
+    ) -> Judged:
         raw, guesses, troubles = "", [], []
         for number, (cell, row) in enumerate(zip(cells, rows, strict=True), 1):
             if row is None:
@@ -284,13 +272,13 @@ class FormReader:
         readings = best_first(guesses)
         if troubles:
             reason, error = troubles[0]
-            return raw.rstrip(), None, readings[0][1], error, reason, None
+            return refused(raw.rstrip(), readings[0][1], reason, error)
         if _BLANK in raw.strip() or (field.decimals is not None and raw.endswith(_BLANK)):
             # Decimals have cells of their own: with the last one blank, no digit is where it counts.
             error = "a blank cell " + ("between digits" if _BLANK in raw.strip() else "behind the last digit")
-            return raw.rstrip(), None, readings[0][1], error, "count", None
+            return refused(raw.rstrip(), readings[0][1], "count", error)
         readings = tuple((text.strip(), chance) for text, chance in readings)
-        return self._judge(field, raw.rstrip(), readings, field.decimals)
+        return judge(field, raw.rstrip(), readings, field.decimals, self.reader.rule)
 
     def _ranked(self, row: NDArray[np.float32]) -> list[tuple[str, float]]:
         order = [int(k) for k in np.argsort(-row, kind="stable") if self._characters[k]]
@@ -324,102 +312,40 @@ class FormReader:
 
     # --- lines of writing ---------------------------------------------------------------------------------
 
-    def _free(self, field: Field, page: FlatPage) -> _Judged:
+    def _free(self, field: Field, page: FlatPage) -> Judged:
         if page.cells(field)[0].blank and field.printed != "none":
             return _blank(field)
         picture = page.picture(field)
-        check = (lambda raw: _satisfies(raw, field)) if field.rules or field.decimal else None
+        check = (lambda raw: satisfies(raw, field)) if field.rules or field.decimal else None
         lines = self.reader.read(picture, count=field.digits, upright=True, check=check).lines
         if not lines:
             if field.printed == "none" and field.required is False:
                 return _blank(field)
-            error = "no digits found"
-            return ("", None, 0.0, error, "blank" if field.printed == "none" else "not-digits", None)
+            return refused("", 0.0, "blank" if field.printed == "none" else "not-digits", "no digits found")
         areas = [sum(d.box[2] * d.box[3] for d in line.digits) for line in lines]
         best = int(np.argmax(areas))
         if len(lines) > 1 and sorted(areas)[-2] > 0.4 * areas[best]:
             raw = " ".join(line.raw for line in lines)
             error = f"{len(lines)} lines of writing in a field for one"
-            return raw, None, lines[best].confidence, error, "several", None
+            return refused(raw, lines[best].confidence, "several", error)
         line = lines[best]
         if "struck-out" in line.reasons:
-            return line.raw, None, line.confidence, _STRUCK_OUT, "struck-out", None
+            return refused(line.raw, line.confidence, "struck-out", _STRUCK_OUT)
         if line.box[3] < field.least_height * page.height(field) and field.printed != "none":
-            return line.raw, None, line.confidence, "writing too small for the field", "small", None
-        dash = _dashes(line, page.pieces(field))
+            return refused(line.raw, line.confidence, "small", "writing too small for the field")
+        dash = dash_trouble(line, page.pieces(field))
         if dash is not None:
-            return line.raw, None, line.confidence, dash, "not-digits", None
-        if _in_two(line):
+            return refused(line.raw, line.confidence, "not-digits", dash)
+        if is_in_two(line):
             error = "two numbers stand beside one another in a field for one"
-            return line.raw, None, line.confidence, error, "several", None
-        decimals, sign = _decimals(line.raw, field)
+            return refused(line.raw, line.confidence, "several", error)
+        decimals, sign = decimals_in(line.raw, field)
         if sign is not None:
-            return line.raw, None, line.confidence, sign, "count", None
-        if any(_is_none(digit, self.reader.rule) for digit in line.digits) or REJECTED in line.readings[0][0]:
+            return refused(line.raw, line.confidence, "count", sign)
+        if any(is_none(digit, self.reader.rule) for digit in line.digits) or REJECTED in line.readings[0][0]:
             error = "a digit can't be read, or is none"
-            return line.raw, None, line.confidence, error, "not-digits", None
-        return self._judge(field, line.raw, _believed(line), decimals, bool(line.unsure))
-
-    # --- the rules ----------------------------------------------------------------------------------------
-
-    def _judge(
-        self,
-        field: Field,
-        raw: str,
-        readings: Readings,
-        decimals: int | None,
-        unsure: bool = False,
-    ) -> _Judged:
-        """Choose the best reading that satisfies the field; see `FieldReading` for what comes back.
-
-        `unsure` says that a digit is in doubt, be it shown in `raw` or not.
-        """
-        low, high = field.digits
-        if not low <= len(readings[0][0]) <= high:
-            due = f"{low}" if low == high else f"{low} to {high}"
-            error = f"{_count(len(readings[0][0]), 'digit')} where {due} are due"
-            return raw, None, readings[0][1], error, "count", None
-        # Given that what was written satisfies the rules, readings that don't are out, and their share goes
-        # to the others. What was never listed counts as if it satisfied them: rather doubtful than too sure.
-        # So does a reading with a digit that is none, which only a check digit proves wrong.
-        numbers = [reading for reading in readings if REJECTED not in reading[0]]
-        passing, tried, failed = [], 0, ""
-        for reading, chance in numbers:
-            if not low <= len(reading) <= high:
-                continue
-            tried += 1
-            value = _value(reading, field, decimals)
-            failing = (rule.name for rule in field.rules if not rule.test(_told(rule, reading, value)))
-            broken = next(failing, None)
-            if broken is None:
-                passing.append((reading, value, chance))
-            failed = failed or broken or ""
-        if not passing:
-            others = f"; so do the {tried - 1} next-best readings" if tried > 1 else ""
-            error = f"{readings[0][0]} fails {failed}{others}"
-            return raw, None, readings[0][1], error, "check", None
-        reading, value, chance = passing[0]
-        proven = any(rule.proves(_told(rule, reading, value)) for rule in field.rules)
-        unlisted = max(0.0, 1.0 - sum(chance for _, chance in (readings if proven else numbers)))
-        if reading != readings[0][0]:
-            unlisted = max(unlisted, _UNLISTED)
-        confidence = min(1.0, chance / max(1e-12, sum(p[2] for p in passing) + unlisted))
-        instead_of = readings[0][0] if reading != readings[0][0] else None
-        least = self.reader.rule.min_line_confidence
-        unsure = unsure or REJECTED in raw
-        if unsure:
-            # Where all digits together are as sure as one must be, each of them is.
-            least = max(least, self.reader.rule.min_digit_confidence)
-        if confidence < least:
-            if instead_of is not None:
-                error = f"{instead_of} fails {failed}, and {reading} is not sure enough ({confidence:.0%})"
-                return raw, None, confidence, error, "check", instead_of
-            error = f"not sure enough ({confidence:.0%}; {least:.0%} is asked for)"
-            return raw, None, confidence, error, "confidence", None
-        if unsure and field.style == "free" and not proven:
-            error = "a digit can't be read for sure, and no check digit tells what it is"
-            return raw, None, confidence, error, "not-digits", instead_of
-        return raw, value, confidence, None, None, instead_of
+            return refused(line.raw, line.confidence, "not-digits", error)
+        return judge(field, line.raw, believed(line), decimals, self.reader.rule, bool(line.unsure))
 
 
 def trouble_in(
@@ -449,193 +375,15 @@ _ROOM = 0.45
 _CLEARLY = 0.9
 """So sure the network is of a digit that stands around a field."""
 
-_WIDE_GAP = 1.3
-"""Digits farther apart than this, in heights of theirs, and three times as far as any others of the number,
-are of two numbers."""
-
-_WIDEST_GAP = 2.0
-"""So far apart are two digits of which each is a number."""
-
-_Judged = tuple[str, str | None, float, str | None, str | None, str | None]
-"""raw, value, confidence, error, reason and instead_of of a `FieldReading`."""
-
-
-def _is_none(digit: Digit, rule: RejectRule) -> bool:
-    """Return whether the reader took a digit for none, or for a drawing, and was not only unsure which it is.
-
-    It was sure enough and yet rejected, or all that was guessed leaves more than the best guess has.
-    """
-    left = 1.0 - sum(chance for _, chance in digit.alternatives)
-    return digit.rejected and (digit.confidence >= rule.min_digit_confidence or digit.confidence < left)
-
-
-def _dashes(line: Line, pieces: Sequence[Box]) -> str | None:
-    """Return what is wrong with the dashes before and behind a number; None where nothing is.
-
-    `pieces` are the boxes of the ink, x, y, width, height in pixels. A way of reading may have taken a dash
-    for a part of the first digit.
-    """
-    places = [place for place, sign in enumerate(line.raw) if sign in line.text]
-    before, behind = line.raw[: places[0]], line.raw[places[-1] + 1 :]
-    tall = float(np.median([digit.box[3] for digit in line.digits]))
-    top = min(digit.box[1] for digit in line.digits)
-    large = [piece for piece in pieces if max(piece[2:]) >= _DASH * tall]
-    ends = [min(large), max(large, key=lambda p: p[0] + p[2])] if large else []
-    seen = [_is_dash(piece, large, top, tall) for piece in ends] or [False, False]
-    minus, closed = seen[0] or "-" in before, seen[1] or "-" in behind or "=" in behind
-    # With one behind it, too, it is there to protect the number.
-    if minus and not closed:
-        return "a minus sign stands before the number; a field holds none below 0"
-    # What is left of a digit that runs over the box's side may look like one.
-    if not minus and behind[:1] in ("-", "=") and "=" not in before:
-        return f"a '{behind[0]}' stands behind the number"
-    return None
-
-
-def _is_dash(piece: Box, pieces: Sequence[Box], top: float, tall: float) -> bool:
-    """Return whether a piece of ink is a dash beside digits that are so tall and begin at `top`.
-
-    It is flat and half way up, and none of the others is above or below it.
-    """
-    x, y, w, h = piece
-    level = (y + h / 2 - top) / tall
-    alone = all(p == piece or p[0] >= x + w - 0.25 * w or p[0] + p[2] <= x + 0.25 * w for p in pieces)
-    return w >= 1.5 * h and w <= 1.2 * tall and h <= 0.35 * tall and 0.25 <= level <= 0.8 and alone
-
-
 _STRUCK_OUT = "a line is drawn through what is written"
 _OF_MARKS = ("not-digits", "several", "small", "count")
 """Reasons that a field has no value which a line through it may have given."""
-_DASH = 0.2
-"""A dash is at least as long as this part of the digits' height."""
 
 
-def _in_two(line: Line) -> bool:
-    """Return whether the digits of a line stand in two groups so far apart that they are two numbers.
-
-    A gap is that wide beside the digits' height and beside the other gaps; a separator may stand in it.
-    """
-    boxes = [digit.box for digit in line.digits]
-    gaps = [b[0] - a[0] - a[2] for a, b in itertools.pairwise(boxes)]
-    if not gaps:
-        return False
-    high = float(np.median([box[3] for box in boxes]))
-    widest = int(np.argmax(gaps))
-    others = gaps[:widest] + gaps[widest + 1 :]
-    least = _WIDE_GAP * high if others else _WIDEST_GAP * high
-    if gaps[widest] < max(least, 3 * max(0.0, *others) if others else 0):
-        return False
-    # What stands between them: separators alone lie between two digits of `raw`.
-    between = re.split(r"[0-9?]", line.raw)[1:-1]
-    return len(between) == len(gaps) and not between[widest].strip()
-
-
-def _believed(line: Line) -> Readings:
-    """Return the readings of a line as far as it is believed, best first.
-
-    That it stands among what is no digit, or is a row of bars, is held against the line and not against its
-    readings.
-    """
-    best = line.readings[0][1]
-    share = line.confidence / best if best > 0 else 0.0
-    return tuple((text, chance * share) for text, chance in line.readings)
-
-
-def best_first(guesses: Sequence[Sequence[tuple[str, float]]]) -> Readings:
-    """Return the most probable combinations of independent guesses, each best first, in order."""
-    costs = [[-math.log(max(chance, 1e-12)) for _, chance in cell] for cell in guesses]
-    start = (0,) * len(guesses)
-    heap = [(sum(cost[0] for cost in costs), start)]
-    seen = {start}
-    found: list[tuple[str, float]] = []
-    while heap and len(found) < MOST_READINGS:
-        cost, choice = heapq.heappop(heap)
-        found.append(("".join(cell[k][0] for cell, k in zip(guesses, choice, strict=True)), math.exp(-cost)))
-        for place, k in enumerate(choice):
-            if k + 1 < len(guesses[place]):
-                following = (*choice[:place], k + 1, *choice[place + 1 :])
-                if following not in seen:
-                    seen.add(following)
-                    heapq.heappush(heap, (cost + costs[place][k + 1] - costs[place][k], following))
-    return tuple(found)
-
-
-def _blank(field: Field) -> _Judged:
+def _blank(field: Field) -> Judged:
     if field.required:
-        return "", None, 1.0, "nothing is written in the field", "blank", None
-    return "", None, 1.0, None, None, None
-
-
-def _decimals(raw: str, field: Field) -> tuple[int | None, str | None]:
-    """Return how many of the digits in `raw` are decimals, and what is wrong with the signs between them.
-
-    A written comma may be read as a point: what a sign parts is told by the digits behind it alone. A sign
-    that is passed over would make another number of the digits, as 85 of 8.5; in a code it tells nothing.
-    """
-    if not field.is_number:
-        return None, None
-    mark, count = field.decimal, field.decimals
-    none_due = mark is None and count is None
-    written = raw.lstrip("-").rstrip("-=")
-    parts = re.split(r"([.,]+|[^0-9?])", written)  # a speck beside a point makes two of one
-    signs, groups = [part[0] for part in parts[1::2]], [len(part) for part in parts[::2]]
-    if signs and not groups[-1] and (none_due or (count is None and len(raw) > len(written))):
-        del signs[-1], groups[-1]  # as behind an ordinal number, and before the dash that stands for zeros
-    if not signs:
-        if mark is None:
-            return count, None
-        return (0, None) if count is None else (None, f"no '{mark}' where decimals are due")
-    behind = f"{_count(groups[-1], 'digit')} behind the '{signs[-1]}'"
-    if not groups[-1] and count is None:
-        return None, behind
-    marks_only = {*signs} <= {".", ","}
-    if none_due:
-        return None, None if marks_only and _in_thousands(groups) else f"a '{signs[-1]}' in a whole number"
-    if count is not None and groups[-1] != count:
-        return None, f"{behind} where {_count(count, 'decimal')} are due"
-    if count is None and _in_thousands(groups):
-        return None, f"{behind} may be decimals or not; set 'decimals' in the form"
-    whole = groups[:-1]
-    if not (whole[0] and marks_only and (len(whole) == 1 or _in_thousands(whole))):
-        return None, "signs between the digits that part neither thousands nor decimals"
-    return groups[-1], None
-
-
-def _in_thousands(groups: Sequence[int]) -> bool:
-    """Return whether so many digits between separators are a whole number's, in threes."""
-    return 1 <= groups[0] <= 3 and all(size == 3 for size in groups[1:])
-
-
-def _satisfies(raw: str, field: Field) -> bool:
-    """Return whether a line that is read so, its separators with it, is what a free field asks for."""
-    decimals, error = _decimals(raw, field)
-    if error is not None and field.decimal is not None:
-        return False
-    text = "".join(c for c in raw if c.isdigit())
-    low, high = field.digits
-    if not low <= len(text) <= high:
-        return False
-    value = _value(text, field, decimals)
-    return all(rule.test(_told(rule, text, value)) for rule in field.rules)
-
-
-def _told(rule: Rule, text: str, value: str) -> str:
-    """Return what a rule is about: a check digit is of all that is written, its first zeros with it."""
-    return text if rule.kind == "check" else value
-
-
-def _value(text: str, field: Field, decimals: int | None) -> str:
-    """Return what digits mean: a number without leading zeros and with a point, or the code as it is."""
-    if not field.is_number:
-        return text
-    text = text.zfill((decimals or 0) + 1)
-    point = len(text) - (decimals or 0)
-    whole = text[:point].lstrip("0") or "0"
-    return f"{whole}.{text[point:]}" if decimals else whole
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+        return refused("", 1.0, "blank", "nothing is written in the field")
+    return Judged("", None, 1.0)
 
 
 def _corners(box: tuple[float, float, float, float]) -> NDArray[np.float64]:

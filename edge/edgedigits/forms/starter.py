@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.errors import FormError, RegistrationError
-from edgedigits.forms.layout import MOST_DIGITS, Form, parse_form
+from edgedigits.forms.form_file import parse_form
+from edgedigits.forms.layout import MOST_DIGITS, Form
 from edgedigits.forms.printed_lines import darkness, flattened
 from edgedigits.forms.register import RegistrationSettings, register
 from edgedigits.geometry import UNIT_SQUARE, homography

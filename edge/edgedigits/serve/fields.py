@@ -23,7 +23,8 @@ from starlette.responses import JSONResponse, Response
 from edgedigits.errors import EdgeDigitsError, FormError
 from edgedigits.files import write_atomically
 from edgedigits.forms import FormReader
-from edgedigits.forms.layout import Form, WholePicture, load_form, parse_form
+from edgedigits.forms.form_file import load_form, parse_form
+from edgedigits.forms.layout import Form, WholePicture
 from edgedigits.forms.printed_lines import page_map
 from edgedigits.forms.register import register
 from edgedigits.frames import Frame
