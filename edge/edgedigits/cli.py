@@ -1,4 +1,4 @@
-"""The command line: `edgedigits read`, `edgedigits live`, `edgedigits serve` and `edgedigits form`.
+"""The command line: `edgedigits read`, and which of the `commands` does what else is asked.
 
 Exit status: 0 when all went well, 1 when any input failed (the others are still read), 2 for a command
 that can't be understood. What goes wrong is one line on standard error each. Nothing heavy is imported

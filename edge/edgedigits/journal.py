@@ -60,7 +60,7 @@ class JournalSettings:
     """How much is kept."""
 
     path: str = ""
-    """File of the journal; empty: in the state folder (see `default_path`)."""
+    """File of the journal; empty: in the state folder, as `edgedigits doctor` says."""
     most_events: int = 100_000
     """The oldest event goes when there are more. Events, 1…10,000,000."""
     most_megabytes: float = 200.0

@@ -33,6 +33,10 @@ How the page is found, and what that needs in `[page]`:
 - `reference`: `picture`, a picture of the blank page, cut to the page, beside the form file.
 - `none`: the picture is the page. `size` may be left out with `unit = "fraction"`.
 
+Before the tables stand the form's `name` (default: the file's) and `title`, a line that says what it is. In
+`[page]`, `unit` (default `mm`, or `fraction` of the page) is that of all boxes, `size` the page's width and
+height.
+
 The further keys of a field or a grid:
 
 - `style` (`comb` or `free`), `cells` (default: the most digits) and `gap` between them, for a comb.
@@ -41,7 +45,7 @@ The further keys of a field or a grid:
 - `required` (default true): whether a blank field is an error.
 - `decimal`: the separator, `.` or `,`, in a free field; written is either, for they are hard to tell apart.
   `decimals`: the digits behind it; without it, three behind the only one are in doubt. In a comb, and
-  without a separator, so many of the last digits are decimals.
+  without a separator, so many of the last digits are decimals, so its last cell may not be blank.
 - With `range`, `decimal` or `decimals` it is a number: a sign that parts neither its thousands nor its
   decimals is an error. Without them it is a code, and the signs between its digits are passed over.
 - `least_height` (default 0.25): what is lower than this part of the field is no digit. `notes` (false):

@@ -1,6 +1,6 @@
 """What is printed of forms: a table for people, JSON Lines and CSV for programs.
 
-The same manner as `outputs`: written to a text stream, flushed after every picture.
+The same manner as `edgedigits.outputs.text`: written to a text stream, flushed after every picture.
 """
 
 from __future__ import annotations

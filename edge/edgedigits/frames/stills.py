@@ -1,4 +1,4 @@
-"""Where pictures come from: files and folders, cameras, video files and streams.
+"""Pictures from files and folders, and the `Frame` that every source gives.
 
 Whatever the origin, what comes out is a `Frame`: upright, 8 bits a channel, grey or BGR. `read_pictures`
 takes a file apart into its pictures (a TIFF has pages). What can't be read comes as an `Unread` in its

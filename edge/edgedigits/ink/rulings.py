@@ -195,7 +195,7 @@ def _find_level(mask: NDArray[np.uint8], least: float, settings: RulingSettings)
         thin = np.asarray(cv2.warpAffine(thin, straight, size, flags=cv2.INTER_NEAREST), np.uint8)
         pieces = _pieces(thin, settings)
     chains = bridged(pieces, round(settings.gap * width))
-    # Grana's algorithm: see `glyphs`.
+    # Grana's algorithm: the statistics cost three times as much with OpenCV's default, Bolelli's.
     _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(chains, 8, cv2.CV_32S, cv2.CCL_GRANA)
     for k in np.flatnonzero(step * stats[:, cv2.CC_STAT_WIDTH] >= least).tolist():
         if k == 0:

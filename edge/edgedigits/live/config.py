@@ -71,7 +71,7 @@ class LiveConfig:
 
     general: GeneralSettings = GeneralSettings()
     tables: Mapping[str, Any] = field(default_factory=dict)
-    """The settings of each other table, by its name (see `TABLES`)."""
+    """The settings of each other table, by its name (see `tables`)."""
     outputs: tuple[OutputSettings, ...] = ()
     serve: Table = field(default_factory=dict)
 

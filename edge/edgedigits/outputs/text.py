@@ -39,9 +39,10 @@ class JsonLines:
     A reading: `schema` (1), `source`, `page` (from 0: the page of a file, the frame of a video or camera),
     `size` [width, height], `lines`, `elapsed_ms` (from the picture in memory to the reading). A line:
     `text` (digits and `?`), `raw` (with separators), `confidence` that the whole line is right (0…1),
-    `accepted`, `turned` (by how many degrees clockwise the paper seems to lie turned, 0 for upright; no line
-    of a turned paper is accepted), `box` [x, y, width, height] in pixels of the upright picture, `digits`. A
-    digit: `label` (`?` when rejected), `confidence`, `box`, `alternatives` [[label, confidence], …].
+    `accepted`, `reasons` (why it is not, the gravest first), `turned` (by how many degrees clockwise the
+    paper seems to lie turned, 0 for upright; no line of a turned paper is accepted), `box` [x, y, width,
+    height] in pixels of the upright picture, `digits`. A digit: `label` (`?` when rejected), `confidence`,
+    `box`, `alternatives` [[label, confidence], …].
 
     A failure: `schema`, `source`, `error`.
     """
