@@ -11,6 +11,11 @@ SCHEMA = 1
 """Version of the JSON object. It changes when a key changes its meaning or goes, not when one is added."""
 
 
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can hold: what of a file's name is no text, a lone surrogate, is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True)
 class Event:
     """One event as it is delivered.

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgedigits.errors import OutputError
-from edgedigits.event import Event
+from edgedigits.event import Event, encodable
 from edgedigits.files import make_folder
 from edgedigits.frames import Stamp
 
@@ -144,7 +144,7 @@ class Journal:
             if file is not None:
                 self._read[file[0]] = file[1:]
             stamp = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
-            self._pending.append((source, stamp.replace("+00:00", "Z"), dict(body)))
+            self._pending.append((encodable(source), stamp.replace("+00:00", "Z"), dict(body)))
             if len(self._pending) > self.most_in_memory:
                 del self._pending[0]
                 self.lost += 1
@@ -153,20 +153,30 @@ class Journal:
     def flush(self) -> list[Event]:
         """Write what waits in memory; returns it as far as it is on the disk now."""
         with self._change:
-            if not self._pending and not self._read:
+            if not (self._pending or self._read or self.fault):
                 return []
             try:
                 events = self._guarded(self._write_pending)
             except OutputError as error:
-                if not self.fault:
-                    log.error("%s", error)
-                self.fault = str(error)
+                self._note(str(error))
                 return []
-            if self.fault:
-                log.info("%s: can be written again", self.path)
-                self.fault = ""
+            try:
+                self._guarded(self._prune_if_due)
+            except OutputError as error:
+                # The events are written all the same, and whoever reads along is to be told of them.
+                self._note(str(error))
+            else:
+                self._note("")
             self._change.notify_all()
             return events
+
+    def _note(self, fault: str) -> None:
+        """Note what keeps the journal from being written, "" if nothing does; say so when that changes."""
+        if fault and not self.fault:
+            log.error("%s", fault)
+        elif self.fault and not fault:
+            log.info("%s: can be written again", self.path)
+        self.fault = fault
 
     def _write_pending(self) -> list[Event]:
         events = []
@@ -181,16 +191,19 @@ class Journal:
                 events.append(event)
             for path, ((changed, size), pages) in self._read.items():
                 self._database.execute(
-                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (str(path), changed, size, pages)
+                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
+                    (encodable(str(path)), changed, size, pages),
                 )
         self._pending.clear()
         self._read.clear()
         self._appended += len(events)
-        if self._appended >= 100 or self._count > self._settings.most_events:
-            # Not for every event: looking at the size costs more than the event itself.
-            self._appended = 0
-            self._prune()
         return events
+
+    def _prune_if_due(self) -> None:
+        # Not for every event: looking at the size costs more than the event itself.
+        if self._appended >= 100 or self._count > self._settings.most_events:
+            self._prune()
+            self._appended = 0
 
     def _prune(self) -> None:
         """Drop the oldest events beyond the bounds, and count them for the outputs that lack them."""
@@ -227,7 +240,8 @@ class Journal:
         """Return how many pages of a file have been dealt with in this or earlier runs; None for all."""
         with self._change:
             query = "SELECT pages FROM files WHERE path = ? AND changed = ? AND size = ?"
-            row = self._guarded(lambda: self._database.execute(query, (str(path), *stamp)).fetchone())
+            values = encodable(str(path)), *stamp
+            row = self._guarded(lambda: self._database.execute(query, values).fetchone())
             return 0 if row is None else row[0]
 
     def file_read(self, path: Path, stamp: Stamp) -> None:
@@ -458,10 +472,13 @@ def _event(row: tuple[int, str, str, str, str]) -> Event:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, ValueError):
+    if isinstance(error, json.JSONDecodeError):
         return True  # a body that is no JSON any more
     text = str(error).lower()
-    return any(word in text for word in ("malformed", "not a database", "no such table", "no such column"))
+    return isinstance(error, sqlite3.Error) and any(word in text for word in _SIGNS_OF_DAMAGE)
+
+
+_SIGNS_OF_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "could not decode")
 
 
 def _locked(path: Path) -> IO[bytes]:

@@ -78,6 +78,20 @@ def test_what_was_read_is_not_read_again(tmp_path: Path, reader: Reader) -> None
     assert pages_of(folder, journal, reader, 2, 1.5) == [("a.png", 0)]
 
 
+def test_a_name_that_is_not_text_is_read_once_like_any_other(tmp_path: Path, reader: Reader) -> None:
+    folder, journal = tmp_path / "scans", tmp_path / "j.sqlite"
+    folder.mkdir()
+    scan(folder / os.fsdecode(b"a\xff.png"), "123")
+    scan(folder / "b.png", "45")
+    with opened(journal) as kept:
+        kept.append("earlier", {"text": "6"})
+    assert pages_of(folder, journal, reader, 2) == [("a\\udcff.png", 0), ("b.png", 0)]
+    assert pages_of(folder, journal, reader, 1, 1.0) == []
+    with opened(journal) as kept:
+        assert [event.sequence for event in kept.recent()] == [3, 2, 1]
+        assert [event.as_json().encode() for event in kept.recent()]
+
+
 def test_a_blank_scan_is_remembered_before_the_first_event(tmp_path: Path, reader: Reader) -> None:
     folder, journal = tmp_path / "scans", tmp_path / "j.sqlite"
     folder.mkdir()

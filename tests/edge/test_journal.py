@@ -224,6 +224,38 @@ def test_an_event_brings_those_that_had_to_wait(path: Path, monkeypatch: pytest.
     journal.close()
 
 
+def test_events_that_are_written_are_told_of_where_there_is_no_room_to_drop_old_ones(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path, JournalSettings(most_events=3))
+
+    def full() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as without_room:
+        without_room.setattr(journal, "_prune", full)
+        told = [event.body["text"] for k in range(6) for event in journal.append("cam", {"text": str(k)})]
+        assert told == ["0", "1", "2", "3", "4", "5"]
+        assert "disk is full" in journal.fault
+    assert journal.flush() == []
+    assert journal.fault == ""
+    assert len(journal) <= 3
+    journal.close()
+
+
+def test_bytes_that_are_no_text_any_more_are_damage(path: Path) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 2)
+    with journal._database:
+        journal._database.execute("UPDATE events SET body = CAST(x'ff' AS TEXT) WHERE sequence = 1")
+    assert take(journal, "a") == []
+    assert journal.moved_aside is not None
+    journal.append("cam", {"text": "still here"})
+    assert take(journal, "a") == ["still here"]
+    journal.close()
+
+
 def test_the_clock_may_jump_back(path: Path) -> None:
     now = 2_000_000_000.0
     journal = Journal(path, clock=lambda: now)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgedigits.errors import SourceAwayError
+from edgedigits.event import encodable
 from edgedigits.frames.capture import CaptureSettings, CaptureStatus
 from edgedigits.frames.stills import Frame, Stamp, Unread, pictures_in, read_pictures
 
@@ -99,10 +100,11 @@ class WatchedFolder:
         while not self._stop.is_set():
             for path in self._ready():
                 stamp = self._seen[path][:2]
+                shown = encodable(str(self._shown / path.name))
                 known = 0 if self._memory is None else self._memory.pages_read(path, stamp)
                 trouble = self._troubles.get(path)
                 pages = max(known or 0, trouble.pages if trouble else 0)
-                for frame in () if known is None else read_pictures(path, str(self._shown / path.name)):
+                for frame in () if known is None else read_pictures(path, shown):
                     if self._stop.is_set():
                         return
                     self.status.heard = time.monotonic()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from edgedigits.errors import EdgeDigitsError, OutputError
-from edgedigits.event import SCHEMA, Event
+from edgedigits.event import SCHEMA, Event, encodable
 
 
 class DeliveryError(EdgeDigitsError):
@@ -59,7 +59,7 @@ class _File:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.name = str(self.path.absolute())
+        self.name = encodable(str(self.path.absolute()))
         self._file: IO[bytes] | None = None
         try:
             self._open().close()

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from edgedigits.event import Event
+from edgedigits.event import Event, encodable
 from edgedigits.live.hub import Hub, Snapshot
 from edgedigits.serve.metrics import Requests, exposition
 from edgedigits.serve.problem import Problem, whole_number
@@ -138,7 +138,7 @@ class Live:
             "silence": None if health.silence is None else round(health.silence, 3),
             "outputs": {name: vars(output) for name, output in health.outputs.items()},
             "counters": vars(counters),
-            "source": None if snapshot is None else snapshot.frame.source,
+            "source": None if snapshot is None else encodable(snapshot.frame.source),
         }
         # A file that was read to its end is no fault.
         return JSONResponse(body, 200 if health.ok or health.state == "ended" else 503)
@@ -186,7 +186,7 @@ def _as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "schema": SCHEMA,
         "number": snapshot.number,
         "time": round(snapshot.time, 3),
-        "source": snapshot.frame.source,
+        "source": encodable(snapshot.frame.source),
         "page": snapshot.frame.page,
         **snapshot.page.as_dict(),
         "timings": {name: round(value, 3) for name, value in snapshot.timings.items()},
