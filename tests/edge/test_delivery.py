@@ -6,6 +6,7 @@ import contextlib
 import csv
 import http.server
 import json
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -295,6 +296,38 @@ def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:
         ("1", "55"),
     ] * 2
     assert rows[0]["accepted"] == "true"
+
+
+def test_what_a_full_disk_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    events = [Event(k, f"a-{k}", "cam", "", {"text": "1" * 100}) for k in range(1, 21)]
+    sink = JsonLinesFile(path)
+    sink.deliver(events[:3])
+    # A limit on a file's size does what a full disk does: the first part is written, the rest is not.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 1500, limits[1]))
+    try:
+        with pytest.raises(DeliveryError, match="make room"):
+            sink.deliver(events[3:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    sink.deliver(events[3:])
+    sink.close()
+    assert [json.loads(line)["sequence"] for line in path.read_text().splitlines()] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_a_file_that_is_rotated_or_deleted_is_begun_anew(tmp_path: Path, aside: bool) -> None:
+    path, old = tmp_path / "out.csv", tmp_path / "out.csv.1"
+    events = [Event(k, f"a-{k}", "cam", "", {"lines": [{"text": str(k), "accepted": True}]}) for k in (1, 2)]
+    sink = CsvFile(path)
+    sink.deliver(events[:1])
+    path.rename(old) if aside else path.unlink()
+    sink.deliver(events[1:])
+    sink.close()
+    assert [row["text"] for row in csv.DictReader(path.open())] == ["2"]
+    if aside:
+        assert [row["text"] for row in csv.DictReader(old.open())] == ["1"]
 
 
 def test_a_full_disk_is_waited_out() -> None:
