@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 from tests.edge.drawing import paper, write
 
+from edgedigits.cli import main
+
 COMMAND = [sys.executable, "-m", "edgedigits.cli", "live"]
 
 
@@ -156,11 +158,40 @@ def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
         config.write_text("source = [\n")
         process.send_signal(signal.SIGHUP)
         assert json.loads(process.stdout.readline())["source"] == "after"
+        # What is well-formed and still can't be had must not stop the device either.
+        config.write_text('source = "demo:"\nmodel = "nonsense"\n')
+        process.send_signal(signal.SIGHUP)
+        assert json.loads(process.stdout.readline())["source"] == "after"
+        config.write_text('source = "missing.mp4"\n')
+        process.send_signal(signal.SIGHUP)
+        assert json.loads(process.stdout.readline())["source"] == "after"
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=10)
-        assert "not TOML" in errors
-        assert "former settings stay" in errors
+        mistakes = [line for line in errors.splitlines() if "former settings stay" in line]
+        expected = ("not TOML", "nonsense", "missing.mp4")
+        assert all(part in line for part, line in zip(expected, mistakes, strict=True))
         assert process.returncode == 0
+
+
+def test_sigterm_counts_while_settings_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Station:
+        name = "demo:"
+
+        def run(self, frames: int | None) -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    @contextlib.contextmanager
+    def open_station(*arguments: object, **settings: object) -> Iterator[Station]:
+        opened.append(arguments)
+        assert len(opened) == 1, "it went on"
+        yield Station()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("edgedigits.live.station.open_station", open_station)
+    assert main(["live", "demo:", "--verbose"]) == 0
+    assert len(opened) == 1
 
 
 def test_a_watched_folder(tmp_path: Path) -> None:

@@ -607,6 +607,16 @@ def test_the_configuration_is_read_again(tmp_path: Path) -> None:
         config.write_text('source = "demo:2"\n')
         os.kill(process.pid, signal.SIGHUP)
         wait_for("demo:2")
+        # What is well-formed and still can't be had must not stop the device.
+        config.write_text('source = "demo:3"\nmodel = "nonsense"\n')
+        os.kill(process.pid, signal.SIGHUP)
+        assert process.stderr is not None
+        assert "nonsense" in (said := process.stderr.readline())
+        assert "former settings stay" in said
+        wait_for("demo:2")
+        config.write_text('source = "demo:4"\n')
+        os.kill(process.pid, signal.SIGHUP)
+        wait_for("demo:4")
 
 
 def test_the_static_files_are_in_the_wheel(edge_wheel: Path) -> None:
