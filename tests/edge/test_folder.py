@@ -92,6 +92,19 @@ def test_a_name_that_is_not_text_is_read_once_like_any_other(tmp_path: Path, rea
         assert [event.as_json().encode() for event in kept.recent()]
 
 
+def test_a_file_that_changes_while_others_are_read_comes_once(tmp_path: Path) -> None:
+    scan(tmp_path / "a.png", "1")
+    scan(tmp_path / "b.png", "2")
+    stop = threading.Event()
+    came = []
+    for frame in WatchedFolder(f"watch:{tmp_path}", str(tmp_path), 0.0, stop):
+        came.append(Path(frame.source).name)
+        if len(came) == 1:
+            scan(tmp_path / "b.png", "345")
+            threading.Timer(0.5, stop.set).start()
+    assert came == ["a.png", "b.png"]
+
+
 def test_a_blank_scan_is_remembered_before_the_first_event(tmp_path: Path, reader: Reader) -> None:
     folder, journal = tmp_path / "scans", tmp_path / "j.sqlite"
     folder.mkdir()

@@ -36,6 +36,12 @@ State = tuple[int, int, int]
 """A file's stamp, and when its content, owner or mode was changed last, in nanoseconds."""
 
 
+def _state_of(path: Path) -> State:
+    found = path.stat()
+    # Who is let in, or let out, changes the last of these and no other.
+    return found.st_mtime_ns, found.st_size, found.st_ctime_ns
+
+
 @dataclass
 class _Trouble:
     """A file that could not be read, or not to its end, for a reason that may pass."""
@@ -99,6 +105,8 @@ class WatchedFolder:
         number = 0
         while not self._stop.is_set():
             for path in self._ready():
+                if not self._is_as_seen(path):
+                    continue  # it changed while others were read; it is read once it rests again
                 stamp = self._seen[path][:2]
                 shown = encodable(str(self._shown / path.name))
                 known = 0 if self._memory is None else self._memory.pages_read(path, stamp)
@@ -129,6 +137,12 @@ class WatchedFolder:
                     if self._memory is not None and known is not None:
                         self._memory.file_read(path, stamp)
             self._stop.wait(self.look_seconds)
+
+    def _is_as_seen(self, path: Path) -> bool:
+        try:
+            return _state_of(path) == self._seen[path]
+        except OSError:
+            return False
 
     def _is_tried_again(self, path: Path, unread: Unread, pages: int) -> bool:
         """Return whether a file whose trouble may pass is left for later; else it is put aside.
@@ -161,9 +175,7 @@ class WatchedFolder:
         found: dict[Path, State] = {}
         for path in listed:
             try:
-                state = path.stat()
-                # Who is let in, or let out, changes the last of these and no other.
-                found[path] = state.st_mtime_ns, state.st_size, state.st_ctime_ns
+                found[path] = _state_of(path)
             except OSError as error:
                 self._pass_over(path, error)
         self._say("")
