@@ -18,13 +18,15 @@ from tests.edge.sheets import page
 
 from edgedigits.errors import EdgeDigitsError, OutputError
 from edgedigits.event import Event
-from edgedigits.journal import Journal
+from edgedigits.journal import Journal, JournalSettings
 from edgedigits.live import body_of
+from edgedigits.live.config import GeneralSettings, LiveConfig
 from edgedigits.live.delivery import Delivery, DeliverySettings
-from edgedigits.live.station import open_sink
+from edgedigits.live.station import open_sink, open_station
 from edgedigits.outputs.settings import OutputSettings
 from edgedigits.outputs.sinks import CsvFile, DeliveryError, JsonLinesFile, Sink
 from edgedigits.outputs.webhook import Webhook
+from edgedigits.settings import SettingsError
 from edgedigits.track import Sighting
 
 QUICK = DeliverySettings(first_pause=0.01, longest_pause=0.02)
@@ -359,6 +361,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[dict[str, object]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.answers: list[int] = []
         receiver = self
 
@@ -371,6 +374,7 @@ class Receiver:
                 if status < 300:
                     receiver.got.append(json.loads(body))
                     receiver.headers.append(dict(self.headers))
+                    receiver.paths.append(self.path)
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -438,3 +442,45 @@ def test_a_webhook_that_is_not_there(journal: Journal, receiver: Receiver) -> No
         assert eventually(lambda: "can't be reached" in delivery.health().message)
         assert delivery.health().waiting == 2
     receiver.__init__()  # type: ignore[misc]  # so that the fixture has one to close
+
+
+def test_a_password_is_never_shown(tmp_path: Path) -> None:
+    for to in (
+        "http://me:Secret@h:99999/",
+        "mqtt://me:Secret@h:99999/t",
+        "https://me:Secret@/",
+        "ftp://me:Secret@h/",
+    ):
+        with pytest.raises(SettingsError) as caught:
+            open_sink(OutputSettings(to=to))
+        assert "Secret" not in str(caught.value)
+    (tmp_path / "token").write_text("Secret\nSecret\n")
+    with pytest.raises(SettingsError, match="one line of ASCII") as caught:
+        open_sink(OutputSettings(to="http://h/", password_file=str(tmp_path / "token")))
+    assert "Secret" not in str(caught.value)
+
+
+def test_an_address_is_sent_as_it_must_be(journal: Journal, receiver: Receiver) -> None:
+    fill(journal, 1)
+    address = receiver.address.replace("http://", "http://me:p%40ss@")
+    to = address.partition("/hook")[0] + "/a b/ä?key=x y%20z"
+    webhook = Webhook(OutputSettings(to=to))
+    webhook.deliver(journal.recent(1))
+    webhook.close()
+    assert receiver.paths == ["/a%20b/%C3%A4?key=x%20y%20z"]
+    assert receiver.headers[0]["Authorization"] == "Basic bWU6cEBzcw=="
+    assert "p@ss" not in webhook.name
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
+    outputs = tuple(OutputSettings(to=f"http://127.0.0.1:9/hook?key={key}") for key in "ab")
+    config = LiveConfig(
+        general=GeneralSettings(source="demo:"),
+        tables={"journal": JournalSettings(path=str(tmp_path / "j.sqlite"))},
+        outputs=outputs,
+    )
+    with (
+        pytest.raises(SettingsError, match="is there twice"),
+        open_station(config, stop=threading.Event()),
+    ):
+        pass

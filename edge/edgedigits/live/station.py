@@ -61,6 +61,12 @@ def open_station(
             sink = open_sink(output)
             # Closed by the thread that delivers to it; here only if it comes to none.
             sinks.append(sink)
+            if [other.name for other in sinks].count(sink.name) > 1:
+                # They would share one place in the journal, and each lack what the other took.
+                raise SettingsError(
+                    f"output '{sink.name}' is there twice; take one out, or give them addresses that differ "
+                    "before any question mark"
+                )
         path: str | Path | None = config["journal"].path or None
         if path is None and (sinks or keep):
             path = default_path()
