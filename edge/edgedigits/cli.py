@@ -123,8 +123,8 @@ class Run:
             self.open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
         else:
             self._open_form_output(arguments.format)
-        self.open_annotated(self._apart(arguments.annotate, arguments.paths, "annotate"), inputs=names)
-        self._open_explained(self._apart(arguments.explain, arguments.paths, "explain"), reader, names)
+        self.open_annotated(self.apart(arguments.annotate, arguments.paths, "annotate"), inputs=names)
+        self._open_explained(self.apart(arguments.explain, arguments.paths, "explain"), reader, names)
         for entry in found:
             for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
                 if isinstance(frame, Unread):
@@ -136,7 +136,7 @@ class Run:
                     self.report(frame, page)
                     self._explain(frame, page)
 
-    def _apart(self, folder: str | None, paths: Sequence[str], verb: str) -> str | None:
+    def apart(self, folder: str | None, paths: Sequence[str], verb: str) -> str | None:
         """Return a folder to draw into, None where pictures are read from it."""
         if folder is not None and os.path.realpath(folder) in map(os.path.realpath, paths):
             # The next run would read what this one has drawn.

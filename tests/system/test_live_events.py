@@ -218,6 +218,26 @@ def test_a_watched_folder(tmp_path: Path) -> None:
         assert "a2.png" in errors
 
 
+def test_a_watched_folder_is_not_drawn_into(tmp_path: Path) -> None:
+    """Each drawing would be read, and drawn into, again."""
+    scans, link = tmp_path / "scans", tmp_path / "link"
+    scans.mkdir()
+    link.symlink_to(scans)
+    cv2.imwrite(str(scans / "a.png"), sheet("123"))
+    with living(f"watch:{scans}", "--format", "jsonl", "--annotate", link) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["source"] == str(scans / "a.png")
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        rest, errors = process.communicate(timeout=10)
+        assert (rest, errors.count("\n")) == ("", 1)
+        assert "annotate into another" in errors
+    done = run(f"watch:{scans}", "--set", f"pictures.folder={link}")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "this folder is watched" in done.stderr
+    assert [path.name for path in scans.iterdir()] == ["a.png"]
+
+
 def test_what_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     scans = tmp_path / "scans"
     with living(f"watch:{scans}", "--wait", "--format", "jsonl") as process:

@@ -196,6 +196,12 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
             signal.signal(number, handler)
 
 
+def _open_annotated(run: Run, folder: str | None, source: str) -> None:
+    scheme, _, watched = source.partition(":")
+    paths = [watched or "."] if scheme == "watch" else []
+    run.open_annotated(run.apart(folder, paths, "annotate"), inputs=[source], moving=True)
+
+
 def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) -> None:
     """Read frame by frame, until the source ends or fails."""
     config = load(arguments)
@@ -210,7 +216,7 @@ def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) ->
         run.say(reader.model.delegate_failure)
     name = without_password(general.source)
     run.open_output(arguments.format, len(name), moving=True)
-    run.open_annotated(arguments.annotate, inputs=[general.source], moving=True)
+    _open_annotated(run, arguments.annotate, general.source)
     try:
         source = open_source(general.source, every=general.every, stop=stop, settings=config["capture"])
         try:
@@ -246,7 +252,7 @@ def _events(
         shown = EventLines(sys.stdout)
     else:
         shown = EventTable(sys.stdout)
-    run.open_annotated(arguments.annotate, inputs=[config.general.source], moving=True)
+    _open_annotated(run, arguments.annotate, config.general.source)
 
     def beat(health: Health) -> None:
         notify("WATCHDOG=1", f"STATUS={health.state}")

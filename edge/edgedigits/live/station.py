@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,6 +74,7 @@ def open_station(
         journal = Journal(path, config["journal"])
         stack.callback(journal.close)
         deliveries = [Delivery(sink, journal, config["delivery"]) for sink in sinks]
+        _check_apart(general.source, config["pictures"].folder)
         pictures = KeptPictures(config["pictures"]) if config["pictures"].folder else None
         source = Reconnecting(
             general.source, every=general.every, stop=stop, settings=config["capture"], memory=journal
@@ -98,6 +100,13 @@ def open_station(
             on_event=on_event,
             beat=beat,
         )
+
+
+def _check_apart(source: str, folder: str) -> None:
+    """Raise `SettingsError` where pictures are kept in the watched folder: each would be read again."""
+    scheme, _, watched = source.partition(":")
+    if folder and scheme == "watch" and os.path.realpath(folder) == os.path.realpath(watched or "."):
+        raise SettingsError(f"[pictures] folder = '{folder}': this folder is watched; name another")
 
 
 def open_reader(general: GeneralSettings) -> Reader:
