@@ -91,14 +91,16 @@ def default_path() -> Path:
 class Journal:
     """Events in order, and how far each output has come; safe to use from any thread.
 
-    `path` None keeps it in memory, for one run. A file that is damaged is moved aside, reported
-    (`moved_aside` names it) and begun anew. While the disk is full or can't be written, up to
-    `most_in_memory` events wait in memory and are written as soon as that is possible (`fault` says why).
+    `path` None keeps it in memory, for one run, and much less of it (`most_without_file`). A file that is
+    damaged is moved aside, reported (`moved_aside` names it) and begun anew. While the disk is full or can't
+    be written, up to `most_in_memory` events wait in memory and are written as soon as that is possible
+    (`fault` says why).
 
     Raises `OutputError` where the file can't be made or another process has it.
     """
 
     most_in_memory = 10_000
+    most_without_file = JournalSettings(most_events=1_000, most_megabytes=16.0)
 
     def __init__(
         self,
@@ -111,6 +113,12 @@ class Journal:
         self.fault = ""
         self.lost = 0
         """Events that could be kept neither on the disk nor in memory."""
+        if path is None:
+            # Nothing is delivered from it, and a small board has no room for days of what was read.
+            settings = JournalSettings(
+                most_events=min(settings.most_events, self.most_without_file.most_events),
+                most_megabytes=min(settings.most_megabytes, self.most_without_file.most_megabytes),
+            )
         self._settings, self._clock = settings, clock
         self._change = threading.Condition(threading.RLock())
         self._pending: list[tuple[str, str, dict[str, Any]]] = []
@@ -148,6 +156,13 @@ class Journal:
             if len(self._pending) > self.most_in_memory:
                 del self._pending[0]
                 self.lost += 1
+                if self.lost % 1000 == 1:
+                    log.error(
+                        "%s: %d events wait in memory for room on the disk; the oldest are lost (%d by now)",
+                        self.path,
+                        self.most_in_memory,
+                        self.lost,
+                    )
             return self.flush()
 
     def flush(self) -> list[Event]:

@@ -256,6 +256,35 @@ def test_bytes_that_are_no_text_any_more_are_damage(path: Path) -> None:
     journal.close()
 
 
+def test_without_a_file_little_is_kept() -> None:
+    journal = Journal()
+    for number in range(1500):
+        journal.append("cam", {"text": str(number)})
+    assert 900 <= len(journal) <= 1000
+    journal.close()
+    journal = Journal()
+    for number in range(400):
+        journal.append("cam", {"text": str(number), "lines": ["x" * 100_000]})
+    size = sum(len(event.as_json()) for event in journal.recent(1000))
+    assert size < 30e6
+    assert journal.recent(1)[0].body["text"] == "399"
+    journal.close()
+
+
+def test_what_is_lost_for_want_of_room_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(path)
+    monkeypatch.setattr(journal, "most_in_memory", 3)
+    with monkeypatch.context() as full:
+        full.setattr(journal, "_database", Full(journal._database))
+        fill(journal, 5)
+    assert journal.lost == 2
+    assert caplog.text.count("the oldest are lost") == 1
+    assert [event.body["text"] for event in journal.flush()] == ["2", "3", "4"]
+    journal.close()
+
+
 def test_the_clock_may_jump_back(path: Path) -> None:
     now = 2_000_000_000.0
     journal = Journal(path, clock=lambda: now)
