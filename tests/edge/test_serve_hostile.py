@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -452,6 +453,31 @@ def test_connections_are_counted() -> None:
             connection.close()
         time.sleep(0.2)
         assert status_of(exchange(server.port, request())) == 200
+
+
+def test_bodies_that_arrive_at_a_time_are_bounded() -> None:
+    """What a small board has not is never taken in; whoever sends too much learns that it is busy."""
+    size = 1 << 20
+    settings = ServeSettings(port=0, largest_body=size, body_seconds=30, **GENEROUS)
+    with served(settings, [paper()]) as server:
+        opened = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(12)]
+        head = request(
+            "/api/read", "POST", headers={"Content-Type": "image/png", "Content-Length": str(size)}
+        )
+        for connection in opened:
+            with contextlib.suppress(OSError):  # refused before it has sent all
+                connection.sendall(head + bytes(size - 1000))
+        refused = 0
+        for connection in opened:
+            connection.settimeout(0.5)
+            with contextlib.suppress(OSError):
+                refused += status_of(connection.recv(1000)) == 429
+        assert refused >= 6
+        for connection in opened:
+            connection.close()
+        time.sleep(0.3)
+        answer = exchange(server.port, post("/api/read", png(10, 10) + bytes(size // 2), "image/png"))
+        assert status_of(answer) == 422
 
 
 def test_requests_are_rationed_and_watchers_counted() -> None:

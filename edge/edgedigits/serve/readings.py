@@ -40,6 +40,11 @@ SCHEMA = 1
 
 T = TypeVar("T")
 
+_BODIES = 4
+"""So many of the largest pictures that a client may send are held in memory at a time."""
+
+_BUSY = "busy with other pictures; try again in a moment"
+
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
 
 
@@ -50,6 +55,7 @@ class Workshop:
         self._open_reader, self._settings = open_reader, settings
         self._thread = ThreadPoolExecutor(1, "edgedigits-web-reader")
         self._waiting = 0
+        self._room = _BODIES * settings.largest_body
         self._reader: Reader | None = None
         self._rate = Buckets(settings.reading_rate, settings.reading_burst)
 
@@ -61,7 +67,27 @@ class Workshop:
                 429, "too much to read at once; slow down", retry=max(1, round(wait + 0.5)), close=True
             )
         if self._waiting >= self._settings.waiting:
-            raise Problem(429, "busy with other pictures; try again in a moment", retry=1, close=True)
+            raise Problem(429, _BUSY, retry=1, close=True)
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Callable[[int], None]]:
+        """Give what takes room in memory for so many bytes, until the block ends.
+
+        It raises `Problem` where all clients together would hold more than a small board has.
+        """
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            if count > self._room:
+                raise Problem(429, _BUSY, retry=1, close=True)
+            self._room -= count
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self._room += taken
 
     async def run(self, work: Callable[[Reader], T]) -> T:
         """Do `work` with the reader, after whatever waits already."""
@@ -183,7 +209,6 @@ class Readings:
 
     async def read(self, request: Request) -> Response:
         """POST /api/read: an uploaded picture's pages and what is read in them."""
-        data = await self._picture(request)
 
         def work(reader: Reader) -> list[dict[str, Any]]:
             pages: list[dict[str, Any]] = []
@@ -194,7 +219,9 @@ class Readings:
                     pages.append({"page": frame.page, **reader.read(frame.image, frame.size).as_dict()})
             return pages
 
-        pages = await self.timed("picture", work)
+        with self.workshop.room() as take:
+            data = await self._picture(request, take)
+            pages = await self.timed("picture", work)
         if len(pages) == 1 and "error" in pages[0]:
             raise Problem(422, str(pages[0]["error"]))
         return JSONResponse({"schema": SCHEMA, "pages": pages})
@@ -228,12 +255,13 @@ class Readings:
             if frame is None:
                 raise Problem(404, "no frame has come yet; wait for the camera")
         else:
-            data = await self._picture(request)
 
             def work(_: Reader) -> Frame | Unread | None:
                 return next(pictures_in(data, self._settings), None)
 
-            found = await self.timed("picture", work)
+            with self.workshop.room() as take:
+                data = await self._picture(request, take)
+                found = await self.timed("picture", work)
             if found is None or isinstance(found, Unread):
                 raise Problem(422, "no picture" if found is None else without_source(found.error))
             frame = found
@@ -246,14 +274,14 @@ class Readings:
         data = await asyncio.to_thread(jpeg, frame.image, 2000, 85)
         return Response(data, media_type="image/jpeg")
 
-    async def _picture(self, request: Request) -> bytes:
+    async def _picture(self, request: Request, take: Callable[[int], None]) -> bytes:
         self.workshop.admit(request)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise Problem(
                 415, "send the picture itself, with Content-Type: image/jpeg or the like", close=True
             )
-        data = await body_of(request, self._settings.largest_body, self._settings.body_seconds)
+        data = await body_of(request, self._settings.largest_body, self._settings.body_seconds, take)
         if not data:
             raise Problem(422, "the picture is empty; send its bytes as the body")
         return data
