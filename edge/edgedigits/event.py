@@ -31,6 +31,11 @@ class Event:
     time: str
     body: Mapping[str, Any]
 
+    @property
+    def journal(self) -> str:
+        """The name of the journal that numbers it."""
+        return self.id.partition("-")[0]
+
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of the output contract.
 

@@ -364,6 +364,18 @@ class Journal:
             )
         return [_event(row) for row in rows]
 
+    def since(self, sequence: int, limit: int = 100) -> list[Event]:
+        """Return up to `limit` events with a number above `sequence`, oldest first."""
+        with self._change:
+            rows = self._guarded(
+                lambda: self._database.execute(
+                    "SELECT sequence, id, source, time, body FROM events WHERE sequence > ? "
+                    "ORDER BY sequence LIMIT ?",
+                    (sequence, limit),
+                ).fetchall()
+            )
+        return [_event(row) for row in rows]
+
     def __len__(self) -> int:
         with self._change:
             return self._count

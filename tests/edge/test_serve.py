@@ -205,6 +205,37 @@ def test_events_come_as_they_happen_and_can_be_resumed(server: Served) -> None:
     assert [event["sequence"] for event in again] == numbers[1:]
 
 
+def test_a_stream_is_resumed_with_all_that_came_meanwhile() -> None:
+    with served() as server:
+        for number in range(350):
+            server.loop.announce(str(number))
+        events = read_stream(server.port, 340, last=10)
+        assert [event["sequence"] for event in events] == list(range(11, 351))
+        # A journal that was begun anew counts from 1: its events are new, whatever was had before.
+        server.loop.begin_anew("other")
+        server.loop.announce("first")
+        timer = threading.Timer(0.6, lambda: server.loop.announce("second"))
+        timer.start()
+        assert [event["text"] for event in read_stream(server.port, 2, last=350)] == ["first", "second"]
+        timer.join()
+
+
+def test_a_slow_listener_misses_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgedigits.serve.live._EVENT", 0.5)
+    with served() as server:
+        server.loop.announce("0")
+
+        def many() -> None:
+            for number in range(1, 300):
+                server.loop.announce(str(number))
+
+        timer = threading.Timer(0.8, many)
+        timer.start()
+        events = read_stream(server.port, 300, last=0)
+        timer.join()
+        assert [event["text"] for event in events] == [str(number) for number in range(300)]
+
+
 def test_health_is_that_frames_flow(server: Served, client: httpx.Client) -> None:
     answer = client.get("/api/health")
     assert (answer.status_code, answer.json()["state"]) == (200, "reading")

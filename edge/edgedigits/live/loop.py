@@ -109,7 +109,7 @@ class Live:
         self._writing = threading.Lock()
         self._page: Page | None = None
         self._page_at = 0.0
-        self.hub.connect(self.health, self.counters, journal.recent)
+        self.hub.connect(self.health, self.counters, journal.recent, journal.since)
 
     def run(self, frames: int | None = None) -> int:
         """Read until the source ends or is stopped, or so many `frames` were seen; returns their number.

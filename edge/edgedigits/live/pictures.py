@@ -52,7 +52,7 @@ class KeptPictures:
             raise OutputError(f"{path}: the picture can't be written as PNG; report it")
         write_atomically(path, data.tobytes())
         write_atomically(path.with_suffix(".json"), (event.as_json() + "\n").encode())
-        self._tidy(event.id.partition("-")[0])
+        self._tidy(event.journal)
 
     def _tidy(self, journal: str) -> None:
         """Remove the oldest pictures; `journal` is the name of the one at hand."""

@@ -107,18 +107,30 @@ class Live:
 
         async def messages() -> AsyncIterator[bytes]:
             with self._hub.subscribe() as subscription:
-                sent = 0
+                sent, journal = 0, ""
                 yield b"retry: 2000\n\n"
-                if after is not None:
-                    for past in reversed(await asyncio.to_thread(self._hub.recent, 100, None)):
-                        if past.sequence > after:
-                            sent = past.sequence
-                            yield _message(past)
+                newest = await asyncio.to_thread(self._hub.recent, 1, None)
+                if newest:
+                    journal = newest[0].journal
+                if newest and after is not None:
+                    # A higher number is of a journal that was there before this one: all of this one is new.
+                    sent = after if after <= newest[0].sequence else 0
+                    async for past in self._past(sent):
+                        sent = past.sequence
+                        yield _message(past)
                 beat = time.monotonic()
                 while not self.closing.is_set():
                     event = subscription.get(timeout=0)
                     if event is not None:
+                        if event.journal != journal:
+                            sent, journal = 0, event.journal
+                        if sent and event.sequence > sent + 1:
+                            # More came while the client was slow than the subscription keeps.
+                            async for past in self._past(sent, event.sequence):
+                                sent = past.sequence
+                                yield _message(past)
                         if event.sequence > sent:
+                            sent = event.sequence
                             yield _message(event)
                         continue
                     if time.monotonic() - beat > _HEARTBEAT:
@@ -127,6 +139,15 @@ class Live:
                     await self._pause(_EVENT)
 
         return _Stream(messages(), self._leave)
+
+    async def _past(self, after: int, before: int | None = None) -> AsyncIterator[Event]:
+        """Yield the events in the journal with a number above `after`, and below `before`, oldest first."""
+        while events := await asyncio.to_thread(self._hub.since, after, 100):
+            for event in events:
+                if before is not None and event.sequence >= before:
+                    return
+                yield event
+            after = events[-1].sequence
 
     async def health(self, request: Request) -> Response:
         """GET /api/health: whether frames come and events can be kept; 503 where they don't."""
