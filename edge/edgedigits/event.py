@@ -16,6 +16,14 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def harmless(name: str) -> str:
+    """Return a source's name as a cell of a table that spreadsheets take for text.
+
+    What begins like a formula is the path of a file in the working folder, which has another way to say it.
+    """
+    return f"./{name}" if name.startswith(("=", "+", "-", "@")) else name
+
+
 @dataclass(frozen=True)
 class Event:
     """One event as it is delivered.

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,14 @@ def test_pages_of_a_scan_in_order(tmp_path: Path) -> None:
     assert rows[-1].split() == [scan, "page", "3", "(no", "digits)"]
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert names == ["scan-page2-read.png", "scan-page3-read.png", "scan-read.png"]
+
+
+def test_a_file_name_is_no_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(SAMPLE, tmp_path / "=1+1.jpg")
+    monkeypatch.chdir(tmp_path)
+    rows = list(csv.DictReader(io.StringIO(run("read", "=1+1.jpg", "--format", "csv").stdout)))
+    assert {row["source"] for row in rows} == {"./=1+1.jpg"}
+    assert json.loads(run("read", "=1+1.jpg", "--format", "jsonl").stdout)["source"] == "=1+1.jpg"
 
 
 def test_csv_has_a_row_per_line() -> None:

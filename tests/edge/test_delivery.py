@@ -300,6 +300,14 @@ def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:
     assert rows[0]["accepted"] == "true"
 
 
+def test_a_file_name_is_no_formula(tmp_path: Path) -> None:
+    sink = CsvFile(tmp_path / "out.csv")
+    sink.deliver([Event(1, "a-1", "@SUM(A1).png", "", {"lines": [{"text": "1", "accepted": True}]})])
+    sink.close()
+    (row,) = csv.DictReader((tmp_path / "out.csv").open())
+    assert row["source"] == "./@SUM(A1).png"
+
+
 def test_what_a_full_disk_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     events = [Event(k, f"a-{k}", "cam", "", {"text": "1" * 100}) for k in range(1, 21)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from edgedigits.errors import EdgeDigitsError, OutputError
-from edgedigits.event import SCHEMA, Event, encodable
+from edgedigits.event import SCHEMA, Event, encodable, harmless
 
 
 class DeliveryError(EdgeDigitsError):
@@ -206,7 +206,8 @@ class CsvFile(_File):
         if first:
             rows.writerow(self.COLUMNS)
         for event in events:
-            head = event.id, event.sequence, event.time, event.source, event.body.get("event", "reading")
+            kind = event.body.get("event", "reading")
+            head = event.id, event.sequence, event.time, harmless(event.source), kind
             for number, line in enumerate(event.body.get("lines", [{}])):
                 accepted = str(line["accepted"]).lower() if line else ""
                 values = (line.get("text", ""), line.get("raw", ""), line.get("confidence", ""), accepted)
