@@ -129,12 +129,31 @@ class Run:
             for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
                 if isinstance(frame, Unread):
                     self.complain(frame.error, frame.source)
-                elif forms is not None:
-                    self._report_form(frame, forms)
-                else:
+                    continue
+                with self._at_fault(frame, arguments.verbose):
+                    if forms is not None:
+                        self._report_form(frame, forms)
+                        continue
                     page = reader.read(frame.image, frame.size)
                     self.report(frame, page)
                     self._explain(frame, page)
+
+    @contextlib.contextmanager
+    def _at_fault(self, frame: Frame, verbose: bool) -> Iterator[None]:
+        """Have a fault of the program in one picture cost no other."""
+        try:
+            yield
+        except (EdgeDigitsError, BrokenPipeError):
+            raise
+        except Exception as error:
+            if verbose:
+                raise
+            page = f" page {frame.page + 1}" if frame.page else ""
+            what = f"{type(error).__name__}: {error}"
+            self.complain(
+                f"{frame.source}{page}: a fault of edgedigits, not of your input ({what}); please report it",
+                frame.source,
+            )
 
     def apart(self, folder: str | None, paths: Sequence[str], verb: str) -> str | None:
         """Return a folder to draw into, None where pictures are read from it."""
