@@ -124,6 +124,7 @@ class Journal:
         self._pending: list[tuple[str, str, dict[str, Any]]] = []
         self._read: dict[Path, tuple[Stamp, int | None]] = {}
         self._appended = 0
+        self._unreadable = ""
         self._outputs: set[str] = set()
         self._lock_file: IO[bytes] | None = None
         if self.path is not None:
@@ -307,10 +308,15 @@ class Journal:
             return events
 
         try:
-            return self._guarded(read)
+            events = self._guarded(read)
         except OutputError as error:
-            log.error("%s", error)
+            # It is tried again in a moment, and again: once is enough.
+            if str(error) != self._unreadable:
+                log.error("%s", error)
+            self._unreadable = str(error)
             return []
+        self._unreadable = ""
+        return list(events)
 
     def confirm(self, output: str, events: Sequence[Event], refused: int = 0) -> None:
         """Note that an output has these events, the next ones; `refused` of them it will never take."""

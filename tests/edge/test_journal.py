@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,25 @@ def test_what_is_lost_for_want_of_room_is_told(
     assert journal.lost == 2
     assert caplog.text.count("the oldest are lost") == 1
     assert [event.body["text"] for event in journal.flush()] == ["2", "3", "4"]
+    journal.close()
+
+
+def test_what_cant_be_read_is_said_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 1)
+
+    def broken(query: str, values: Sequence[object] = ()) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(journal, "_one", broken)
+        for _ in range(5):
+            assert journal.wait("a", 10, 0.0) == []
+    assert caplog.text.count("disk I/O error") == 1
+    assert take(journal, "a") == ["0"]
     journal.close()
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from PIL import Image
 from tests.edge import pen
 from tests.edge.drawing import paper, write
 from tests.edge.serving import Served, ServeSettings, served
+
+from edgedigits.live.hub import Health
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
@@ -246,6 +249,25 @@ def test_health_is_that_frames_flow(server: Served, client: httpx.Client) -> Non
         assert (answer.status_code, answer.json()["ok"]) == (503, False)
     finally:
         server.loop.state_ok = True
+
+
+def test_a_slow_journal_keeps_only_those_waiting_who_ask_for_it(
+    server: Served, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = server.loop.hub.health
+
+    def slow() -> Health:
+        time.sleep(1.5)
+        return health()
+
+    monkeypatch.setattr(server.loop.hub, "health", slow)
+    with ThreadPoolExecutor(2) as others:
+        asked = [others.submit(client.get, path) for path in ("/api/health", "/metrics")]
+        time.sleep(0.2)
+        started = time.monotonic()
+        assert client.get("/api/page").status_code == 200
+        assert time.monotonic() - started < 0.8
+        assert [one.result().status_code for one in asked] == [200, 200]
 
 
 def test_metrics_are_prometheus_text(server: Served, client: httpx.Client) -> None:

@@ -400,6 +400,15 @@ def test_slow_requests_are_ended_and_hold_nobody_up(server: Served) -> None:
             connection.close()
 
 
+def test_a_body_of_two_lengths_is_refused(server: Served) -> None:
+    """A proxy and a server that each believe another one part the requests at different places."""
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": "5", "Content-Type": "application/json"}
+    body = b'f\r\n{"strokes": []}\r\n0\r\n\r\n'
+    answer = exchange(server.port, request("/api/strokes", "POST", headers=headers, body=body))
+    assert status_of(answer) == 400
+    assert b"connection: close" in answer.lower()
+
+
 def test_a_body_that_goes_on_after_the_answer_is_cut_off(server: Served) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(request("/api/read", "POST", headers={"Transfer-Encoding": "chunked"}))

@@ -151,7 +151,9 @@ class Live:
 
     async def health(self, request: Request) -> Response:
         """GET /api/health: whether frames come and events can be kept; 503 where they don't."""
-        health, counters, snapshot = self._hub.health(), self._hub.counters(), self._hub.latest()
+        # The journal is asked, and that may be waiting for a slow card.
+        health = await asyncio.to_thread(self._hub.health)
+        counters, snapshot = self._hub.counters(), self._hub.latest()
         body: dict[str, Any] = {
             "ok": health.ok,
             "state": health.state,
@@ -166,7 +168,7 @@ class Live:
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: for Prometheus."""
-        text = exposition(self._hub, self._requests)
+        text = await asyncio.to_thread(exposition, self._hub, self._requests)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _enter(self) -> None:
