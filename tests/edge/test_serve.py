@@ -19,7 +19,9 @@ from tests.edge import pen
 from tests.edge.drawing import paper, write
 from tests.edge.serving import Served, ServeSettings, served
 
+from edgedigits.frames import Frame, Unread
 from edgedigits.live.hub import Health
+from edgedigits.serve.readings import pictures_in
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
@@ -67,6 +69,33 @@ def test_every_page_of_a_tiff_is_read(client: httpx.Client) -> None:
     answer = client.post("/api/read", content=data.getvalue(), headers={"Content-Type": "image/tiff"})
     found = [[line["text"] for line in page["lines"]] for page in answer.json()["pages"]]
     assert found == [["27"], ["46"], ["38"]]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "read"),
+    [([(50, 50)] * 30, 20), ([(2500, 3500)] * 12, 7), ([(50, 50), (9000, 9000), (50, 50)], 1)],
+)
+def test_pages_that_are_not_read_are_told_of(sizes: list[tuple[int, int]], read: int) -> None:
+    pages = [Image.new("L", size, 255) for size in sizes]
+    data = io.BytesIO()
+    pages[0].save(data, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    *found, rest = pictures_in(data.getvalue(), ServeSettings())
+    assert [frame.size for frame in found if isinstance(frame, Frame)] == sizes[:read]
+    assert isinstance(rest, Unread)
+    assert f"the pages from {read + 1} on are not read" in str(rest.error)
+
+
+def test_a_damaged_page_is_told_of() -> None:
+    pages = [Image.new("L", (50, 50), 255) for _ in range(3)]
+    data = io.BytesIO()
+    pages[0].save(data, "TIFF", save_all=True, append_images=pages[1:])
+    with Image.open(data) as picture:
+        picture.seek(2)
+        last = picture._frame_pos[2]  # type: ignore[attr-defined]
+    *found, rest = pictures_in(data.getvalue()[: last + 9], ServeSettings())
+    assert len(found) == 2
+    assert isinstance(rest, Unread)
+    assert "page 3" in str(rest.error)
 
 
 def test_too_large_pictures_are_refused_before_they_are_decoded(client: httpx.Client) -> None:

@@ -159,33 +159,43 @@ def _as_file(data: bytes) -> Iterator[str]:
 def pictures_in(data: bytes, settings: ServeSettings) -> Iterator[Frame | Unread]:
     """Yield the pictures of an uploaded file: of at most `settings.most_pages` pages, and no more pixels.
 
-    Raises `PictureError`, one line, where the first of them has too many pixels.
+    Where there are more, an `Unread` that says so comes in place of the rest. Raises `PictureError`, one
+    line, where the first of them has too many pixels.
     """
-    pixels = _pixels(data)
-    too_many = f"more than the {settings.most_pixels // 1_000_000} million pixels allowed here; scale it down"
-    if pixels > settings.most_pixels:
-        raise PictureError(too_many)
+    pixels = list(itertools.accumulate(_pixels(data, settings.most_pages + 1)))
+    million = settings.most_pixels // 1_000_000
+    if pixels and pixels[0] > settings.most_pixels:
+        raise PictureError(f"more than the {million} million pixels allowed here; scale it down")
+    fitting = sum(total <= settings.most_pixels for total in pixels[: settings.most_pages])
+    # What the heads don't tell of, such as a PDF's pages, is shrunk as it is rendered.
+    most = fitting if len(pixels) > fitting else settings.most_pages
     with _as_file(data) as path:
-        seen = 0
-        for frame in itertools.islice(read_pictures(path, "picture"), settings.most_pages):
-            yield frame
-            if isinstance(frame, Frame):
-                seen += frame.size[0] * frame.size[1]
-            if seen > settings.most_pixels:
-                return  # the pages together cost what one picture may
+        pictures = read_pictures(path, "picture")
+        yield from itertools.islice(pictures, most)
+        if len(pixels) > most or (not pixels and next(pictures, None) is not None):
+            limits = f"at most {settings.most_pages} of together {million} million pixels are"
+            why = f"the pages from {most + 1} on are not read; {limits}, send the others by themselves"
+            yield Unread("picture", PictureError(why))
 
 
-def _pixels(data: bytes) -> float:
-    """Return how many pixels the head of a picture file claims; 0 where it is none, which is said later."""
+def _pixels(data: bytes, most: int) -> list[float]:
+    """Return how many pixels the heads of a picture file's pages claim, of at most so many pages.
+
+    Of a file that is none there are none: what is wrong with it is said later.
+    """
+    found: list[float] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-                return picture.width * picture.height
+                for page in range(most if picture.format == "TIFF" else 1):
+                    picture.seek(page)
+                    found.append(picture.width * picture.height)
     except Image.DecompressionBombError:
-        return math.inf
+        found.append(math.inf)
     except Exception:
-        return 0
+        pass  # the last page, or one that can't be had
+    return found
 
 
 def without_source(error: PictureError) -> str:
