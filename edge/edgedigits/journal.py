@@ -127,14 +127,21 @@ class Journal:
         self._unreadable = ""
         self._outputs: set[str] = set()
         self._lock_file: IO[bytes] | None = None
+        self._is_new = False
+        """Whether no journal has been kept here before: what lies here is somebody else's then."""
         if self.path is not None:
             make_folder(self.path.parent)
+            self._is_new = not _lock_beside(self.path).exists()
             self._lock_file = _locked(self.path)
         try:
             self._database = self._open()
         except BaseException:
+            if self._is_new and self.path is not None:
+                with contextlib.suppress(OSError):
+                    _lock_beside(self.path).unlink()
             self._unlock()
             raise
+        self._is_new = False
 
     # --- writing ---
 
@@ -419,6 +426,11 @@ class Journal:
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise self._failed(error) from error
+            if self._is_new:
+                raise OutputError(
+                    f"{self.path}: it is no journal, or a damaged one from elsewhere; choose another place "
+                    "with --journal FILE"
+                ) from error
             self._move_aside(error)
         try:
             return self._connect(str(self.path))
@@ -428,14 +440,16 @@ class Journal:
     def _connect(self, address: str) -> sqlite3.Connection:
         database = sqlite3.connect(address, check_same_thread=False, timeout=5.0)
         try:
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, 1):
+                raise sqlite3.DatabaseError(f"malformed: version {version}")
+            if version == 0 and database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                raise sqlite3.DatabaseError("malformed: the tables of something else")
             database.execute("PRAGMA journal_mode = WAL")
             # The event is on the disk when `append` returns, power cut or not.
             database.execute("PRAGMA synchronous = FULL")
-            version = database.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            elif version != 1:
-                raise sqlite3.DatabaseError(f"malformed: version {version}")
             found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {found}")
@@ -514,11 +528,15 @@ def _is_damage(error: Exception) -> bool:
 _SIGNS_OF_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "could not decode")
 
 
+def _lock_beside(path: Path) -> Path:
+    """Return the file whose lock tells that a journal is in use."""
+    return path.parent / f"{path.name}.lock"
+
+
 def _locked(path: Path) -> IO[bytes]:
     """Take the lock beside a journal, which the system lets go of however the process ends."""
-    lock = path.with_name(f"{path.name}.lock")
     try:
-        file = lock.open("ab")
+        file = _lock_beside(path).open("ab")
     except OSError as error:
         raise OutputError(
             f"{path}: the journal can't be written ({error.strerror}); choose another place with "

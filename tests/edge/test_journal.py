@@ -144,6 +144,25 @@ def test_a_damaged_journal_is_moved_aside(path: Path, how: str, caplog: pytest.L
     journal.close()
 
 
+@pytest.mark.parametrize("kind", ["text", "database", "database with a version"])
+def test_another_file_is_left_alone(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "device"
+    if kind == "text":
+        path.write_text('source = "demo:"\n' * 500)
+    else:
+        database = sqlite3.connect(path)
+        database.executescript(
+            f"CREATE TABLE mine (x); PRAGMA user_version = {7 if 'version' in kind else 0}"
+        )
+        database.close()
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="it is no journal") as caught:
+        Journal(path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["device"]
+
+
 def test_damage_while_it_is_open(path: Path) -> None:
     journal = Journal(path)
     journal.register("a")
@@ -179,8 +198,9 @@ def test_a_path_that_cant_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="can't make the folder"):
         Journal(tmp_path / "file" / "j.sqlite")
-    with pytest.raises(OutputError, match="can't be written"):
-        Journal(tmp_path)
+    for name in (tmp_path, ".", ""):
+        with pytest.raises(OutputError, match="can't be written"):
+            Journal(name)
 
 
 class Full:
