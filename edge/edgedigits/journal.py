@@ -52,6 +52,13 @@ CREATE TABLE IF NOT EXISTS files (
 """
 """Files of watched folders: how many pages have been dealt with, NULL where it is all of them."""
 
+_STARTS = """
+CREATE TABLE IF NOT EXISTS starts (
+    path TEXT PRIMARY KEY, changed INTEGER NOT NULL, size INTEGER NOT NULL, count INTEGER NOT NULL
+)
+"""
+"""The file that is being read, and how often that was begun and not ended: by a crash, or the watchdog."""
+
 _MOST_FILES = 1_000_000
 
 
@@ -213,6 +220,7 @@ class Journal:
                 )
                 events.append(event)
             for path, ((changed, size), pages) in self._read.items():
+                self._database.execute("DELETE FROM starts WHERE path = ?", (encodable(str(path)),))
                 self._database.execute(
                     "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
                     (encodable(str(path)), changed, size, pages),
@@ -266,6 +274,29 @@ class Journal:
             values = encodable(str(path)), *stamp
             row = self._guarded(lambda: self._database.execute(query, values).fetchone())
             return 0 if row is None else row[0]
+
+    def file_begun(self, path: Path, stamp: Stamp) -> int:
+        """Note that a file is going to be read; returns how often the program ended in that before."""
+
+        def write() -> int:
+            values = encodable(str(path)), *stamp
+            query = "SELECT count FROM starts WHERE path = ? AND changed = ? AND size = ?"
+            count = self._one(query, values)
+            with self._database:
+                self._database.execute("DELETE FROM starts")
+                self._database.execute("INSERT INTO starts VALUES (?, ?, ?, ?)", (*values, count + 1))
+            return count
+
+        with self._change:
+            try:
+                return int(self._guarded(write))
+            except OutputError:
+                return 0  # no room on the disk, of which is told where an event can't be written
+
+    def file_left(self) -> None:
+        """Note that no file is being read: the program goes on, or ends in good order."""
+        with self._change, contextlib.suppress(OutputError):
+            self._guarded(lambda: self._execute("DELETE FROM starts"))
 
     def file_read(self, path: Path, stamp: Stamp) -> None:
         """Note that all of a file has been dealt with; like an event, once the journal can be written."""
@@ -455,6 +486,7 @@ class Journal:
                 raise sqlite3.DatabaseError(f"malformed: {found}")
             with database:
                 database.execute(_FILES)
+                database.execute(_STARTS)
                 database.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid.uuid4().hex[:12],))
             self._name = str(database.execute("SELECT value FROM meta WHERE key = 'name'").fetchone()[0])
             database.execute("SELECT sequence, id, source, time, body FROM events LIMIT 1").fetchone()
