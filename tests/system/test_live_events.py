@@ -339,6 +339,7 @@ def test_two_processes_and_one_journal(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_told_of(tmp_path: Path) -> None:
     journal = tmp_path / "j.sqlite"
     journal.write_bytes(b"no database " * 1000)
+    (tmp_path / "j.sqlite.lock").touch()  # there was a journal
     done = run("demo:", "--journal", journal, "--frames", 3)
     assert done.returncode == 0
     assert "moved to" in done.stderr
@@ -363,6 +364,7 @@ def test_systemd_is_kept_informed(tmp_path: Path) -> None:
 def test_the_log_for_programs(tmp_path: Path) -> None:
     journal = tmp_path / "j.sqlite"
     journal.write_bytes(b"no database " * 1000)
+    (tmp_path / "j.sqlite.lock").touch()  # there was a journal
     done = run("demo:", "--journal", journal, "--frames", 3, "--set", "log.format=json")
     (line,) = done.stderr.splitlines()
     entry = json.loads(line)
