@@ -123,20 +123,39 @@ class Run:
             self.open_output(arguments.format, max((len(printable(n)) for n in names.values()), default=0))
         else:
             self._open_form_output(arguments.format)
-        self.open_annotated(self._apart(arguments.annotate, arguments.paths, "annotate"), inputs=names)
-        self._open_explained(self._apart(arguments.explain, arguments.paths, "explain"), reader, names)
+        self.open_annotated(self.apart(arguments.annotate, arguments.paths, "annotate"), inputs=names)
+        self._open_explained(self.apart(arguments.explain, arguments.paths, "explain"), reader, names)
         for entry in found:
             for frame in [entry] if isinstance(entry, Unread) else read_pictures(entry, names[entry]):
                 if isinstance(frame, Unread):
                     self.complain(frame.error, frame.source)
-                elif forms is not None:
-                    self._report_form(frame, forms)
-                else:
+                    continue
+                with self._at_fault(frame, arguments.verbose):
+                    if forms is not None:
+                        self._report_form(frame, forms)
+                        continue
                     page = reader.read(frame.image, frame.size)
                     self.report(frame, page)
                     self._explain(frame, page)
 
-    def _apart(self, folder: str | None, paths: Sequence[str], verb: str) -> str | None:
+    @contextlib.contextmanager
+    def _at_fault(self, frame: Frame, verbose: bool) -> Iterator[None]:
+        """Have a fault of the program in one picture cost no other."""
+        try:
+            yield
+        except (EdgeDigitsError, BrokenPipeError):
+            raise
+        except Exception as error:
+            if verbose:
+                raise
+            page = f" page {frame.page + 1}" if frame.page else ""
+            what = f"{type(error).__name__}: {error}"
+            self.complain(
+                f"{frame.source}{page}: a fault of edgedigits, not of your input ({what}); please report it",
+                frame.source,
+            )
+
+    def apart(self, folder: str | None, paths: Sequence[str], verb: str) -> str | None:
         """Return a folder to draw into, None where pictures are read from it."""
         if folder is not None and os.path.realpath(folder) in map(os.path.realpath, paths):
             # The next run would read what this one has drawn.

@@ -18,13 +18,14 @@ from edgedigits.board import board_name, governor, thermal
 from edgedigits.card import split_bytes
 from edgedigits.errors import EdgeDigitsError
 from edgedigits.fit import Finding, Grade
-from edgedigits.frames.capture import CaptureSettings
+from edgedigits.frames.capture import CaptureSettings, without_password
 from edgedigits.frames.sources import open_source
 from edgedigits.golden import check as check_golden
 from edgedigits.journal import default_path
 from edgedigits.live.config import LiveConfig
 from edgedigits.live.station import open_sink
 from edgedigits.model import Model, read_model
+from edgedigits.outputs.mqtt import Mqtt
 from edgedigits.outputs.sinks import DeliveryError
 from edgedigits.reader import DEFAULT_MODEL
 from edgedigits.strip_model import StripModel
@@ -103,11 +104,11 @@ def _camera(config: LiveConfig) -> Iterator[Finding]:
             )
     if not list(Path("/dev").glob("video*")):
         yield Finding("cameras", "note", "no /dev/video*", "plug a camera in; demo: works without one")
-    name = config.general.source
-    if not name:
+    if not config.general.source:
         return
     settings: CaptureSettings = config["capture"]
-    source = open_source(name, settings=settings)
+    source = open_source(config.general.source, settings=settings)
+    name = without_password(config.general.source)
     if source.stills:
         yield Finding("source", "good", f"{name}: the folder is there")
         return
@@ -194,10 +195,10 @@ def _outputs(config: LiveConfig) -> Iterator[Finding]:
     for settings in config.outputs:
         sink = open_sink(settings)
         try:
-            if settings.to.startswith("http"):
+            if settings.to.lower().startswith(("http://", "https://")):
                 _reach(sink.name)
-            else:
-                sink.idle()
+            elif isinstance(sink, Mqtt):
+                sink.probe()
         except DeliveryError as error:
             what, _, remedy = str(error).partition("; ")
             yield Finding("output", "bad", what, remedy)

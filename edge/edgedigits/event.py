@@ -11,6 +11,19 @@ SCHEMA = 1
 """Version of the JSON object. It changes when a key changes its meaning or goes, not when one is added."""
 
 
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can hold: what of a file's name is no text, a lone surrogate, is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def harmless(name: str) -> str:
+    """Return a source's name as a cell of a table that spreadsheets take for text.
+
+    What begins like a formula is the path of a file in the working folder, which has another way to say it.
+    """
+    return f"./{name}" if name.startswith(("=", "+", "-", "@")) else name
+
+
 @dataclass(frozen=True)
 class Event:
     """One event as it is delivered.
@@ -25,6 +38,11 @@ class Event:
     source: str
     time: str
     body: Mapping[str, Any]
+
+    @property
+    def journal(self) -> str:
+        """The name of the journal that numbers it."""
+        return self.id.partition("-")[0]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of the output contract.

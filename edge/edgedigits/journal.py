@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgedigits.errors import OutputError
-from edgedigits.event import Event
+from edgedigits.event import Event, encodable
 from edgedigits.files import make_folder
 from edgedigits.frames import Stamp
 
@@ -51,6 +51,13 @@ CREATE TABLE IF NOT EXISTS files (
 )
 """
 """Files of watched folders: how many pages have been dealt with, NULL where it is all of them."""
+
+_STARTS = """
+CREATE TABLE IF NOT EXISTS starts (
+    path TEXT PRIMARY KEY, changed INTEGER NOT NULL, size INTEGER NOT NULL, count INTEGER NOT NULL
+)
+"""
+"""The file that is being read, and how often that was begun and not ended: by a crash, or the watchdog."""
 
 _MOST_FILES = 1_000_000
 
@@ -91,14 +98,16 @@ def default_path() -> Path:
 class Journal:
     """Events in order, and how far each output has come; safe to use from any thread.
 
-    `path` None keeps it in memory, for one run. A file that is damaged is moved aside, reported
-    (`moved_aside` names it) and begun anew. While the disk is full or can't be written, up to
-    `most_in_memory` events wait in memory and are written as soon as that is possible (`fault` says why).
+    `path` None keeps it in memory, for one run, and much less of it (`most_without_file`). A file that is
+    damaged is moved aside, reported (`moved_aside` names it) and begun anew. While the disk is full or can't
+    be written, up to `most_in_memory` events wait in memory and are written as soon as that is possible
+    (`fault` says why).
 
     Raises `OutputError` where the file can't be made or another process has it.
     """
 
     most_in_memory = 10_000
+    most_without_file = JournalSettings(most_events=1_000, most_megabytes=16.0)
 
     def __init__(
         self,
@@ -111,21 +120,35 @@ class Journal:
         self.fault = ""
         self.lost = 0
         """Events that could be kept neither on the disk nor in memory."""
+        if path is None:
+            # Nothing is delivered from it, and a small board has no room for days of what was read.
+            settings = JournalSettings(
+                most_events=min(settings.most_events, self.most_without_file.most_events),
+                most_megabytes=min(settings.most_megabytes, self.most_without_file.most_megabytes),
+            )
         self._settings, self._clock = settings, clock
         self._change = threading.Condition(threading.RLock())
         self._pending: list[tuple[str, str, dict[str, Any]]] = []
         self._read: dict[Path, tuple[Stamp, int | None]] = {}
         self._appended = 0
+        self._unreadable = ""
         self._outputs: set[str] = set()
         self._lock_file: IO[bytes] | None = None
+        self._is_new = False
+        """Whether no journal has been kept here before: what lies here is somebody else's then."""
         if self.path is not None:
             make_folder(self.path.parent)
+            self._is_new = not _lock_beside(self.path).exists()
             self._lock_file = _locked(self.path)
         try:
             self._database = self._open()
         except BaseException:
+            if self._is_new and self.path is not None:
+                with contextlib.suppress(OSError):
+                    _lock_beside(self.path).unlink()
             self._unlock()
             raise
+        self._is_new = False
 
     # --- writing ---
 
@@ -144,29 +167,46 @@ class Journal:
             if file is not None:
                 self._read[file[0]] = file[1:]
             stamp = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
-            self._pending.append((source, stamp.replace("+00:00", "Z"), dict(body)))
+            self._pending.append((encodable(source), stamp.replace("+00:00", "Z"), dict(body)))
             if len(self._pending) > self.most_in_memory:
                 del self._pending[0]
                 self.lost += 1
+                if self.lost % 1000 == 1:
+                    log.error(
+                        "%s: %d events wait in memory for room on the disk; the oldest are lost (%d by now)",
+                        self.path,
+                        self.most_in_memory,
+                        self.lost,
+                    )
             return self.flush()
 
     def flush(self) -> list[Event]:
         """Write what waits in memory; returns it as far as it is on the disk now."""
         with self._change:
-            if not self._pending and not self._read:
+            if not (self._pending or self._read or self.fault):
                 return []
             try:
                 events = self._guarded(self._write_pending)
             except OutputError as error:
-                if not self.fault:
-                    log.error("%s", error)
-                self.fault = str(error)
+                self._note(str(error))
                 return []
-            if self.fault:
-                log.info("%s: can be written again", self.path)
-                self.fault = ""
+            try:
+                self._guarded(self._prune_if_due)
+            except OutputError as error:
+                # The events are written all the same, and whoever reads along is to be told of them.
+                self._note(str(error))
+            else:
+                self._note("")
             self._change.notify_all()
             return events
+
+    def _note(self, fault: str) -> None:
+        """Note what keeps the journal from being written, "" if nothing does; say so when that changes."""
+        if fault and not self.fault:
+            log.error("%s", fault)
+        elif self.fault and not fault:
+            log.info("%s: can be written again", self.path)
+        self.fault = fault
 
     def _write_pending(self) -> list[Event]:
         events = []
@@ -180,17 +220,21 @@ class Journal:
                 )
                 events.append(event)
             for path, ((changed, size), pages) in self._read.items():
+                self._database.execute("DELETE FROM starts WHERE path = ?", (encodable(str(path)),))
                 self._database.execute(
-                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (str(path), changed, size, pages)
+                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
+                    (encodable(str(path)), changed, size, pages),
                 )
         self._pending.clear()
         self._read.clear()
         self._appended += len(events)
-        if self._appended >= 100 or self._count > self._settings.most_events:
-            # Not for every event: looking at the size costs more than the event itself.
-            self._appended = 0
-            self._prune()
         return events
+
+    def _prune_if_due(self) -> None:
+        # Not for every event: looking at the size costs more than the event itself.
+        if self._appended >= 100 or self._count > self._settings.most_events:
+            self._prune()
+            self._appended = 0
 
     def _prune(self) -> None:
         """Drop the oldest events beyond the bounds, and count them for the outputs that lack them."""
@@ -227,8 +271,32 @@ class Journal:
         """Return how many pages of a file have been dealt with in this or earlier runs; None for all."""
         with self._change:
             query = "SELECT pages FROM files WHERE path = ? AND changed = ? AND size = ?"
-            row = self._guarded(lambda: self._database.execute(query, (str(path), *stamp)).fetchone())
+            values = encodable(str(path)), *stamp
+            row = self._guarded(lambda: self._database.execute(query, values).fetchone())
             return 0 if row is None else row[0]
+
+    def file_begun(self, path: Path, stamp: Stamp) -> int:
+        """Note that a file is going to be read; returns how often the program ended in that before."""
+
+        def write() -> int:
+            values = encodable(str(path)), *stamp
+            query = "SELECT count FROM starts WHERE path = ? AND changed = ? AND size = ?"
+            count = self._one(query, values)
+            with self._database:
+                self._database.execute("DELETE FROM starts")
+                self._database.execute("INSERT INTO starts VALUES (?, ?, ?, ?)", (*values, count + 1))
+            return count
+
+        with self._change:
+            try:
+                return int(self._guarded(write))
+            except OutputError:
+                return 0  # no room on the disk, of which is told where an event can't be written
+
+    def file_left(self) -> None:
+        """Note that no file is being read: the program goes on, or ends in good order."""
+        with self._change, contextlib.suppress(OutputError):
+            self._guarded(lambda: self._execute("DELETE FROM starts"))
 
     def file_read(self, path: Path, stamp: Stamp) -> None:
         """Note that all of a file has been dealt with; like an event, once the journal can be written."""
@@ -278,10 +346,15 @@ class Journal:
             return events
 
         try:
-            return self._guarded(read)
+            events = self._guarded(read)
         except OutputError as error:
-            log.error("%s", error)
+            # It is tried again in a moment, and again: once is enough.
+            if str(error) != self._unreadable:
+                log.error("%s", error)
+            self._unreadable = str(error)
             return []
+        self._unreadable = ""
+        return list(events)
 
     def confirm(self, output: str, events: Sequence[Event], refused: int = 0) -> None:
         """Note that an output has these events, the next ones; `refused` of them it will never take."""
@@ -335,6 +408,18 @@ class Journal:
             )
         return [_event(row) for row in rows]
 
+    def since(self, sequence: int, limit: int = 100) -> list[Event]:
+        """Return up to `limit` events with a number above `sequence`, oldest first."""
+        with self._change:
+            rows = self._guarded(
+                lambda: self._database.execute(
+                    "SELECT sequence, id, source, time, body FROM events WHERE sequence > ? "
+                    "ORDER BY sequence LIMIT ?",
+                    (sequence, limit),
+                ).fetchall()
+            )
+        return [_event(row) for row in rows]
+
     def __len__(self) -> int:
         with self._change:
             return self._count
@@ -372,6 +457,11 @@ class Journal:
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise self._failed(error) from error
+            if self._is_new:
+                raise OutputError(
+                    f"{self.path}: it is no journal, or a damaged one from elsewhere; choose another place "
+                    "with --journal FILE"
+                ) from error
             self._move_aside(error)
         try:
             return self._connect(str(self.path))
@@ -381,19 +471,22 @@ class Journal:
     def _connect(self, address: str) -> sqlite3.Connection:
         database = sqlite3.connect(address, check_same_thread=False, timeout=5.0)
         try:
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, 1):
+                raise sqlite3.DatabaseError(f"malformed: version {version}")
+            if version == 0 and database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                raise sqlite3.DatabaseError("malformed: the tables of something else")
             database.execute("PRAGMA journal_mode = WAL")
             # The event is on the disk when `append` returns, power cut or not.
             database.execute("PRAGMA synchronous = FULL")
-            version = database.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            elif version != 1:
-                raise sqlite3.DatabaseError(f"malformed: version {version}")
             found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {found}")
             with database:
                 database.execute(_FILES)
+                database.execute(_STARTS)
                 database.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid.uuid4().hex[:12],))
             self._name = str(database.execute("SELECT value FROM meta WHERE key = 'name'").fetchone()[0])
             database.execute("SELECT sequence, id, source, time, body FROM events LIMIT 1").fetchone()
@@ -458,17 +551,24 @@ def _event(row: tuple[int, str, str, str, str]) -> Event:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, ValueError):
+    if isinstance(error, json.JSONDecodeError):
         return True  # a body that is no JSON any more
     text = str(error).lower()
-    return any(word in text for word in ("malformed", "not a database", "no such table", "no such column"))
+    return isinstance(error, sqlite3.Error) and any(word in text for word in _SIGNS_OF_DAMAGE)
+
+
+_SIGNS_OF_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "could not decode")
+
+
+def _lock_beside(path: Path) -> Path:
+    """Return the file whose lock tells that a journal is in use."""
+    return path.parent / f"{path.name}.lock"
 
 
 def _locked(path: Path) -> IO[bytes]:
     """Take the lock beside a journal, which the system lets go of however the process ends."""
-    lock = path.with_name(f"{path.name}.lock")
     try:
-        file = lock.open("ab")
+        file = _lock_beside(path).open("ab")
     except OSError as error:
         raise OutputError(
             f"{path}: the journal can't be written ({error.strerror}); choose another place with "

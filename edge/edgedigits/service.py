@@ -32,9 +32,9 @@ class ServiceSettings:
 
 def unit(settings: ServiceSettings = ServiceSettings()) -> str:
     """Return the text of the unit."""
-    program = settings.command or own_program()
+    program = _escaped(settings.command or own_program())
     action = "serve" if settings.serve else "live"
-    start = f"{program} {action} --wait --config {shlex.quote(settings.config)}"
+    start = f"{program} {action} --wait --config {_escaped(shlex.quote(settings.config))}"
     who = f"User={settings.user}" if settings.user else "DynamicUser=yes\nUser=edgedigits"
     address = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
     return f"""\
@@ -97,6 +97,11 @@ DeviceAllow=/dev/vchiq rw
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _escaped(command: str) -> str:
+    """Return a part of a command as systemd has it as it is: it puts something in place of % and $."""
+    return command.replace("%", "%%").replace("$", "$$")
 
 
 def own_program() -> str:

@@ -108,8 +108,9 @@ def check(setting: Setting, value: Any, where: str) -> Any:
         if isinstance(number, int | float) and not isinstance(number, bool) and setting.low is not None:
             assert setting.high is not None
             if not setting.low <= number <= setting.high:
+                given = f"{number:g}" if abs(number) < 1e300 else "so large a number"
                 raise SettingsError(
-                    f"{where}: {setting.name} lies in {setting.low:g}…{setting.high:g}, not {number:g}; "
+                    f"{where}: {setting.name} lies in {setting.low:g}…{setting.high:g}, not {given}; "
                     f"{setting.words}"
                 )
     return result
@@ -158,7 +159,12 @@ def _converted(kind: Any, value: Any) -> Any:
         parts = [_converted(one, part) for one, part in zip(inner, value, strict=False)]
         return tuple(parts) if len(value) == len(inner) and None not in parts else None
     if kind is float:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
     if kind is int:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
     return value if type(value) is kind else None

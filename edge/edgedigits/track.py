@@ -84,12 +84,16 @@ class Tracker:
         self._moved = False
         self._reported: Sighting | None = None
         self._doubtful: Sighting | None = None
-        """What will be reported if nothing better is seen before the sheet leaves."""
 
     @property
     def settled(self) -> bool:
         """Whether nothing is being waited for: what is there has been reported, or nothing is there."""
         return self._since is None
+
+    @property
+    def doubtful(self) -> Sighting | None:
+        """What will be reported if nothing better is seen before the sheet leaves."""
+        return self._doubtful
 
     def observe(self, seconds: float, page: Page, number: int = 0, moving: bool = False) -> Sighting | None:
         """Take in what was read in a frame; returns the sheet when it has been read, once.

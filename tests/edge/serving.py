@@ -34,9 +34,11 @@ class Loop:
         self.hub = Hub()
         self.state_ok = True
         self.events: list[Event] = []
+        self.journal = "id"
         self.frames = 0
         self._reader = Reader()
-        self.hub.connect(self._health, lambda: Counters(frames=self.frames, read=self.frames), self._recent)
+        counters = lambda: Counters(frames=self.frames, read=self.frames)  # noqa: E731
+        self.hub.connect(self._health, counters, self._recent, self._since)
 
     def show(self, image: NDArray[np.uint8]) -> None:
         """Read a picture and publish it."""
@@ -47,11 +49,11 @@ class Loop:
         self.hub.publish(frame, page, {"wait": 1.0, "read": page.elapsed_ms, "track": 0.1})
 
     def announce(self, text: str, confidence: float = 0.98, accepted: bool = True) -> Event:
-        """Make an event."""
+        """Make an event, kept in the journal and handed to who subscribed."""
         number = len(self.events) + 1
         body = {"text": text, "confidence": confidence, "accepted": accepted, "frames": 5, "page": 1}
         body |= {"size": [640, 480], "lines": []}
-        event = Event(number, f"id-{number}", "test", "2026-11-22T09:00:00Z", body)
+        event = Event(number, f"{self.journal}-{number}", "test", "2026-11-22T09:00:00Z", body)
         self.events.append(event)
         self.hub.announce(event)
         return event
@@ -59,6 +61,13 @@ class Loop:
     def _health(self) -> Health:
         state = "reading" if self.state_ok else "reconnecting"
         return Health(self.state_ok, state, "as told", 0.1)
+
+    def _since(self, sequence: int, limit: int) -> list[Event]:
+        return [event for event in self.events if event.sequence > sequence][:limit]
+
+    def begin_anew(self, journal: str) -> None:
+        """Have another journal, as after a restart without a file."""
+        self.events, self.journal = [], journal
 
     def _recent(self, limit: int, before: int | None) -> list[Event]:
         found = [event for event in self.events if before is None or event.sequence < before]

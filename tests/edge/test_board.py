@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from edgedigits.board import board_name, governor, resident_megabytes, thermal
+from edgedigits.doctor import examine
+from edgedigits.live.config import LiveConfig
+from edgedigits.outputs.settings import OutputSettings
 from edgedigits.service import ServiceSettings, unit
 
 COMMAND = [sys.executable, "-m", "edgedigits.cli"]
@@ -65,6 +68,13 @@ def test_doctor_finds_this_machine_well_enough_to_read(tmp_path: Path) -> None:
     assert report["ok"] == (done.returncode == 0)
 
 
+def test_doctor_takes_a_file_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = list(examine(LiveConfig(outputs=(OutputSettings(to="httplog.csv"),))))
+    assert found[-1].part == "output"
+    assert found[-1].grade == "good"
+
+
 def test_doctor_says_what_to_do(tmp_path: Path) -> None:
     done = run("doctor", "/dev/video97", "--out", "mqtt://127.0.0.1:9/x", "--journal", tmp_path / "j.sqlite")
     assert done.returncode == 1
@@ -97,6 +107,7 @@ def test_the_unit_runs_what_is_asked_for() -> None:
     assert "User=me\n" in text
     assert "DynamicUser" not in text
     assert "WatchdogSec=60\n" in text
+    assert " '/etc/50%% $$.toml'\n" in unit(ServiceSettings(config="/etc/50% $.toml"))
     assert "DynamicUser=yes\n" in unit()
     assert " serve --wait --config " in unit(ServiceSettings(serve=True))
 
@@ -112,6 +123,12 @@ def test_the_unit_is_printed_or_written(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1
     assert "sudo" in failed.stderr
+
+
+@pytest.mark.parametrize("given", [("--user", "me\nExecStartPre=/bin/x"), ("--config", "a\nb.toml")])
+def test_what_a_unit_cant_name_is_refused(given: tuple[str, str]) -> None:
+    done = run("service", "install", *given)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")

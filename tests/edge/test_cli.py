@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from edgedigits import cli
 from edgedigits.frames import Frame
 from edgedigits.outputs import Csv, JsonLines, Table
 from edgedigits.page import Digit, Line, Page
+from edgedigits.reader import Reader
 
 SAMPLES = Path(edgedigits.__file__).parent / "samples"
 SAMPLE = SAMPLES / "1-black-pen.jpg"
@@ -113,6 +115,37 @@ def test_pages_of_a_scan_in_order(tmp_path: Path) -> None:
     assert rows[-1].split() == [scan, "page", "3", "(no", "digits)"]
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert names == ["scan-page2-read.png", "scan-page3-read.png", "scan-read.png"]
+
+
+def test_a_file_name_is_no_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(SAMPLE, tmp_path / "=1+1.jpg")
+    monkeypatch.chdir(tmp_path)
+    rows = list(csv.DictReader(io.StringIO(run("read", "=1+1.jpg", "--format", "csv").stdout)))
+    assert {row["source"] for row in rows} == {"./=1+1.jpg"}
+    assert json.loads(run("read", "=1+1.jpg", "--format", "jsonl").stdout)["source"] == "=1+1.jpg"
+
+
+def test_a_fault_in_one_picture_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = Reader.read
+    pictures = []
+
+    def faulty(reader: Reader, *arguments: Any, **settings: Any) -> Page:
+        pictures.append(arguments)
+        if len(pictures) == 2:
+            raise ZeroDivisionError("bad luck")
+        return read(reader, *arguments, **settings)
+
+    monkeypatch.setattr(Reader, "read", faulty)
+    paths = [str(SAMPLES / name) for name in ("1-black-pen.jpg", "2-blue-pen.jpg", "4-pencil.jpg")]
+    assert cli.main(["read", *paths, "--format", "jsonl"]) == 1
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["source"] for row in rows] == paths
+    assert ["lines" in row for row in rows] == [True, False, True]
+    assert err.count("\n") == 1
+    assert f"{paths[1]}: a fault of edgedigits, not of your input (ZeroDivisionError: bad luck)" in err
 
 
 def test_csv_has_a_row_per_line() -> None:

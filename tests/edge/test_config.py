@@ -69,6 +69,14 @@ def test_changes_come_after_the_file(tmp_path: Path) -> None:
         ("[capture]\ncrop = [1, 2]", "crop is a list"),
         ("[track]\nsteady_seconds = nan", "steady_seconds lies in"),
         ("capture = 3", "is a table"),
+        ("[capture]\ncrop = [-10, 0, 50, 50]", "crop is x, y, width, height"),
+        ("[capture]\ncrop = [0, 0, 100, 0]", "crop is x, y, width, height"),
+        pytest.param(
+            "[capture]\nwidth = 1" + "0" * 400, "not so large a number", id="a whole number too large"
+        ),
+        pytest.param("[capture]\nrate = 1" + "0" * 400, "not so large a number", id="a number too large"),
+        pytest.param("every = 1" + "0" * 5000, "not TOML", id="a number of too many digits"),
+        pytest.param("every = " + "[" * 5000, "not TOML", id="too deep"),
         ("[output]\nto = 'x'", "[[output]]"),
         ("[log]\nlevel = 'loud'", 'one of "debug"'),
     ],
@@ -86,6 +94,12 @@ def test_what_cant_be(tmp_path: Path, text: str, words: str) -> None:
 def test_a_change_that_cant_be(change: str) -> None:
     with pytest.raises(SettingsError, match="--set"):
         load_config(None, [change])
+
+
+def test_a_mark_of_the_byte_order_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "device.toml"
+    path.write_bytes(b"\xef\xbb\xbfevery = 2\n")
+    assert load_config(path).general.every == 2.0
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import http.server
 import json
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +18,15 @@ from tests.edge.sheets import page
 
 from edgedigits.errors import EdgeDigitsError, OutputError
 from edgedigits.event import Event
-from edgedigits.journal import Journal
+from edgedigits.journal import Journal, JournalSettings
 from edgedigits.live import body_of
+from edgedigits.live.config import GeneralSettings, LiveConfig
 from edgedigits.live.delivery import Delivery, DeliverySettings
-from edgedigits.live.station import open_sink
+from edgedigits.live.station import open_sink, open_station
 from edgedigits.outputs.settings import OutputSettings
 from edgedigits.outputs.sinks import CsvFile, DeliveryError, JsonLinesFile, Sink
 from edgedigits.outputs.webhook import Webhook
+from edgedigits.settings import SettingsError
 from edgedigits.track import Sighting
 
 QUICK = DeliverySettings(first_pause=0.01, longest_pause=0.02)
@@ -297,6 +300,46 @@ def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:
     assert rows[0]["accepted"] == "true"
 
 
+def test_a_file_name_is_no_formula(tmp_path: Path) -> None:
+    sink = CsvFile(tmp_path / "out.csv")
+    sink.deliver([Event(1, "a-1", "@SUM(A1).png", "", {"lines": [{"text": "1", "accepted": True}]})])
+    sink.close()
+    (row,) = csv.DictReader((tmp_path / "out.csv").open())
+    assert row["source"] == "./@SUM(A1).png"
+
+
+def test_what_a_full_disk_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    events = [Event(k, f"a-{k}", "cam", "", {"text": "1" * 100}) for k in range(1, 21)]
+    sink = JsonLinesFile(path)
+    sink.deliver(events[:3])
+    # A limit on a file's size does what a full disk does: the first part is written, the rest is not.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 1500, limits[1]))
+    try:
+        with pytest.raises(DeliveryError, match="make room"):
+            sink.deliver(events[3:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    sink.deliver(events[3:])
+    sink.close()
+    assert [json.loads(line)["sequence"] for line in path.read_text().splitlines()] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_a_file_that_is_rotated_or_deleted_is_begun_anew(tmp_path: Path, aside: bool) -> None:
+    path, old = tmp_path / "out.csv", tmp_path / "out.csv.1"
+    events = [Event(k, f"a-{k}", "cam", "", {"lines": [{"text": str(k), "accepted": True}]}) for k in (1, 2)]
+    sink = CsvFile(path)
+    sink.deliver(events[:1])
+    path.rename(old) if aside else path.unlink()
+    sink.deliver(events[1:])
+    sink.close()
+    assert [row["text"] for row in csv.DictReader(path.open())] == ["2"]
+    if aside:
+        assert [row["text"] for row in csv.DictReader(old.open())] == ["1"]
+
+
 def test_a_full_disk_is_waited_out() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
@@ -326,6 +369,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[dict[str, object]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.answers: list[int] = []
         receiver = self
 
@@ -338,6 +382,7 @@ class Receiver:
                 if status < 300:
                     receiver.got.append(json.loads(body))
                     receiver.headers.append(dict(self.headers))
+                    receiver.paths.append(self.path)
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -405,3 +450,45 @@ def test_a_webhook_that_is_not_there(journal: Journal, receiver: Receiver) -> No
         assert eventually(lambda: "can't be reached" in delivery.health().message)
         assert delivery.health().waiting == 2
     receiver.__init__()  # type: ignore[misc]  # so that the fixture has one to close
+
+
+def test_a_password_is_never_shown(tmp_path: Path) -> None:
+    for to in (
+        "http://me:Secret@h:99999/",
+        "mqtt://me:Secret@h:99999/t",
+        "https://me:Secret@/",
+        "ftp://me:Secret@h/",
+    ):
+        with pytest.raises(SettingsError) as caught:
+            open_sink(OutputSettings(to=to))
+        assert "Secret" not in str(caught.value)
+    (tmp_path / "token").write_text("Secret\nSecret\n")
+    with pytest.raises(SettingsError, match="one line of ASCII") as caught:
+        open_sink(OutputSettings(to="http://h/", password_file=str(tmp_path / "token")))
+    assert "Secret" not in str(caught.value)
+
+
+def test_an_address_is_sent_as_it_must_be(journal: Journal, receiver: Receiver) -> None:
+    fill(journal, 1)
+    address = receiver.address.replace("http://", "http://me:p%40ss@")
+    to = address.partition("/hook")[0] + "/a b/ä?key=x y%20z"
+    webhook = Webhook(OutputSettings(to=to))
+    webhook.deliver(journal.recent(1))
+    webhook.close()
+    assert receiver.paths == ["/a%20b/%C3%A4?key=x%20y%20z"]
+    assert receiver.headers[0]["Authorization"] == "Basic bWU6cEBzcw=="
+    assert "p@ss" not in webhook.name
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
+    outputs = tuple(OutputSettings(to=f"http://127.0.0.1:9/hook?key={key}") for key in "ab")
+    config = LiveConfig(
+        general=GeneralSettings(source="demo:"),
+        tables={"journal": JournalSettings(path=str(tmp_path / "j.sqlite"))},
+        outputs=outputs,
+    )
+    with (
+        pytest.raises(SettingsError, match="is there twice"),
+        open_station(config, stop=threading.Event()),
+    ):
+        pass

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -76,6 +78,79 @@ def test_what_was_read_is_not_read_again(tmp_path: Path, reader: Reader) -> None
     # The same name is another scan once its content has changed.
     scan(folder / "a.png", "6789")
     assert pages_of(folder, journal, reader, 2, 1.5) == [("a.png", 0)]
+
+
+def test_a_name_that_is_not_text_is_read_once_like_any_other(tmp_path: Path, reader: Reader) -> None:
+    folder, journal = tmp_path / "scans", tmp_path / "j.sqlite"
+    folder.mkdir()
+    scan(folder / os.fsdecode(b"a\xff.png"), "123")
+    scan(folder / "b.png", "45")
+    with opened(journal) as kept:
+        kept.append("earlier", {"text": "6"})
+    assert pages_of(folder, journal, reader, 2) == [("a\\udcff.png", 0), ("b.png", 0)]
+    assert pages_of(folder, journal, reader, 1, 1.0) == []
+    with opened(journal) as kept:
+        assert [event.sequence for event in kept.recent()] == [3, 2, 1]
+        assert [event.as_json().encode() for event in kept.recent()]
+
+
+def test_a_file_that_changes_while_others_are_read_comes_once(tmp_path: Path) -> None:
+    scan(tmp_path / "a.png", "1")
+    scan(tmp_path / "b.png", "2")
+    stop = threading.Event()
+    came = []
+    for frame in WatchedFolder(f"watch:{tmp_path}", str(tmp_path), 0.0, stop):
+        came.append(Path(frame.source).name)
+        if len(came) == 1:
+            scan(tmp_path / "b.png", "345")
+            threading.Timer(0.5, stop.set).start()
+    assert came == ["a.png", "b.png"]
+
+
+DEADLY = """
+import os, sys, threading
+from edgedigits.frames.folder import WatchedFolder
+from edgedigits.journal import opened
+folder, journal = sys.argv[1:]
+WatchedFolder.look_seconds = 0.03
+stop = threading.Event()
+threading.Timer(1.0, stop.set).start()
+with opened(journal) as kept:
+    for frame in WatchedFolder("watch:" + folder, folder, 0.0, stop, memory=kept):
+        if frame.source.endswith("a.png"):
+            os._exit(3)  # as a decoder, or a watchdog, ends a program
+        print(os.path.basename(frame.source), flush=True)
+"""
+
+
+def test_a_file_that_ends_the_program_each_time_does_not_keep_the_others_from_being_read(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    scan(folder / "a.png", "1")
+    scan(folder / "b.png", "2")
+    command = [sys.executable, "-c", DEADLY, str(folder), str(tmp_path / "j.sqlite")]
+    done = [
+        subprocess.run(command, capture_output=True, text=True, timeout=30, check=False) for _ in range(5)
+    ]
+    assert [(one.returncode, one.stdout) for one in done] == [(3, "")] * 3 + [(0, "b.png\n"), (0, "")]
+    assert done[3].stderr.count("a.png: edgedigits ended 3 times while it read this file") == 1
+
+
+def test_a_file_in_which_the_program_was_told_to_end_is_read_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    scan(tmp_path / "scans" / "a.png", "1")
+    journal = Journal(tmp_path / "j.sqlite")
+    came = 0
+    for _ in range(5):
+        stop = threading.Event()
+        threading.Timer(1.0, stop.set).start()
+        for _ in WatchedFolder("watch:x", str(tmp_path / "scans"), 0.0, stop, memory=journal):
+            came += 1
+            break
+    assert came == 5
+    journal.close()
 
 
 def test_a_blank_scan_is_remembered_before_the_first_event(tmp_path: Path, reader: Reader) -> None:

@@ -985,6 +985,18 @@ def test_new_form_is_made_another_way_where_one_makes_none(
     assert len(form.fields) >= 5
 
 
+def test_new_form_overwrites_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    image, _ = photograph(np.pad(print_form(load_form("meter-card")), 90, constant_values=235), 1)
+    cv2.imwrite("blank.jpg", image)
+    others = ("blank.png", "blank-form.png")
+    for name in others:
+        Path(name).write_text("another picture")
+    assert main(["form", "new", "blank.jpg"]) == 0
+    assert [Path(name).read_text() for name in others] == ["another picture"] * 2
+    assert cv2.imread("blank-form-2.png").shape == image.shape
+
+
 def test_new_form_from_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), paper())
     assert main(["form", "new", str(tmp_path / "a.png"), "--out", str(tmp_path / "a.toml")]) == 1

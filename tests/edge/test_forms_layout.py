@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -245,3 +246,12 @@ def test_ranges_and_patterns() -> None:
         False,
         False,
     ]
+
+
+def test_a_check_of_many_fields_is_tried_once() -> None:
+    """To try all lengths of an IBAN takes half a second on a large machine."""
+    rest = 'digits = [1, 20]\ncheck = "iban"\nprefix = "DE"\n'
+    form = PAGE + "".join(f'[[field]]\nname = "f{k}"\nbox = [{2 * k}, 1, 1, 1]\n{rest}' for k in range(40))
+    started = time.process_time()
+    assert len(parse_form(form, "f", Path()).fields) == 40
+    assert time.process_time() - started < 4

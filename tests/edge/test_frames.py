@@ -425,6 +425,9 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
 def test_passwords_are_not_shown() -> None:
     assert without_password("rtsp://me:secret@cam/1?a=b@c") == "rtsp://cam/1?a=b@c"
     assert without_password("http://cam/a@b") == "http://cam/a@b"
+    assert without_password("rtsp://me:p@ss@cam/1") == "rtsp://cam/1"
+    shown = "http://cam/v?channel=1&user=me&pwd=…&apiKey=…"
+    assert without_password("http://cam/v?channel=1&user=me&pwd=secret&apiKey=x%3Dy") == shown
 
 
 def test_sources_that_are_not_there(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,25 @@ def test_a_damaged_journal_is_moved_aside(path: Path, how: str, caplog: pytest.L
     journal.close()
 
 
+@pytest.mark.parametrize("kind", ["text", "database", "database with a version"])
+def test_another_file_is_left_alone(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "device"
+    if kind == "text":
+        path.write_text('source = "demo:"\n' * 500)
+    else:
+        database = sqlite3.connect(path)
+        database.executescript(
+            f"CREATE TABLE mine (x); PRAGMA user_version = {7 if 'version' in kind else 0}"
+        )
+        database.close()
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="it is no journal") as caught:
+        Journal(path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["device"]
+
+
 def test_damage_while_it_is_open(path: Path) -> None:
     journal = Journal(path)
     journal.register("a")
@@ -178,8 +198,9 @@ def test_a_path_that_cant_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="can't make the folder"):
         Journal(tmp_path / "file" / "j.sqlite")
-    with pytest.raises(OutputError, match="can't be written"):
-        Journal(tmp_path)
+    for name in (tmp_path, ".", ""):
+        with pytest.raises(OutputError, match="can't be written"):
+            Journal(name)
 
 
 class Full:
@@ -221,6 +242,86 @@ def test_an_event_brings_those_that_had_to_wait(path: Path, monkeypatch: pytest.
         fill(journal, 2)
     assert [event.body["text"] for event in journal.append("cam", {"text": "2"})] == ["0", "1", "2"]
     assert [event.body["text"] for event in journal.append("cam", {"text": "3"})] == ["3"]
+    journal.close()
+
+
+def test_events_that_are_written_are_told_of_where_there_is_no_room_to_drop_old_ones(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path, JournalSettings(most_events=3))
+
+    def full() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as without_room:
+        without_room.setattr(journal, "_prune", full)
+        told = [event.body["text"] for k in range(6) for event in journal.append("cam", {"text": str(k)})]
+        assert told == ["0", "1", "2", "3", "4", "5"]
+        assert "disk is full" in journal.fault
+    assert journal.flush() == []
+    assert journal.fault == ""
+    assert len(journal) <= 3
+    journal.close()
+
+
+def test_bytes_that_are_no_text_any_more_are_damage(path: Path) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 2)
+    with journal._database:
+        journal._database.execute("UPDATE events SET body = CAST(x'ff' AS TEXT) WHERE sequence = 1")
+    assert take(journal, "a") == []
+    assert journal.moved_aside is not None
+    journal.append("cam", {"text": "still here"})
+    assert take(journal, "a") == ["still here"]
+    journal.close()
+
+
+def test_without_a_file_little_is_kept() -> None:
+    journal = Journal()
+    for number in range(1500):
+        journal.append("cam", {"text": str(number)})
+    assert 900 <= len(journal) <= 1000
+    journal.close()
+    journal = Journal()
+    for number in range(400):
+        journal.append("cam", {"text": str(number), "lines": ["x" * 100_000]})
+    size = sum(len(event.as_json()) for event in journal.recent(1000))
+    assert size < 30e6
+    assert journal.recent(1)[0].body["text"] == "399"
+    journal.close()
+
+
+def test_what_is_lost_for_want_of_room_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(path)
+    monkeypatch.setattr(journal, "most_in_memory", 3)
+    with monkeypatch.context() as full:
+        full.setattr(journal, "_database", Full(journal._database))
+        fill(journal, 5)
+    assert journal.lost == 2
+    assert caplog.text.count("the oldest are lost") == 1
+    assert [event.body["text"] for event in journal.flush()] == ["2", "3", "4"]
+    journal.close()
+
+
+def test_what_cant_be_read_is_said_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(path)
+    journal.register("a")
+    fill(journal, 1)
+
+    def broken(query: str, values: Sequence[object] = ()) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(journal, "_one", broken)
+        for _ in range(5):
+            assert journal.wait("a", 10, 0.0) == []
+    assert caplog.text.count("disk I/O error") == 1
+    assert take(journal, "a") == ["0"]
     journal.close()
 
 

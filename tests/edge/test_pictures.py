@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,17 @@ def test_the_oldest_pictures_go(tmp_path: Path) -> None:
         kept.keep(PICTURE, event)
     names = {f"{event.id}{suffix}" for event in events[2:] for suffix in (".png", ".json")}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_the_newest_stay_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    kept = KeptPictures(PictureSettings(str(tmp_path), most=2))
+    earlier, journal = doubtful(Journal()), Journal()
+    events = [earlier, *(doubtful(journal) for _ in range(3))]
+    for age, event in enumerate(events):
+        kept.keep(PICTURE, event)
+        for suffix in (".png", ".json"):
+            os.utime(tmp_path / f"{event.id}{suffix}", (2e9 - 3600 * age,) * 2)
+    assert {path.stem for path in tmp_path.iterdir()} == {event.id for event in events[2:]}
 
 
 def test_other_files_in_the_folder_stay(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -17,6 +18,10 @@ from PIL import Image
 from tests.edge import pen
 from tests.edge.drawing import paper, write
 from tests.edge.serving import Served, ServeSettings, served
+
+from edgedigits.frames import Frame, Unread
+from edgedigits.live.hub import Health
+from edgedigits.serve.readings import pictures_in
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
@@ -64,6 +69,33 @@ def test_every_page_of_a_tiff_is_read(client: httpx.Client) -> None:
     answer = client.post("/api/read", content=data.getvalue(), headers={"Content-Type": "image/tiff"})
     found = [[line["text"] for line in page["lines"]] for page in answer.json()["pages"]]
     assert found == [["27"], ["46"], ["38"]]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "read"),
+    [([(50, 50)] * 30, 20), ([(2500, 3500)] * 12, 7), ([(50, 50), (9000, 9000), (50, 50)], 1)],
+)
+def test_pages_that_are_not_read_are_told_of(sizes: list[tuple[int, int]], read: int) -> None:
+    pages = [Image.new("L", size, 255) for size in sizes]
+    data = io.BytesIO()
+    pages[0].save(data, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    *found, rest = pictures_in(data.getvalue(), ServeSettings())
+    assert [frame.size for frame in found if isinstance(frame, Frame)] == sizes[:read]
+    assert isinstance(rest, Unread)
+    assert f"the pages from {read + 1} on are not read" in str(rest.error)
+
+
+def test_a_damaged_page_is_told_of() -> None:
+    pages = [Image.new("L", (50, 50), 255) for _ in range(3)]
+    data = io.BytesIO()
+    pages[0].save(data, "TIFF", save_all=True, append_images=pages[1:])
+    with Image.open(data) as picture:
+        picture.seek(2)
+        last = picture._frame_pos[2]  # type: ignore[attr-defined]
+    *found, rest = pictures_in(data.getvalue()[: last + 9], ServeSettings())
+    assert len(found) == 2
+    assert isinstance(rest, Unread)
+    assert "page 3" in str(rest.error)
 
 
 def test_too_large_pictures_are_refused_before_they_are_decoded(client: httpx.Client) -> None:
@@ -205,6 +237,37 @@ def test_events_come_as_they_happen_and_can_be_resumed(server: Served) -> None:
     assert [event["sequence"] for event in again] == numbers[1:]
 
 
+def test_a_stream_is_resumed_with_all_that_came_meanwhile() -> None:
+    with served() as server:
+        for number in range(350):
+            server.loop.announce(str(number))
+        events = read_stream(server.port, 340, last=10)
+        assert [event["sequence"] for event in events] == list(range(11, 351))
+        # A journal that was begun anew counts from 1: its events are new, whatever was had before.
+        server.loop.begin_anew("other")
+        server.loop.announce("first")
+        timer = threading.Timer(0.6, lambda: server.loop.announce("second"))
+        timer.start()
+        assert [event["text"] for event in read_stream(server.port, 2, last=350)] == ["first", "second"]
+        timer.join()
+
+
+def test_a_slow_listener_misses_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgedigits.serve.live._EVENT", 0.5)
+    with served() as server:
+        server.loop.announce("0")
+
+        def many() -> None:
+            for number in range(1, 300):
+                server.loop.announce(str(number))
+
+        timer = threading.Timer(0.8, many)
+        timer.start()
+        events = read_stream(server.port, 300, last=0)
+        timer.join()
+        assert [event["text"] for event in events] == [str(number) for number in range(300)]
+
+
 def test_health_is_that_frames_flow(server: Served, client: httpx.Client) -> None:
     answer = client.get("/api/health")
     assert (answer.status_code, answer.json()["state"]) == (200, "reading")
@@ -215,6 +278,25 @@ def test_health_is_that_frames_flow(server: Served, client: httpx.Client) -> Non
         assert (answer.status_code, answer.json()["ok"]) == (503, False)
     finally:
         server.loop.state_ok = True
+
+
+def test_a_slow_journal_keeps_only_those_waiting_who_ask_for_it(
+    server: Served, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = server.loop.hub.health
+
+    def slow() -> Health:
+        time.sleep(1.5)
+        return health()
+
+    monkeypatch.setattr(server.loop.hub, "health", slow)
+    with ThreadPoolExecutor(2) as others:
+        asked = [others.submit(client.get, path) for path in ("/api/health", "/metrics")]
+        time.sleep(0.2)
+        started = time.monotonic()
+        assert client.get("/api/page").status_code == 200
+        assert time.monotonic() - started < 0.8
+        assert [one.result().status_code for one in asked] == [200, 200]
 
 
 def test_metrics_are_prometheus_text(server: Served, client: httpx.Client) -> None:

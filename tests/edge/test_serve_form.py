@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.edge.drawing import paper, write
 from tests.edge.serving import ServeSettings, served
 
 from edgedigits.errors import FormError
+from edgedigits.files import write_atomically
 from edgedigits.forms.form_file import EXAMPLES, load_form, parse_form
 from edgedigits.serve.fields import form_file, is_bounded, toml_of
 from edgedigits.serve.settings import ServeError
@@ -188,6 +190,44 @@ def test_a_request_cannot_keep_the_processor_busy(client: httpx.Client) -> None:
         assert answer.status_code == 422
         assert "simple" in answer.json()["error"]
         assert time.monotonic() - started < 1
+
+
+def test_nobody_waits_for_another_ones_form(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*arguments: Any) -> Any:
+        time.sleep(2.0)
+        return parse_form(*arguments)
+
+    monkeypatch.setattr("edgedigits.serve.fields.parse_form", slow)
+    with ThreadPoolExecutor(2) as others:
+        answers = [others.submit(client.post, "/api/form/text", json=FORM) for _ in range(2)]
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert client.get("/api/health").status_code == 200
+        assert time.monotonic() - started < 1.0
+        assert [answer.result().status_code for answer in answers] == [200, 200]
+
+
+def test_of_two_who_save_at_a_time_one_is_told(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(path: Path, data: bytes) -> None:
+        time.sleep(0.3)
+        write_atomically(path, data)
+
+    monkeypatch.setattr("edgedigits.serve.fields.write_atomically", slow)
+    forms = [{**FORM, "name": name} for name in ("one", "two")]
+    with ThreadPoolExecutor(2) as both:
+        answers = list(
+            both.map(lambda form: client.put("/api/form", json={"form": form, "revision": None}), forms)
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    saved = forms[[answer.status_code for answer in answers].index(200)]
+    assert client.get("/api/form").json()["form"] == saved
+
+
+def test_a_file_that_was_spoilt_by_hand_is_told_of(client: httpx.Client, file: Path) -> None:
+    file.write_text("[page\n")
+    answer = client.get("/api/form")
+    assert answer.status_code == 409
+    assert "receipt.toml is not valid TOML" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

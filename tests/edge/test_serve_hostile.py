@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -399,6 +400,15 @@ def test_slow_requests_are_ended_and_hold_nobody_up(server: Served) -> None:
             connection.close()
 
 
+def test_a_body_of_two_lengths_is_refused(server: Served) -> None:
+    """A proxy and a server that each believe another one part the requests at different places."""
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": "5", "Content-Type": "application/json"}
+    body = b'f\r\n{"strokes": []}\r\n0\r\n\r\n'
+    answer = exchange(server.port, request("/api/strokes", "POST", headers=headers, body=body))
+    assert status_of(answer) == 400
+    assert b"connection: close" in answer.lower()
+
+
 def test_a_body_that_goes_on_after_the_answer_is_cut_off(server: Served) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(request("/api/read", "POST", headers={"Transfer-Encoding": "chunked"}))
@@ -452,6 +462,31 @@ def test_connections_are_counted() -> None:
             connection.close()
         time.sleep(0.2)
         assert status_of(exchange(server.port, request())) == 200
+
+
+def test_bodies_that_arrive_at_a_time_are_bounded() -> None:
+    """What a small board has not is never taken in; whoever sends too much learns that it is busy."""
+    size = 1 << 20
+    settings = ServeSettings(port=0, largest_body=size, body_seconds=30, **GENEROUS)
+    with served(settings, [paper()]) as server:
+        opened = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(12)]
+        head = request(
+            "/api/read", "POST", headers={"Content-Type": "image/png", "Content-Length": str(size)}
+        )
+        for connection in opened:
+            with contextlib.suppress(OSError):  # refused before it has sent all
+                connection.sendall(head + bytes(size - 1000))
+        refused = 0
+        for connection in opened:
+            connection.settimeout(0.5)
+            with contextlib.suppress(OSError):
+                refused += status_of(connection.recv(1000)) == 429
+        assert refused >= 6
+        for connection in opened:
+            connection.close()
+        time.sleep(0.3)
+        answer = exchange(server.port, post("/api/read", png(10, 10) + bytes(size // 2), "image/png"))
+        assert status_of(answer) == 422
 
 
 def test_requests_are_rationed_and_watchers_counted() -> None:

@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 from tests.edge.drawing import paper, write
 
+from edgedigits.cli import main
+
 COMMAND = [sys.executable, "-m", "edgedigits.cli", "live"]
 
 
@@ -156,11 +158,40 @@ def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
         config.write_text("source = [\n")
         process.send_signal(signal.SIGHUP)
         assert json.loads(process.stdout.readline())["source"] == "after"
+        # What is well-formed and still can't be had must not stop the device either.
+        config.write_text('source = "demo:"\nmodel = "nonsense"\n')
+        process.send_signal(signal.SIGHUP)
+        assert json.loads(process.stdout.readline())["source"] == "after"
+        config.write_text('source = "missing.mp4"\n')
+        process.send_signal(signal.SIGHUP)
+        assert json.loads(process.stdout.readline())["source"] == "after"
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=10)
-        assert "not TOML" in errors
-        assert "former settings stay" in errors
+        mistakes = [line for line in errors.splitlines() if "former settings stay" in line]
+        expected = ("not TOML", "nonsense", "missing.mp4")
+        assert all(part in line for part, line in zip(expected, mistakes, strict=True))
         assert process.returncode == 0
+
+
+def test_sigterm_counts_while_settings_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Station:
+        name = "demo:"
+
+        def run(self, frames: int | None) -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    @contextlib.contextmanager
+    def open_station(*arguments: object, **settings: object) -> Iterator[Station]:
+        opened.append(arguments)
+        assert len(opened) == 1, "it went on"
+        yield Station()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("edgedigits.live.station.open_station", open_station)
+    assert main(["live", "demo:", "--verbose"]) == 0
+    assert len(opened) == 1
 
 
 def test_a_watched_folder(tmp_path: Path) -> None:
@@ -185,6 +216,26 @@ def test_a_watched_folder(tmp_path: Path) -> None:
         assert rest == ""
         assert errors.count("\n") == 1
         assert "a2.png" in errors
+
+
+def test_a_watched_folder_is_not_drawn_into(tmp_path: Path) -> None:
+    """Each drawing would be read, and drawn into, again."""
+    scans, link = tmp_path / "scans", tmp_path / "link"
+    scans.mkdir()
+    link.symlink_to(scans)
+    cv2.imwrite(str(scans / "a.png"), sheet("123"))
+    with living(f"watch:{scans}", "--format", "jsonl", "--annotate", link) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["source"] == str(scans / "a.png")
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        rest, errors = process.communicate(timeout=10)
+        assert (rest, errors.count("\n")) == ("", 1)
+        assert "annotate into another" in errors
+    done = run(f"watch:{scans}", "--set", f"pictures.folder={link}")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "this folder is watched" in done.stderr
+    assert [path.name for path in scans.iterdir()] == ["a.png"]
 
 
 def test_what_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
@@ -288,6 +339,7 @@ def test_two_processes_and_one_journal(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_told_of(tmp_path: Path) -> None:
     journal = tmp_path / "j.sqlite"
     journal.write_bytes(b"no database " * 1000)
+    (tmp_path / "j.sqlite.lock").touch()  # there was a journal
     done = run("demo:", "--journal", journal, "--frames", 3)
     assert done.returncode == 0
     assert "moved to" in done.stderr
@@ -312,6 +364,7 @@ def test_systemd_is_kept_informed(tmp_path: Path) -> None:
 def test_the_log_for_programs(tmp_path: Path) -> None:
     journal = tmp_path / "j.sqlite"
     journal.write_bytes(b"no database " * 1000)
+    (tmp_path / "j.sqlite.lock").touch()  # there was a journal
     done = run("demo:", "--journal", journal, "--frames", 3, "--set", "log.format=json")
     (line,) = done.stderr.splitlines()
     entry = json.loads(line)

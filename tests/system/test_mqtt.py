@@ -18,6 +18,7 @@ import pytest
 from edgedigits.journal import Journal
 from edgedigits.live.delivery import Delivery, DeliverySettings
 from edgedigits.outputs.settings import OutputSettings
+from edgedigits.outputs.sinks import DeliveryError
 from edgedigits.settings import SettingsError
 
 paho = pytest.importorskip("paho.mqtt.client", reason="the extra mqtt is missing: pip install paho-mqtt")
@@ -184,6 +185,61 @@ def test_a_broker_that_goes_and_comes_under_load(broker: Broker, journal: Journa
     assert (backlog.delivered, backlog.dropped) == (240, 0)
     numbers = listener.events()
     assert numbers == sorted(numbers)
+    listener.close()
+
+
+def test_two_outputs_at_one_broker_leave_each_other_alone(broker: Broker, journal: Journal) -> None:
+    listener = Listener(broker)
+    to = f"mqtt://127.0.0.1:{broker.port}"
+    with (
+        delivering(journal, OutputSettings(to=f"{to}/a")),
+        delivering(journal, OutputSettings(to=f"{to}/b")),
+    ):
+        fill(journal, 5)
+        assert eventually(lambda: len(listener.of("a/event")) == len(listener.of("b/event")) == 5)
+        time.sleep(0.6)  # who is thrown out comes back soon
+        assert listener.of("a/status") == listener.of("b/status") == [b"online"]
+    listener.close()
+
+
+def test_who_comes_back_before_the_broker_missed_it_stays_online(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut the broker holds on to the old connection for a while, and with it to its will."""
+    listener = Listener(broker, "d/status")
+    numbers = iter(range(1, 1000))
+    monkeypatch.setattr("os.getpid", lambda: next(numbers))
+    settings = OutputSettings(to=f"mqtt://127.0.0.1:{broker.port}/d")
+    cut, back = Mqtt(settings), Mqtt(settings)
+    cut.idle()
+    assert eventually(lambda: listener.of("d/status") == [b"online"])
+    wire = cut._client.socket()
+    back.idle()
+    assert eventually(lambda: listener.of("d/status").count(b"online") == 2)
+    with contextlib.suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)
+    time.sleep(0.5)
+    assert listener.of("d/status")[-1] == b"online"
+    back.close()
+    cut.close()
+    listener.close()
+
+
+def test_a_probe_says_nothing(broker: Broker) -> None:
+    listener = Listener(broker)
+    settings = OutputSettings(to=f"mqtt://127.0.0.1:{broker.port}/d")
+    device, probe = Mqtt(settings), Mqtt(settings)
+    device.idle()
+    probe.probe()
+    probe.close()
+    time.sleep(0.3)
+    device.idle()
+    assert listener.of("d/status") == [b"online"]
+    broker.stop()
+    with pytest.raises(DeliveryError, match="can't be reached"):
+        probe.probe()
+    broker.start()
+    device.close()
     listener.close()
 
 

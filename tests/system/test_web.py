@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.edge import pen
+from tests.edge.drawing import paper
+from tests.edge.serving import ServeSettings, served
 
 import edgedigits
 from edgedigits.cli import main
@@ -220,6 +222,20 @@ def test_the_view_can_be_paused_and_events_are_announced(visit: Callable[..., Vi
 
 
 # --- the pad ------------------------------------------------------------------------------------------
+
+
+def test_a_page_left_open_shows_the_events_of_a_device_that_was_started_again(browser: Any) -> None:
+    """Without a file for its events the device counts them from 1 again."""
+    with served(ServeSettings(port=0, rate=1e5, burst=100_000), [paper()]) as server:
+        visit = Visit(browser, server.url)
+        for text in ("1", "2", "3"):
+            server.loop.announce(text)
+        visit.page.goto("/")
+        visit.page.wait_for_function("() => document.querySelectorAll('#events td.text').length === 3")
+        server.loop.begin_anew("other")
+        server.loop.announce("4")
+        wait_for_text(visit.page, "#events td.text", "4")
+        visit.close()
 
 
 def test_the_pad_reads_what_is_written(visit: Callable[..., Visit]) -> None:
@@ -607,6 +623,16 @@ def test_the_configuration_is_read_again(tmp_path: Path) -> None:
         config.write_text('source = "demo:2"\n')
         os.kill(process.pid, signal.SIGHUP)
         wait_for("demo:2")
+        # What is well-formed and still can't be had must not stop the device.
+        config.write_text('source = "demo:3"\nmodel = "nonsense"\n')
+        os.kill(process.pid, signal.SIGHUP)
+        assert process.stderr is not None
+        assert "nonsense" in (said := process.stderr.readline())
+        assert "former settings stay" in said
+        wait_for("demo:2")
+        config.write_text('source = "demo:4"\n')
+        os.kill(process.pid, signal.SIGHUP)
+        wait_for("demo:4")
 
 
 def test_the_static_files_are_in_the_wheel(edge_wheel: Path) -> None:

@@ -63,12 +63,12 @@ def new_form(picture: str, out: str | None) -> tuple[Path, Path, int]:
     """Write a starter form for a picture and a picture of it; returns both files and the number of fields.
 
     `out` is the form file (default: the picture's name with `.toml`, in the working folder); a file that is
-    there is not overwritten. Raises `PictureError`, `RegistrationError` and `OutputError`.
+    there is not overwritten, nor a picture. Raises `PictureError`, `RegistrationError` and `OutputError`.
     """
     path = Path(out) if out else Path(f"{_stem(picture)}.toml")
     if path.suffix != ".toml":
         raise OutputError(f"{path}: a form file's name ends in .toml; choose such a name")
-    if path.exists():
+    if os.path.lexists(path):
         raise OutputError(f"{path}: it is already there; choose another name with --out")
     frame = _first_picture(picture)
     try:
@@ -76,9 +76,10 @@ def new_form(picture: str, out: str | None) -> tuple[Path, Path, int]:
         where = register(frame.image, form)
     except RegistrationError as error:
         raise RegistrationError(f"{picture}: {error}") from error
-    drawn = path.with_suffix(".png")
-    if os.path.realpath(drawn) == os.path.realpath(picture):
-        drawn = path.with_name(f"{path.stem}-form.png")
+    drawn, number = path.with_suffix(".png"), 1
+    while os.path.lexists(drawn):  # the picture itself, or another that lies beside it
+        drawn = path.with_name(f"{path.stem}-form{f'-{number}' if number > 1 else ''}.png")
+        number += 1
     _write_picture(drawn, draw_outlines(frame.image, _outlines(form, where)), picture)
     write_atomically(path, text.encode())
     return path, drawn, len(form.fields)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from edgedigits.live.config import LiveConfig
     from edgedigits.live.hub import Health
 
+# Who mistypes a setting at night must not stop the device with it.
+FORMER = "(the former settings stay in force)"
+
 SOURCES = "0, /dev/video0, picamera2:, rtsp://…, http://…, video.mp4, watch:DIR, demo:"
 
 
@@ -171,9 +174,10 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
         return
     if arguments.source is None and arguments.config is None and not arguments.set:
         arguments.parser.error("name a source, or give --config")
-    stop, again = threading.Event(), threading.Event()
+    stop, again, over = threading.Event(), threading.Event(), threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
+        over.set()
         stop.set()
 
     def reload(number: int, frame: FrameType | None) -> None:
@@ -186,10 +190,16 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
         if arguments.readings:
             _readings(arguments, run, stop)
         else:
-            _events(arguments, run, stop, again)
+            _events(arguments, run, stop, again, over)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _open_annotated(run: Run, folder: str | None, source: str) -> None:
+    scheme, _, watched = source.partition(":")
+    paths = [watched or "."] if scheme == "watch" else []
+    run.open_annotated(run.apart(folder, paths, "annotate"), inputs=[source], moving=True)
 
 
 def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) -> None:
@@ -206,7 +216,7 @@ def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) ->
         run.say(reader.model.delegate_failure)
     name = without_password(general.source)
     run.open_output(arguments.format, len(name), moving=True)
-    run.open_annotated(arguments.annotate, inputs=[general.source], moving=True)
+    _open_annotated(run, arguments.annotate, general.source)
     try:
         source = open_source(general.source, every=general.every, stop=stop, settings=config["capture"])
         try:
@@ -217,8 +227,17 @@ def _readings(arguments: argparse.Namespace, run: Run, stop: threading.Event) ->
         run.complain(error, name)
 
 
-def _events(arguments: argparse.Namespace, run: Run, stop: threading.Event, again: threading.Event) -> None:
-    """Make events, with everything around them; once more with new settings after SIGHUP."""
+def _events(
+    arguments: argparse.Namespace,
+    run: Run,
+    stop: threading.Event,
+    again: threading.Event,
+    over: threading.Event,
+) -> None:
+    """Make events, with everything around them; once more with new settings after SIGHUP (`again`).
+
+    `stop` ends the reading for either of the others; `over` says that it is for good.
+    """
     from edgedigits.live.notify import notify
     from edgedigits.live.station import open_station
     from edgedigits.log import start_logging
@@ -233,7 +252,7 @@ def _events(arguments: argparse.Namespace, run: Run, stop: threading.Event, agai
         shown = EventLines(sys.stdout)
     else:
         shown = EventTable(sys.stdout)
-    run.open_annotated(arguments.annotate, inputs=[config.general.source], moving=True)
+    _open_annotated(run, arguments.annotate, config.general.source)
 
     def beat(health: Health) -> None:
         notify("WATCHDOG=1", f"STATUS={health.state}")
@@ -241,20 +260,31 @@ def _events(arguments: argparse.Namespace, run: Run, stop: threading.Event, agai
     def left() -> None:
         run.stuck = True
 
+    former: LiveConfig | None = None
     while True:
         start_logging(config["log"].format, config["log"].level)
-        with open_station(
-            config, stop=stop, on_event=shown.event, on_frame=run.annotate, beat=beat, left=left
-        ) as live:
-            notify("READY=1", f"STATUS=opening {live.name}", f"MAINPID={os.getpid()}")
-            live.run(arguments.frames)
+        live = None
+        try:
+            with open_station(
+                config, stop=stop, on_event=shown.event, on_frame=run.annotate, beat=beat, left=left
+            ) as live:
+                notify("READY=1", f"STATUS=opening {live.name}", f"MAINPID={os.getpid()}")
+                live.run(arguments.frames)
+        except EdgeDigitsError as error:
+            if former is None or (live is not None and live.counters().frames):
+                raise
+            run.say(f"{error} {FORMER}")
+            config, former = former, None
+            continue
+        former = None
         notify("STOPPING=1" if not again.is_set() else "RELOADING=1")
         if not again.is_set():
             return
         again.clear()
         stop.clear()
+        if over.is_set():  # told to end while it was ending to begin anew
+            return
         try:
-            config = load(arguments)
+            former, config = config, load(arguments)
         except EdgeDigitsError as error:
-            # Who mistypes a setting at night must not stop the device with it.
-            run.say(f"{error} (the former settings stay in force)")
+            run.say(f"{error} {FORMER}")

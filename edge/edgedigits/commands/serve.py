@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.commands.live import SOURCES, add_config, add_delegate, add_wait, add_way, load
+from edgedigits.commands.live import FORMER, SOURCES, add_config, add_delegate, add_wait, add_way, load
 from edgedigits.errors import EdgeDigitsError, OutputError
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ class _Station(threading.Thread):
     ) -> None:
         super().__init__(name="live", daemon=True)
         self._load, self._config, self._hub, self._run_of_command = load_again, config, hub, run
+        self._former: LiveConfig | None = None
         self._stop_all, self._again = stop, again
         self.opened = threading.Event()
         self.error: BaseException | None = None
@@ -213,22 +214,29 @@ class _Station(threading.Thread):
         def left() -> None:
             self._run_of_command.stuck = True
 
+        live = None
         try:
             with open_station(self._config, stop=ended, hub=self._hub, beat=beat, left=left) as live:
                 follow.start()
                 self.opened.set()
                 notify("READY=1", f"STATUS=reading {live.name}")
                 live.run()
+        except EdgeDigitsError as error:
+            if self._former is None or (live is not None and live.counters().frames):
+                raise
+            self._run_of_command.say(f"{error} {FORMER}")
+            self._config, self._former = self._former, None
+            return True
         finally:
             ended.set()
+        self._former = None
         if self._again.is_set() and not self._stop_all.is_set():
             self._again.clear()
             notify("RELOADING=1")
             try:
-                self._config = self._load()
+                self._former, self._config = self._config, self._load()
             except EdgeDigitsError as error:
-                # Who mistypes a setting at night must not stop the device with it.
-                self._run_of_command.say(f"{error} (the former settings stay in force)")
+                self._run_of_command.say(f"{error} {FORMER}")
             return True
         return False
 

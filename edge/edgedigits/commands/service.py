@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,11 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
     """Run the command."""
     from edgedigits.service import ServiceSettings, unit, write_unit
 
+    if arguments.user and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", arguments.user):
+        arguments.parser.error(f"--user {arguments.user}: no name that a user can have")
     config = str(Path(arguments.config).absolute())
+    if not config.isprintable():
+        arguments.parser.error(f"--config {config}: a unit can't name such a file; choose another name")
     text = unit(ServiceSettings(config=config, user=arguments.user, serve=arguments.serve))
     if arguments.write is None:
         print(text, end="")

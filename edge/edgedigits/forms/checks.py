@@ -7,6 +7,7 @@ is printed on the form, as the country of an IBAN, is part of the rule: what is 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import random
 import re
@@ -67,7 +68,7 @@ def check_digit_rule(name: str, prefix: str, lengths: Sequence[int]) -> Rule:
     except ImportError as error:
         raise FormError(f"check '{name}' needs python-stdnum; {INSTALL}") from error
     module = _stdnum_module(name)
-    if not _any_length_possible(module, prefix, lengths):
+    if not _any_length_possible(module, prefix, tuple(lengths)):
         with_prefix = f" after '{prefix}'" if prefix else ""
         remedy = "change 'digits', or set 'prefix' to the letters printed before them"
         raise FormError(
@@ -97,7 +98,9 @@ def _stdnum_module(name: str) -> Any:
     )
 
 
-def _any_length_possible(module: Any, prefix: str, lengths: Sequence[int]) -> bool:
+# The fields of a form are often of one kind, and to try all lengths of one takes up to a second.
+@functools.lru_cache(maxsize=256)
+def _any_length_possible(module: Any, prefix: str, lengths: tuple[int, ...]) -> bool:
     from stdnum.exceptions import InvalidChecksum, InvalidFormat, InvalidLength, ValidationError
 
     if module.__name__ == "stdnum.iban" and not re.match("[A-Z]{2}", prefix):

@@ -11,6 +11,7 @@ import json
 from typing import Any, Protocol, TextIO
 
 from edgedigits.errors import OutputError
+from edgedigits.event import harmless
 from edgedigits.forms.reading import FieldReading, FormReading
 from edgedigits.frames import Frame
 from edgedigits.outputs import printable
@@ -87,7 +88,7 @@ class FormCsv:
         for f in reading.fields:
             confidence = round(f.confidence, 4)
             row = (f.name, f.raw, f.value, confidence, f.error, f.reason, f.instead_of)
-            self._row((frame.source, frame.page, reading.form, *row))
+            self._row((harmless(frame.source), frame.page, reading.form, *row))
 
     def error(self, source: str, message: str) -> None:
         """Write nothing: a row is a field."""

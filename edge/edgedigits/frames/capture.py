@@ -60,6 +60,14 @@ class CaptureSettings:
     """Whether a camera, stream or folder that is not there at the start is waited for, as on a device that
     may be up before its camera; else that is an error."""
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a crop that is none, which would be passed over or cut something else."""
+        if any(self.crop) and (min(self.crop) < 0 or min(self.crop[2:]) < 1):
+            raise ValueError(
+                f"crop is x, y, width, height in pixels, not {list(self.crop)}; give a width and a height "
+                "above 0, or only zeros for all of the picture"
+            )
+
 
 @dataclass
 class CaptureStatus:
@@ -96,8 +104,15 @@ class Source(Protocol):
 
 
 def without_password(url: str) -> str:
-    """Return a URL fit to be shown: without the user and password that cameras have in theirs."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
+    """Return a URL fit to be shown: without the user and password that cameras have in theirs.
+
+    Where the query has a password by its name, as in `?user=admin&pwd=…`, its value is left out.
+    """
+    if "://" not in url:
+        return url
+    # Of several @ the last one ends the password: not everyone escapes those in it.
+    url = re.sub(r"(?<=://)[^/]*@", "", url)
+    return re.sub(r"(?i)(?<=[?&])([^=&]*(?:pass|pwd|token|secret|key|auth)[^=&]*)=[^&#]*", r"\1=…", url)
 
 
 def make_frame(image: Any, source: str, number: int, at: float, settings: CaptureSettings) -> Frame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import os
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgedigits.errors import SourceAwayError
+from edgedigits.event import encodable
 from edgedigits.frames.capture import CaptureSettings, CaptureStatus
 from edgedigits.frames.stills import Frame, Stamp, Unread, pictures_in, read_pictures
 
@@ -26,6 +28,14 @@ class Memory(Protocol):
         """Return how many pages of a file have been dealt with; None where it is all of them."""
         ...
 
+    def file_begun(self, path: Path, stamp: Stamp) -> int:
+        """Note that a file is going to be read; returns how often the program ended in that before."""
+        ...
+
+    def file_left(self) -> None:
+        """Note that no file is being read."""
+        ...
+
     def file_read(self, path: Path, stamp: Stamp) -> None:
         """Note that a file has been dealt with."""
         ...
@@ -33,6 +43,12 @@ class Memory(Protocol):
 
 State = tuple[int, int, int]
 """A file's stamp, and when its content, owner or mode was changed last, in nanoseconds."""
+
+
+def _state_of(path: Path) -> State:
+    found = path.stat()
+    # Who is let in, or let out, changes the last of these and no other.
+    return found.st_mtime_ns, found.st_size, found.st_ctime_ns
 
 
 @dataclass
@@ -52,7 +68,7 @@ class WatchedFolder:
     A file is read when it has not grown between two looks, so that one still being written is left alone.
     One that the system won't open or hand out is tried again after pauses that double, `most_tries` times in
     all, and anew when its content, owner or mode changes. `memory` outlasts the run: what it knows is not
-    read again.
+    read again, and a file in which the program ended `most_starts` times, as by a crash, is put aside.
 
     Raises `SourceAwayError` where the folder is not there.
     """
@@ -61,6 +77,7 @@ class WatchedFolder:
     look_seconds = 0.5
     retry_seconds = 1.0
     most_tries = 10
+    most_starts = 3
 
     def __init__(
         self,
@@ -95,38 +112,63 @@ class WatchedFolder:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield each page of each file; goes on until it is stopped."""
-        number = 0
+        count = itertools.count()
         while not self._stop.is_set():
             for path in self._ready():
-                stamp = self._seen[path][:2]
-                known = 0 if self._memory is None else self._memory.pages_read(path, stamp)
-                trouble = self._troubles.get(path)
-                pages = max(known or 0, trouble.pages if trouble else 0)
-                for frame in () if known is None else read_pictures(path, str(self._shown / path.name)):
-                    if self._stop.is_set():
-                        return
-                    self.status.heard = time.monotonic()
-                    if isinstance(frame, Unread):
-                        if not frame.passing:
-                            log.error("%s", frame.error)
-                        elif self._is_tried_again(path, frame, pages):
-                            break
-                        continue
-                    if frame.page < pages:
-                        continue
-                    self.status.frames += 1
-                    yield dataclasses.replace(frame, at=float(number), stamp=stamp)
-                    number += 1
-                    pages = frame.page + 1
-                    self._stop.wait(self._every)
-                else:
-                    if self._is_put_aside(path):
-                        continue  # the next run tries it again
-                    self._troubles.pop(path, None)
-                    self._done[path] = stamp
-                    if self._memory is not None and known is not None:
-                        self._memory.file_read(path, stamp)
+                if self._stop.is_set():
+                    return
+                if not self._is_as_seen(path):
+                    continue  # it changed while others were read; it is read once it rests again
+                yield from self._pages(path, count)
             self._stop.wait(self.look_seconds)
+
+    def _pages(self, path: Path, count: Iterator[int]) -> Iterator[Frame]:
+        """Yield the pages of a file that have not been dealt with."""
+        stamp = self._seen[path][:2]
+        shown = encodable(str(self._shown / path.name))
+        known = 0 if self._memory is None else self._memory.pages_read(path, stamp)
+        if known is not None and self._memory is not None:
+            starts = self._memory.file_begun(path, stamp)
+            if starts >= self.most_starts:
+                why = f"edgedigits ended {starts} times while it read this file"
+                log.error("%s: %s; put aside until it changes, report it", shown, why)
+                self._done[path] = stamp
+                self._memory.file_read(path, stamp)
+                return
+        trouble = self._troubles.get(path)
+        pages = max(known or 0, trouble.pages if trouble else 0)
+        try:
+            for frame in () if known is None else read_pictures(path, shown):
+                if self._stop.is_set():
+                    return
+                self.status.heard = time.monotonic()
+                if isinstance(frame, Unread):
+                    if not frame.passing:
+                        log.error("%s", frame.error)
+                    elif self._is_tried_again(path, frame, pages):
+                        return
+                    continue
+                if frame.page < pages:
+                    continue
+                self.status.frames += 1
+                yield dataclasses.replace(frame, at=float(next(count)), stamp=stamp)
+                pages = frame.page + 1
+                self._stop.wait(self._every)
+            if self._is_put_aside(path):
+                return  # the next run tries it again
+            self._troubles.pop(path, None)
+            self._done[path] = stamp
+            if self._memory is not None and known is not None:
+                self._memory.file_read(path, stamp)
+        finally:
+            if known is not None and self._memory is not None and self._done.get(path) != stamp:
+                self._memory.file_left()
+
+    def _is_as_seen(self, path: Path) -> bool:
+        try:
+            return _state_of(path) == self._seen[path]
+        except OSError:
+            return False
 
     def _is_tried_again(self, path: Path, unread: Unread, pages: int) -> bool:
         """Return whether a file whose trouble may pass is left for later; else it is put aside.
@@ -159,9 +201,7 @@ class WatchedFolder:
         found: dict[Path, State] = {}
         for path in listed:
             try:
-                state = path.stat()
-                # Who is let in, or let out, changes the last of these and no other.
-                found[path] = state.st_mtime_ns, state.st_size, state.st_ctime_ns
+                found[path] = _state_of(path)
             except OSError as error:
                 self._pass_over(path, error)
         self._say("")

@@ -111,13 +111,13 @@ def load_config(path: str | os.PathLike[str] | None, changes: Sequence[str] = ()
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(Path(path).read_text("utf-8"))
+            values = tomllib.loads(Path(path).read_text("utf-8-sig"))
         except OSError as error:
             raise SettingsError(
                 f"{path}: can't read the configuration ({error.strerror}); "
                 "make one with edgedigits live --print-config"
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # text that is no TOML, numbers that Python refuses
             raise SettingsError(f"{path}: not TOML ({error}); mend it") from error
     config = _checked(values, str(path or "configuration"))
     for change in changes:

@@ -102,6 +102,7 @@ class Hub:
         self._health: Callable[[], Health] = lambda: Health(False, "starting", "not started yet", None)
         self._counters: Callable[[], Counters] = Counters
         self._recent: Callable[[int, int | None], list[Event]] = lambda limit, before: []
+        self._since: Callable[[int, int], list[Event]] = lambda sequence, limit: []
         self._ended = False
 
     # --- for the loop ---
@@ -111,9 +112,10 @@ class Hub:
         health: Callable[[], Health],
         counters: Callable[[], Counters],
         recent: Callable[[int, int | None], list[Event]],
+        since: Callable[[int, int], list[Event]],
     ) -> None:
         """Say where health, counters and past events are to be had."""
-        self._health, self._counters, self._recent = health, counters, recent
+        self._health, self._counters, self._recent, self._since = health, counters, recent, since
 
     def publish(self, frame: Frame, page: Page, timings: Mapping[str, float]) -> None:
         """Make this the newest reading."""
@@ -165,6 +167,10 @@ class Hub:
     def recent(self, limit: int = 100, before: int | None = None) -> list[Event]:
         """Return up to `limit` past events, newest first; `before` a sequence number, to page backwards."""
         return self._recent(limit, before)
+
+    def since(self, sequence: int, limit: int = 100) -> list[Event]:
+        """Return up to `limit` past events with a number above `sequence`, oldest first."""
+        return self._since(sequence, limit)
 
     def health(self) -> Health:
         """Return how the loop fares at this moment."""

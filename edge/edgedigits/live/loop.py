@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgedigits.board import Thermal, thermal
-from edgedigits.errors import OutputError, PictureError
+from edgedigits.errors import OutputError, PictureError, SourceError
 from edgedigits.event import Event
 from edgedigits.frames import Frame
 from edgedigits.frames.capture import Source
@@ -107,9 +107,12 @@ class Live:
         self._written: collections.deque[Event] = collections.deque()
         """Events that are in the journal and have not been told of yet, in order."""
         self._writing = threading.Lock()
+        self._doubtful: Frame | None = None
+        """The frame of a doubtful sheet that is reported when it has left, if it is no better by then."""
+        self._fault = ""
         self._page: Page | None = None
         self._page_at = 0.0
-        self.hub.connect(self.health, self.counters, journal.recent)
+        self.hub.connect(self.health, self.counters, journal.recent, journal.since)
 
     def run(self, frames: int | None = None) -> int:
         """Read until the source ends or is stopped, or so many `frames` were seen; returns their number.
@@ -122,14 +125,18 @@ class Live:
         keeper.start()
         try:
             waiting = self._clock()
-            for frame in self._source:
-                self._take(frame, waiting)
-                if self._frames == frames:
-                    break
-                if self._thermal.throttled:
-                    # A camera's frames are dropped meanwhile, those of a file wait.
-                    time.sleep(self._limits.cooling_seconds)
-                waiting = self._clock()
+            try:
+                for frame in self._source:
+                    self._take(frame, waiting)
+                    if self._frames == frames:
+                        break
+                    if self._thermal.throttled:
+                        # A camera's frames are dropped meanwhile, those of a file wait.
+                        time.sleep(self._limits.cooling_seconds)
+                    waiting = self._clock()
+            except SourceError:
+                self._end_of_source()
+                raise
             self._end_of_source()
             return self._frames
         finally:
@@ -161,6 +168,11 @@ class Live:
             except PictureError as error:
                 log.error("%s, frame %d: %s", frame.source, frame.page, error)
                 return
+            except Exception as error:
+                # One scan, or frame, must not keep all that come after it from being read.
+                self._at_fault(frame, error)
+                return
+            self._fault = ""
             self._page, self._page_at = page, frame.at
             self._motion.remember()
             self._read += 1
@@ -178,12 +190,35 @@ class Live:
         }
         self.hub.publish(frame, page, timings)
         if sighting is not None:
-            self._happened(frame, sighting)
+            self._happened(self._shown(sighting, frame), sighting)
+        doubtful = self._tracker.doubtful
+        if doubtful is None:
+            self._doubtful = None
+        elif doubtful.page == frame.page:
+            self._doubtful = frame
+
+    def _shown(self, sighting: Sighting, frame: Frame) -> Frame:
+        """Return the frame in which a sheet was read; `frame` is the newest, in which it may have left."""
+        earlier = self._doubtful
+        return earlier if earlier is not None and earlier.page == sighting.page else frame
+
+    def _at_fault(self, frame: Frame, error: Exception) -> None:
+        """Say that a frame can't be read through a fault of the program; of a camera's frames once."""
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        message = f"a fault of edgedigits ({what}); please report it"
+        if self._source.stills or message != self._fault:
+            log.error(
+                "%s page %d: a fault of edgedigits; it is passed over, please report it",
+                frame.source,
+                frame.page + 1,
+                exc_info=error,
+            )
+        self._fault = "" if self._source.stills else message
 
     def _end_of_source(self) -> None:
         last, sighting = self.hub.latest(), self._tracker.finish()
         if last is not None and sighting is not None:
-            self._happened(last.frame, sighting)
+            self._happened(self._shown(sighting, last.frame), sighting)
 
     def _happened(self, frame: Frame, sighting: Sighting) -> None:
         # A scan's own name tells more than the folder's.
@@ -256,6 +291,8 @@ class Live:
             ok, message = False, f"the reader is stuck for {now - self._progress:.0f} s"
         if status.state == "reconnecting":
             ok = False
+        if self._fault:
+            ok, message = False, self._fault
         if self._journal.fault:
             ok, message = False, self._journal.fault
         return Health(

@@ -52,18 +52,22 @@ class KeptPictures:
             raise OutputError(f"{path}: the picture can't be written as PNG; report it")
         write_atomically(path, data.tobytes())
         write_atomically(path.with_suffix(".json"), (event.as_json() + "\n").encode())
-        self._tidy()
+        self._tidy(event.journal)
 
-    def _tidy(self) -> None:
+    def _tidy(self, journal: str) -> None:
+        """Remove the oldest pictures; `journal` is the name of the one at hand."""
         found = []
         for path in self.folder.glob("*-*.png"):
             if _NAME.fullmatch(path.name):
+                name, _, sequence = path.stem.partition("-")
                 with contextlib.suppress(OSError):
-                    found.append((path.stat().st_mtime, path))
-        found.sort()
+                    found.append((name == journal, int(sequence), path.stat().st_mtime, path))
+        # By the clock, which may have been set back, the newest would be the first to go. Those of earlier
+        # journals are older than any of this one.
+        found.sort(key=lambda one: (one[0], one[1] if one[0] else one[2]))
         old = self._clock() - self._settings.days * 86_400
         surplus = len(found) - self._settings.most
-        for number, (written, path) in enumerate(found):
+        for number, (_, _, written, path) in enumerate(found):
             if number < surplus or written < old:
                 for file in (path, path.with_suffix(".json")):
                     with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,12 +62,19 @@ def open_station(
             sink = open_sink(output)
             # Closed by the thread that delivers to it; here only if it comes to none.
             sinks.append(sink)
+            if [other.name for other in sinks].count(sink.name) > 1:
+                # They would share one place in the journal, and each lack what the other took.
+                raise SettingsError(
+                    f"output '{sink.name}' is there twice; take one out, or give them addresses that differ "
+                    "before any question mark"
+                )
         path: str | Path | None = config["journal"].path or None
         if path is None and (sinks or keep):
             path = default_path()
         journal = Journal(path, config["journal"])
         stack.callback(journal.close)
         deliveries = [Delivery(sink, journal, config["delivery"]) for sink in sinks]
+        _check_apart(general.source, config["pictures"].folder)
         pictures = KeptPictures(config["pictures"]) if config["pictures"].folder else None
         source = Reconnecting(
             general.source, every=general.every, stop=stop, settings=config["capture"], memory=journal
@@ -92,6 +100,13 @@ def open_station(
             on_event=on_event,
             beat=beat,
         )
+
+
+def _check_apart(source: str, folder: str) -> None:
+    """Raise `SettingsError` where pictures are kept in the watched folder: each would be read again."""
+    scheme, _, watched = source.partition(":")
+    if folder and scheme == "watch" and os.path.realpath(folder) == os.path.realpath(watched or "."):
+        raise SettingsError(f"[pictures] folder = '{folder}': this folder is watched; name another")
 
 
 def open_reader(general: GeneralSettings) -> Reader:

@@ -8,19 +8,22 @@ retained. Needs the extra `mqtt`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
-import os
 import re
+import secrets
 import socket
 import ssl
 import threading
 import time
 import urllib.parse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from edgedigits import __version__
 from edgedigits.event import Event
+from edgedigits.frames.capture import without_password
 from edgedigits.outputs.credentials import secret
 from edgedigits.outputs.settings import OutputSettings
 from edgedigits.outputs.sinks import DeliveryError
@@ -44,19 +47,20 @@ class Mqtt:
             raise SettingsError("MQTT needs paho-mqtt; pip install paho-mqtt") from error
         self._paho = paho
         self._settings = settings
+        shown = without_password(settings.to)
         try:
             address = urllib.parse.urlsplit(settings.to)
             port = address.port
         except ValueError as error:
-            raise SettingsError(f"output '{settings.to}': {error}; give mqtt://HOST[:PORT]/TOPIC") from error
+            raise SettingsError(f"output '{shown}': {error}; give mqtt://HOST[:PORT]/TOPIC") from error
         if not address.hostname:
-            raise SettingsError(f"output '{settings.to}': no host in it; give mqtt://HOST[:PORT]/TOPIC")
+            raise SettingsError(f"output '{shown}': no host in it; give mqtt://HOST[:PORT]/TOPIC")
         self._host, self._tls = address.hostname, address.scheme.lower() == "mqtts"
         self._port = port or (8883 if self._tls else 1883)
         self._device = _plain(settings.device or socket.gethostname().partition(".")[0])
         self.topic = urllib.parse.unquote(address.path.strip("/")) or f"edgedigits/{self._device}"
         if any(sign in self.topic for sign in "+#\0"):
-            raise SettingsError(f"output '{settings.to}': a topic has no + or # in it; choose another")
+            raise SettingsError(f"output '{shown}': a topic has no + or # in it; choose another")
         self.name = f"{address.scheme.lower()}://{self._host}:{self._port}/{self.topic}"
         self._user = settings.user or urllib.parse.unquote(address.username or "")
         self._password = urllib.parse.unquote(address.password or "") or secret(
@@ -64,6 +68,7 @@ class Mqtt:
         )
         self._context = self._tls_context() if self._tls else None
         self._client: Any = None
+        self._announced = False
         self._ready = threading.Event()
         self._lost = threading.Event()
         self._reason = ""
@@ -104,9 +109,17 @@ class Mqtt:
         """Connect if that is not so, so that the broker knows of us before there is anything to tell."""
         self._connect()
 
+    def probe(self) -> None:
+        """Connect and part again without a word to those who listen, or to one that is connected already.
+
+        Raises `DeliveryError` where the broker can't be reached.
+        """
+        self._connect(quietly=True)
+        self._drop()
+
     def close(self) -> None:
         """Say `offline` and part from the broker."""
-        if self._client is not None and not self._lost.is_set():
+        if self._client is not None and self._announced and not self._lost.is_set():
             with contextlib.suppress(ValueError, RuntimeError):
                 self._publish("status", "offline", retain=True).wait_for_publish(0.5)
         self._drop()
@@ -114,16 +127,23 @@ class Mqtt:
     def _publish(self, topic: str, text: str, retain: bool) -> Any:
         return self._client.publish(f"{self.topic}/{topic}", text.encode(), qos=1, retain=retain)
 
-    def _connect(self) -> None:
+    def _client_id(self, quietly: bool) -> str:
+        """Return what the broker knows the connection by.
+
+        It parts from whoever had the name before. So it is this output's alone, and the same after a power
+        cut: the will of the connection that was cut is then read out before and not after the next `online`.
+        """
+        own = secrets.token_hex(8) if quietly else f"{_machine()} {self.topic}"
+        return f"edgedigits-{self._device}-{hashlib.sha256(own.encode()).hexdigest()[:8]}"
+
+    def _connect(self, quietly: bool = False) -> None:
         if self._client is not None and not self._lost.is_set():
             return
         self._drop()
         self._ready, self._lost, self._reason = threading.Event(), threading.Event(), ""
         paho = self._paho
         # A connection of its own each time: what an old one still had to send is in the journal.
-        client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id=f"edgedigits-{self._device}-{os.getpid()}"
-        )
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=self._client_id(quietly))
         ready, lost = self._ready, self._lost
 
         def connected(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -143,7 +163,8 @@ class Mqtt:
             client.tls_set_context(self._context)
         if self._user:
             client.username_pw_set(self._user, self._password or None)
-        client.will_set(f"{self.topic}/status", b"offline", qos=1, retain=True)
+        if not quietly:
+            client.will_set(f"{self.topic}/status", b"offline", qos=1, retain=True)
         self._client = client
         try:
             client.connect(self._host, self._port, keepalive=30)
@@ -155,6 +176,9 @@ class Mqtt:
             reason = self._reason or f"no answer within {self._settings.timeout:g} s"
             self._drop()
             raise self._away(reason)
+        self._announced = not quietly
+        if quietly:
+            return
         self._publish("status", "online", retain=True)
         if self._settings.discovery:
             self._discover()
@@ -193,6 +217,13 @@ class Mqtt:
         return DeliveryError(
             f"{self.name}: the broker can't be reached ({reason}); check it and the network", taken
         )
+
+
+def _machine() -> str:
+    """Return what tells this machine from others; empty where the system has no such name."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return Path("/etc/machine-id").read_text().strip()
+    return ""
 
 
 def _plain(name: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from edgedigits.errors import EdgeDigitsError, OutputError
-from edgedigits.event import SCHEMA, Event
+from edgedigits.event import SCHEMA, Event, encodable, harmless
 
 
 class DeliveryError(EdgeDigitsError):
@@ -59,7 +59,7 @@ class _File:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.name = str(self.path.absolute())
+        self.name = encodable(str(self.path.absolute()))
         self._file: IO[bytes] | None = None
         try:
             self._open().close()
@@ -80,7 +80,8 @@ class _File:
 
         Raises `OutputError`, and changes nothing, where it holds anything else.
         """
-        file = self.path.open("a+b")
+        # Without a buffer: what could not be written must not be tried again behind our back, in `close`.
+        file = self.path.open("a+b", buffering=0)
         try:
             end = file.seek(0, os.SEEK_END)
             whole = self._whole(file, end) if end else 0
@@ -111,12 +112,15 @@ class _File:
     def deliver(self, events: Sequence[Event]) -> None:
         """Append them and sync; what can't be written whole is taken back."""
         try:
+            if self._file is not None and not self._is_in_place(self._file):
+                self.close()
             if self._file is None:
                 self._file = self._open()
             size = self._file.seek(0, os.SEEK_END)
             try:
-                self._file.write(self._lines(events, size == 0).encode("utf-8", "backslashreplace"))
-                self._file.flush()
+                left = memoryview(self._lines(events, size == 0).encode("utf-8", "backslashreplace"))
+                while left:
+                    left = left[self._file.write(left) :]
                 os.fsync(self._file.fileno())
             except OSError:
                 # Half a line must not stay where the next would continue it.
@@ -130,6 +134,13 @@ class _File:
             self.close()
             reason = error.strerror or str(error)
             raise DeliveryError(f"{self.path}: can't write ({reason}); make room on the disk") from error
+
+    def _is_in_place(self, file: IO[bytes]) -> bool:
+        """Return whether a file is still the one of its name, which was not rotated or deleted meanwhile."""
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False
 
     def _lines(self, events: Sequence[Event], first: bool) -> str:
         raise NotImplementedError
@@ -195,7 +206,8 @@ class CsvFile(_File):
         if first:
             rows.writerow(self.COLUMNS)
         for event in events:
-            head = event.id, event.sequence, event.time, event.source, event.body.get("event", "reading")
+            kind = event.body.get("event", "reading")
+            head = event.id, event.sequence, event.time, harmless(event.source), kind
             for number, line in enumerate(event.body.get("lines", [{}])):
                 accepted = str(line["accepted"]).lower() if line else ""
                 values = (line.get("text", ""), line.get("raw", ""), line.get("confidence", ""), accepted)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol, TextIO
 
 from edgedigits.errors import OutputError
-from edgedigits.event import Event
+from edgedigits.event import Event, harmless
 from edgedigits.frames import Frame
 from edgedigits.page import REASONS, Line, Page, Reason
 
@@ -92,9 +92,8 @@ class Csv:
         for number, line in enumerate(page.lines):
             accepted = str(line.accepted).lower()
             confidence = round(line.confidence, 4)
-            self._row(
-                (frame.source, frame.page, number, line.text, line.raw, confidence, accepted, *line.box)
-            )
+            source = harmless(frame.source)
+            self._row((source, frame.page, number, line.text, line.raw, confidence, accepted, *line.box))
 
     def error(self, source: str, message: str) -> None:
         """Write nothing: a row is a line of text."""

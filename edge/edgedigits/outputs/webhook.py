@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import ssl
 import urllib.parse
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 
 from edgedigits import __version__
 from edgedigits.event import Event
+from edgedigits.frames.capture import without_password
 from edgedigits.outputs.credentials import secret
 from edgedigits.outputs.settings import OutputSettings
 from edgedigits.outputs.sinks import DeliveryError
@@ -19,10 +21,13 @@ TOKEN_VARIABLE = "EDGEDIGITS_WEBHOOK_TOKEN"
 REFUSALS = frozenset({400, 413, 415, 422})
 """Answers that tell of the event itself; any other failure may pass, or is the settings' fault."""
 
+_IN_ADDRESSES = "/?%:@!$&'()*+,;=~"
+
 
 class Webhook:
     """A web address as an output. The event's id is sent as `Idempotency-Key`, a token as `Bearer`.
 
+    Without a token the user and password of the address are sent, if it has them (basic authentication).
     Redirects are not followed: they would have to be typed anyway. Raises `SettingsError` for an address
     or a file that can't be used.
     """
@@ -30,20 +35,30 @@ class Webhook:
     most = 20
 
     def __init__(self, settings: OutputSettings) -> None:
+        shown = without_password(settings.to)
         try:
             address = urllib.parse.urlsplit(settings.to)
             port = address.port
         except ValueError as error:
-            raise SettingsError(f"output '{settings.to}': {error}; give http[s]://HOST[:PORT]/…") from error
+            raise SettingsError(f"output '{shown}': {error}; give http[s]://HOST[:PORT]/…") from error
         if not address.hostname:
-            raise SettingsError(f"output '{settings.to}': no host in it; give http[s]://HOST[:PORT]/…")
+            raise SettingsError(f"output '{shown}': no host in it; give http[s]://HOST[:PORT]/…")
         self._tls = address.scheme.lower() == "https"
         self._host, self._port = address.hostname, port or (443 if self._tls else 80)
-        self._path = (address.path or "/") + (f"?{address.query}" if address.query else "")
+        # What an address must not have in it as it is, such as a blank, is escaped.
+        self._path = urllib.parse.quote(
+            (address.path or "/") + (f"?{address.query}" if address.query else ""), _IN_ADDRESSES
+        )
         # What stands behind a question mark is a secret more often than not.
         self.name = f"{address.scheme.lower()}://{self._host}:{self._port}{address.path or '/'}"
         self._timeout = settings.timeout
-        self._token = secret(settings.password_file, TOKEN_VARIABLE)
+        token = secret(settings.password_file, TOKEN_VARIABLE)
+        if not (token.isascii() and (token.isprintable() or not token)):
+            where = settings.password_file or TOKEN_VARIABLE
+            raise SettingsError(
+                f"{where}: a token is one line of ASCII characters; write it alone into the file"
+            )
+        self._authorization = f"Bearer {token}" if token else _basic(address)
         self._context = None
         if self._tls:
             try:
@@ -88,8 +103,8 @@ class Webhook:
             "User-Agent": f"edgedigits/{__version__}",
             "Idempotency-Key": event.id,
         }
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        if self._authorization:
+            headers["Authorization"] = self._authorization
         self._connection.request("POST", self._path, event.as_json().encode(), headers)
         answer = self._connection.getresponse()
         answer.read(1 << 20)
@@ -105,3 +120,10 @@ class Webhook:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _basic(address: urllib.parse.SplitResult) -> str:
+    if address.username is None:
+        return ""
+    user, password = (urllib.parse.unquote(part or "") for part in (address.username, address.password))
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -48,6 +48,7 @@ class Fields:
 
     def __init__(self, file: Path | None, readings: Readings, settings: ServeSettings) -> None:
         self._file, self._readings, self._settings = file, readings, settings
+        self._saving, self._checking = asyncio.Lock(), asyncio.Lock()
         if file is not None and file.exists():
             load_form(file)  # what is wrong with it is said at the start, and not to a client
 
@@ -61,7 +62,13 @@ class Fields:
         if self._file is None:
             return JSONResponse({"form": None, "file": None, "revision": None})
         text = await asyncio.to_thread(self._text)
-        form = None if text is None else self._checked(tomllib.loads(text))
+        try:
+            values = None if text is None else await asyncio.to_thread(tomllib.loads, text)
+        except (ValueError, RecursionError) as error:
+            raise Problem(
+                409, f"{self._file.name} is not valid TOML any more ({_one_line(error)}); mend it"
+            ) from None
+        form = None if values is None else await self._checked(values)
         return JSONResponse({"form": form, "file": self._file.name, "revision": _revision(text)})
 
     async def _save(self, request: Request) -> Response:
@@ -71,17 +78,18 @@ class Fields:
             raise Problem(409, "edgedigits was started without --form FILE; download the form instead")
         if not isinstance(values, dict) or values.keys() != {"form", "revision"}:
             raise Problem(422, "send an object with 'form' and 'revision'")
-        old = await asyncio.to_thread(self._text)
-        if values["revision"] != _revision(old):
-            raise Problem(409, f"{self._file.name} was changed meanwhile; load it again")
-        text = _heading(old or "") + toml_of(self._checked(values["form"]))
-        try:
-            await asyncio.to_thread(write_atomically, self._file, text.encode())
-        except EdgeDigitsError:
-            # Where the file is, is for the log and not for a client.
-            raise Problem(
-                409, f"{self._file.name} can't be written; see that its folder is writable"
-            ) from None
+        async with self._saving:  # of two clients that know the same file, one is the first
+            old = await asyncio.to_thread(self._text)
+            if values["revision"] != _revision(old):
+                raise Problem(409, f"{self._file.name} was changed meanwhile; load it again")
+            text = _heading(old or "") + toml_of(await self._checked(values["form"]))
+            try:
+                await asyncio.to_thread(write_atomically, self._file, text.encode())
+            except EdgeDigitsError:
+                # Where the file is, is for the log and not for a client.
+                raise Problem(
+                    409, f"{self._file.name} can't be written; see that its folder is writable"
+                ) from None
         return JSONResponse({"revision": _revision(text)})
 
     def _text(self) -> str | None:
@@ -99,26 +107,33 @@ class Fields:
         """POST /api/form/parse: the text of a form file as values."""
         data = await body_of(request, self._settings.largest_text, self._settings.body_seconds)
         try:
-            values = tomllib.loads(data.decode("utf-8-sig"))
+            values = await asyncio.to_thread(tomllib.loads, data.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise Problem(422, f"not valid TOML ({_one_line(error)}); mend it") from None
-        return JSONResponse({"form": self._checked(values)})
+        return JSONResponse({"form": await self._checked(values)})
 
     async def text(self, request: Request) -> Response:
         """POST /api/form/text: values as the text of a form file."""
-        values = self._checked(await self._json(request))
+        values = await self._checked(await self._json(request))
         return Response(toml_of(values), media_type="application/toml")
 
     async def _json(self, request: Request) -> Any:
         return await json_of(request, self._settings.largest_text, self._settings.body_seconds)
 
-    def _checked(self, values: Any) -> Values:
+    async def _checked(self, values: Any) -> Values:
         """Return values that make a form; raises `Problem` where they don't."""
-        self._form(values)
+        await self._form(values)
         assert isinstance(values, dict)
         return values
 
-    def _form(self, values: Any) -> Form:
+    async def _form(self, values: Any) -> Form:
+        """Return the form that values make; raises `Problem` where they make none."""
+        # Whether a check can be met at all may take a second to find: nobody is to wait for that but whoever
+        # asks for it, and it takes one thread, however many ask.
+        async with self._checking:
+            return await asyncio.to_thread(self._parsed, values)
+
+    def _parsed(self, values: Any) -> Form:
         if not isinstance(values, dict):
             raise Problem(422, "a form is an object with 'page' and 'field'")
         self._check_bounds(values)
@@ -181,7 +196,7 @@ class Fields:
             whole = [0, 0, *size] if isinstance(size, list) and len(size) == 2 else [0, 0, 1, 1]
             some = {"name": "page", "box": whole, "digits": 1, "printed": "none"}
             values = {"name": values.get("name", "form"), "page": page, "field": [some]}
-        return frame, self._form(values)
+        return frame, await self._form(values)
 
 
 def _flat(frame: Frame, form: Form) -> bytes:

@@ -132,6 +132,8 @@ class Guard:
             if name in headers and name in (b"host", b"origin", b"authorization", b"content-length"):
                 return 400, f"more than one {name.decode()} header; send one"
             headers[name] = value
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            return 400, "a content-length and a transfer-encoding; send one of them"
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._is_ours(host):
             return (

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from edgedigits.event import Event
+from edgedigits.event import Event, encodable
 from edgedigits.live.hub import Hub, Snapshot
 from edgedigits.serve.metrics import Requests, exposition
 from edgedigits.serve.problem import Problem, whole_number
@@ -107,18 +107,30 @@ class Live:
 
         async def messages() -> AsyncIterator[bytes]:
             with self._hub.subscribe() as subscription:
-                sent = 0
+                sent, journal = 0, ""
                 yield b"retry: 2000\n\n"
-                if after is not None:
-                    for past in reversed(await asyncio.to_thread(self._hub.recent, 100, None)):
-                        if past.sequence > after:
-                            sent = past.sequence
-                            yield _message(past)
+                newest = await asyncio.to_thread(self._hub.recent, 1, None)
+                if newest:
+                    journal = newest[0].journal
+                if newest and after is not None:
+                    # A higher number is of a journal that was there before this one: all of this one is new.
+                    sent = after if after <= newest[0].sequence else 0
+                    async for past in self._past(sent):
+                        sent = past.sequence
+                        yield _message(past)
                 beat = time.monotonic()
                 while not self.closing.is_set():
                     event = subscription.get(timeout=0)
                     if event is not None:
+                        if event.journal != journal:
+                            sent, journal = 0, event.journal
+                        if sent and event.sequence > sent + 1:
+                            # More came while the client was slow than the subscription keeps.
+                            async for past in self._past(sent, event.sequence):
+                                sent = past.sequence
+                                yield _message(past)
                         if event.sequence > sent:
+                            sent = event.sequence
                             yield _message(event)
                         continue
                     if time.monotonic() - beat > _HEARTBEAT:
@@ -128,9 +140,20 @@ class Live:
 
         return _Stream(messages(), self._leave)
 
+    async def _past(self, after: int, before: int | None = None) -> AsyncIterator[Event]:
+        """Yield the events in the journal with a number above `after`, and below `before`, oldest first."""
+        while events := await asyncio.to_thread(self._hub.since, after, 100):
+            for event in events:
+                if before is not None and event.sequence >= before:
+                    return
+                yield event
+            after = events[-1].sequence
+
     async def health(self, request: Request) -> Response:
         """GET /api/health: whether frames come and events can be kept; 503 where they don't."""
-        health, counters, snapshot = self._hub.health(), self._hub.counters(), self._hub.latest()
+        # The journal is asked, and that may be waiting for a slow card.
+        health = await asyncio.to_thread(self._hub.health)
+        counters, snapshot = self._hub.counters(), self._hub.latest()
         body: dict[str, Any] = {
             "ok": health.ok,
             "state": health.state,
@@ -138,14 +161,14 @@ class Live:
             "silence": None if health.silence is None else round(health.silence, 3),
             "outputs": {name: vars(output) for name, output in health.outputs.items()},
             "counters": vars(counters),
-            "source": None if snapshot is None else snapshot.frame.source,
+            "source": None if snapshot is None else encodable(snapshot.frame.source),
         }
         # A file that was read to its end is no fault.
         return JSONResponse(body, 200 if health.ok or health.state == "ended" else 503)
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: for Prometheus."""
-        text = exposition(self._hub, self._requests)
+        text = await asyncio.to_thread(exposition, self._hub, self._requests)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _enter(self) -> None:
@@ -186,7 +209,7 @@ def _as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "schema": SCHEMA,
         "number": snapshot.number,
         "time": round(snapshot.time, 3),
-        "source": snapshot.frame.source,
+        "source": encodable(snapshot.frame.source),
         "page": snapshot.frame.page,
         **snapshot.page.as_dict(),
         "timings": {name: round(value, 3) for name, value in snapshot.timings.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -26,8 +27,13 @@ class Problem(Exception):  # noqa: N818 (an answer, not a fault)
         return JSONResponse({"error": self.error}, self.status, self.headers)
 
 
-async def body_of(request: Request, most: int, seconds: float) -> bytes:
-    """Return a request's body of at most `most` bytes; raises `Problem` for a larger or a slow one."""
+async def body_of(
+    request: Request, most: int, seconds: float, take: Callable[[int], None] = lambda count: None
+) -> bytes:
+    """Return a request's body of at most `most` bytes; raises `Problem` for a larger or a slow one.
+
+    `take` is told of the bytes as they come, and raises `Problem` where there is no room for them.
+    """
     too_large = Problem(413, f"more than {most >> 20} MiB; send less", close=True)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > most:
@@ -36,6 +42,7 @@ async def body_of(request: Request, most: int, seconds: float) -> bytes:
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
+                take(len(chunk))
                 body += chunk
                 if len(body) > most:
                     raise too_large

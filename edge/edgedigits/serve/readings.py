@@ -40,6 +40,11 @@ SCHEMA = 1
 
 T = TypeVar("T")
 
+_BODIES = 4
+"""So many of the largest pictures that a client may send are held in memory at a time."""
+
+_BUSY = "busy with other pictures; try again in a moment"
+
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
 
 
@@ -50,6 +55,7 @@ class Workshop:
         self._open_reader, self._settings = open_reader, settings
         self._thread = ThreadPoolExecutor(1, "edgedigits-web-reader")
         self._waiting = 0
+        self._room = _BODIES * settings.largest_body
         self._reader: Reader | None = None
         self._rate = Buckets(settings.reading_rate, settings.reading_burst)
 
@@ -61,7 +67,27 @@ class Workshop:
                 429, "too much to read at once; slow down", retry=max(1, round(wait + 0.5)), close=True
             )
         if self._waiting >= self._settings.waiting:
-            raise Problem(429, "busy with other pictures; try again in a moment", retry=1, close=True)
+            raise Problem(429, _BUSY, retry=1, close=True)
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Callable[[int], None]]:
+        """Give what takes room in memory for so many bytes, until the block ends.
+
+        It raises `Problem` where all clients together would hold more than a small board has.
+        """
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            if count > self._room:
+                raise Problem(429, _BUSY, retry=1, close=True)
+            self._room -= count
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self._room += taken
 
     async def run(self, work: Callable[[Reader], T]) -> T:
         """Do `work` with the reader, after whatever waits already."""
@@ -133,33 +159,43 @@ def _as_file(data: bytes) -> Iterator[str]:
 def pictures_in(data: bytes, settings: ServeSettings) -> Iterator[Frame | Unread]:
     """Yield the pictures of an uploaded file: of at most `settings.most_pages` pages, and no more pixels.
 
-    Raises `PictureError`, one line, where the first of them has too many pixels.
+    Where there are more, an `Unread` that says so comes in place of the rest. Raises `PictureError`, one
+    line, where the first of them has too many pixels.
     """
-    pixels = _pixels(data)
-    too_many = f"more than the {settings.most_pixels // 1_000_000} million pixels allowed here; scale it down"
-    if pixels > settings.most_pixels:
-        raise PictureError(too_many)
+    pixels = list(itertools.accumulate(_pixels(data, settings.most_pages + 1)))
+    million = settings.most_pixels // 1_000_000
+    if pixels and pixels[0] > settings.most_pixels:
+        raise PictureError(f"more than the {million} million pixels allowed here; scale it down")
+    fitting = sum(total <= settings.most_pixels for total in pixels[: settings.most_pages])
+    # What the heads don't tell of, such as a PDF's pages, is shrunk as it is rendered.
+    most = fitting if len(pixels) > fitting else settings.most_pages
     with _as_file(data) as path:
-        seen = 0
-        for frame in itertools.islice(read_pictures(path, "picture"), settings.most_pages):
-            yield frame
-            if isinstance(frame, Frame):
-                seen += frame.size[0] * frame.size[1]
-            if seen > settings.most_pixels:
-                return  # the pages together cost what one picture may
+        pictures = read_pictures(path, "picture")
+        yield from itertools.islice(pictures, most)
+        if len(pixels) > most or (not pixels and next(pictures, None) is not None):
+            limits = f"at most {settings.most_pages} of together {million} million pixels are"
+            why = f"the pages from {most + 1} on are not read; {limits}, send the others by themselves"
+            yield Unread("picture", PictureError(why))
 
 
-def _pixels(data: bytes) -> float:
-    """Return how many pixels the head of a picture file claims; 0 where it is none, which is said later."""
+def _pixels(data: bytes, most: int) -> list[float]:
+    """Return how many pixels the heads of a picture file's pages claim, of at most so many pages.
+
+    Of a file that is none there are none: what is wrong with it is said later.
+    """
+    found: list[float] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-                return picture.width * picture.height
+                for page in range(most if picture.format == "TIFF" else 1):
+                    picture.seek(page)
+                    found.append(picture.width * picture.height)
     except Image.DecompressionBombError:
-        return math.inf
+        found.append(math.inf)
     except Exception:
-        return 0
+        pass  # the last page, or one that can't be had
+    return found
 
 
 def without_source(error: PictureError) -> str:
@@ -183,7 +219,6 @@ class Readings:
 
     async def read(self, request: Request) -> Response:
         """POST /api/read: an uploaded picture's pages and what is read in them."""
-        data = await self._picture(request)
 
         def work(reader: Reader) -> list[dict[str, Any]]:
             pages: list[dict[str, Any]] = []
@@ -194,7 +229,9 @@ class Readings:
                     pages.append({"page": frame.page, **reader.read(frame.image, frame.size).as_dict()})
             return pages
 
-        pages = await self.timed("picture", work)
+        with self.workshop.room() as take:
+            data = await self._picture(request, take)
+            pages = await self.timed("picture", work)
         if len(pages) == 1 and "error" in pages[0]:
             raise Problem(422, str(pages[0]["error"]))
         return JSONResponse({"schema": SCHEMA, "pages": pages})
@@ -228,12 +265,13 @@ class Readings:
             if frame is None:
                 raise Problem(404, "no frame has come yet; wait for the camera")
         else:
-            data = await self._picture(request)
 
             def work(_: Reader) -> Frame | Unread | None:
                 return next(pictures_in(data, self._settings), None)
 
-            found = await self.timed("picture", work)
+            with self.workshop.room() as take:
+                data = await self._picture(request, take)
+                found = await self.timed("picture", work)
             if found is None or isinstance(found, Unread):
                 raise Problem(422, "no picture" if found is None else without_source(found.error))
             frame = found
@@ -246,14 +284,14 @@ class Readings:
         data = await asyncio.to_thread(jpeg, frame.image, 2000, 85)
         return Response(data, media_type="image/jpeg")
 
-    async def _picture(self, request: Request) -> bytes:
+    async def _picture(self, request: Request, take: Callable[[int], None]) -> bytes:
         self.workshop.admit(request)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise Problem(
                 415, "send the picture itself, with Content-Type: image/jpeg or the like", close=True
             )
-        data = await body_of(request, self._settings.largest_body, self._settings.body_seconds)
+        data = await body_of(request, self._settings.largest_body, self._settings.body_seconds, take)
         if not data:
             raise Problem(422, "the picture is empty; send its bytes as the body")
         return data

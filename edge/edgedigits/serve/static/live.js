@@ -79,6 +79,7 @@ document.addEventListener("visibilitychange", () => {
 
 // --- events ---
 
+let journal = "";
 let newest = 0;
 let oldest = Infinity;
 let stream = null;
@@ -103,10 +104,23 @@ function row(event) {
   );
 }
 
-function arrived(event) {
-  if (event.sequence <= newest) return;
-  newest = event.sequence;
+/** Take note of an event's number; false where it was had already. */
+function count(event) {
+  const its = event.id.split("-")[0];
+  if (its !== journal) {
+    // A device that was started again without a file for its events counts them anew.
+    journal = its;
+    newest = 0;
+    oldest = Infinity;
+  }
   oldest = Math.min(oldest, event.sequence);
+  if (event.sequence <= newest) return false;
+  newest = event.sequence;
+  return true;
+}
+
+function arrived(event) {
+  if (!count(event)) return;
   const made = row(event);
   made.className = "new";
   $("events").prepend(made);
@@ -125,8 +139,7 @@ async function loadOlder() {
     const { events } = await askJson(`/api/events?limit=${limit}${before}`);
     for (const event of events) {
       $("events").append(row(event));
-      newest = Math.max(newest, event.sequence);
-      oldest = Math.min(oldest, event.sequence);
+      count(event);
     }
     $("older").hidden = events.length < limit || oldest <= 1;
     $("no-events").hidden = $("events").rows.length > 0;
