@@ -1,4 +1,4 @@
-"""How fast this board reads: every stage timed, on the virtual camera."""
+"""How fast this board reads: looking for motion, reading and tracking timed, on the virtual camera."""
 
 from __future__ import annotations
 

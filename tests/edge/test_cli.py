@@ -156,13 +156,15 @@ def test_csv_has_a_row_per_line() -> None:
     assert rows[1]["text"] == "59605"
     assert rows[1]["accepted"] == "true"
     assert int(rows[1]["width"]) > int(rows[1]["height"]) > 0
+    assert (rows[1]["turned"], rows[1]["reasons"]) == ("0", "")
 
 
 def test_the_threshold_can_be_raised() -> None:
     done = run("read", SAMPLE, "--format", "csv", "--min-confidence", "1")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(rows) == 3
-    assert {r["accepted"] for r in rows if float(r["confidence"]) < 1} == {"false"}
+    refused = [r for r in rows if float(r["confidence"]) < 1]
+    assert {(r["accepted"], r["reasons"]) for r in refused} == {("false", "confidence")}
 
 
 def frame(source: str, number: int = 0) -> Frame:

@@ -16,7 +16,7 @@ def add(commands: Any, positive: Callable[[str], int]) -> None:
     """Add the command's arguments."""
     bench = commands.add_parser(
         "bench",
-        help="time every stage of reading on this board",
+        help="time motion, reading and tracking on this board",
         description="Reads frames of the virtual camera, ten digits each, as fast as this board can, and "
         "prints the row for the table of boards in firmware_notes/.",
     )

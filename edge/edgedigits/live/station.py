@@ -52,7 +52,10 @@ def open_station(
     """
     general = config.general
     if not general.source:
-        raise SettingsError("no source; name one, as in: edgedigits live 0 (or demo: to try it out)")
+        raise SettingsError(
+            "no source; name one, as in: edgedigits live 0 (or demo: to try it out), or set it in the "
+            'configuration: source = "0"'
+        )
     reader = reader or open_reader(general)
     if reader.model.delegate_failure:
         log.warning("%s", reader.model.delegate_failure)

@@ -66,7 +66,8 @@ class Csv:
     """Comma-separated values, one row per line of text, after a header (`COLUMNS`).
 
     `page` and `line` count from 0; `accepted` is `true` or `false`; the box is in pixels of the upright
-    picture. A picture without digits and one that can't be read have no row.
+    picture; `reasons` has blanks between them. A picture without digits and one that can't be read have no
+    row.
     """
 
     COLUMNS = (
@@ -81,6 +82,8 @@ class Csv:
         "y",
         "width",
         "height",
+        "turned",
+        "reasons",
     )
 
     def __init__(self, stream: TextIO) -> None:
@@ -93,7 +96,8 @@ class Csv:
             accepted = str(line.accepted).lower()
             confidence = round(line.confidence, 4)
             source = harmless(frame.source)
-            self._row((source, frame.page, number, line.text, line.raw, confidence, accepted, *line.box))
+            read = line.text, line.raw, confidence, accepted
+            self._row((source, frame.page, number, *read, *line.box, line.turned, " ".join(line.reasons)))
 
     def error(self, source: str, message: str) -> None:
         """Write nothing: a row is a line of text."""
