@@ -131,7 +131,9 @@ def test_what_is_written_on_a_printed_page_is_read(pens: Pens, reader: Reader) -
 
 def test_names_are_no_writing(small: Form, pens: Pens, reader: Reader) -> None:
     page = _blank(small)
-    assert _is_blank(FormReader(small, reader).read(page))
+    blank = FormReader(small, reader).read(page)
+    assert _is_blank(blank)
+    assert blank.lines_found == 1.0
     values = {"amount-17": "4160", "größe 88": "25", "code": "70962", "within": "803"}
     right = 0
     for seed in range(4):
@@ -229,7 +231,7 @@ def test_png_and_pdf_have_the_true_size(
     with pdfium.PdfDocument("meter-card.pdf") as document:
         assert len(document) == 1
         sizes = [25.4 * side / 72 for side in document[0].get_size()]
-    assert sizes == pytest.approx([148, 105], abs=0.001)
+    assert sizes == pytest.approx([148, 105], abs=0.02)  # with Pillow before 9.5; else to the hair
     (page,) = read_pictures("meter-card.pdf")
     assert isinstance(page, Frame)
     assert _is_blank(FormReader(load_form("meter-card"), reader).read(page.image))
@@ -290,6 +292,16 @@ def test_bad_input_is_one_line(
     assert said.out == ""
     assert sorted(Path().iterdir()) == before
     assert Path("there.png").read_text() == "another picture"
+
+
+def test_without_aruco_in_opencv_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr(cv2, "aruco", raising=False)
+    assert main(["form", "print", "exam-marks", "--out", str(tmp_path / "a.pdf")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("edgedigits: exam-marks: this OpenCV knows no ArUco marks; install ")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

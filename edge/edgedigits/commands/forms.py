@@ -108,7 +108,7 @@ def print_form(name: str, out: str | None, dpi: int, width: float | None) -> str
     try:
         paper = paper_for(form, width)
         page = draw_blank(form, paper, dpi, None if reference is None else np.asarray(reference, np.uint8))
-    except FormError as error:
+    except (FormError, RegistrationError) as error:
         raise FormError(f"{name}: {error}") from error
     # By the millimetre, and not by the inch: pixels are whole.
     exact = page.shape[1] * 25.4 / paper.size[0], page.shape[0] * 25.4 / paper.size[1]

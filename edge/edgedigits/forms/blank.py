@@ -20,7 +20,8 @@ from edgedigits.forms.marks import draw_aruco
 Grey = NDArray[np.uint8]
 
 _MARGIN = 5.0
-"""So much paper is left around a frame or a mark: without it neither is found. Millimetres."""
+"""So much paper is left around a frame or a mark, in millimetres: printers don't print to the edge, and marks
+are told from what is white around them."""
 _FRAME, _LINE = 0.6, 0.3
 """Widths of the frame and of all other lines, in millimetres."""
 _LABEL = 2.0
