@@ -227,6 +227,8 @@ class Run:
         elif arguments.action == "new":
             form, picture, fields = form_commands.new_form(arguments.picture, arguments.out)
             lines = [f"{form}: {fields} fields, drawn in {picture}"]
+        elif arguments.action == "print":
+            lines = [form_commands.print_form(arguments.form, arguments.out, arguments.dpi, arguments.width)]
         elif arguments.picture is None:
             lines = form_commands.describe(arguments.form)
         else:
@@ -429,8 +431,9 @@ def _parser() -> argparse.ArgumentParser:
 def _form_commands(commands: Any) -> None:
     form = commands.add_parser(
         "form",
-        help="start a form file from a picture, show a form, list those that come along",
-        description="A form file names the fields of a page and says how the page is found in a picture.",
+        help="print a form's blank page, start a form file from a picture, show or list forms",
+        description="A form file names the fields of a page and says how the page is found in a picture. "
+        "Print the blank page of one, fill it in, photograph it, and read it with `edgedigits read --form`.",
     )
     actions = form.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser(
@@ -448,6 +451,23 @@ def _form_commands(commands: Any) -> None:
     show.add_argument("form", metavar="NAME|FILE")
     show.add_argument("picture", nargs="?", metavar="PICTURE")
     show.add_argument("--out", metavar="PNG", help="default: both names, in this folder")
+    blank = actions.add_parser(
+        "print",
+        help="write the blank page of a form as PDF or PNG, to be printed and filled in",
+        description="Draws what the form file says is printed, and the fields' names where there is room. "
+        "Print it at 100 %, not fitted to the paper, and photograph the whole of it.",
+    )
+    blank.add_argument("form", metavar="NAME|FILE")
+    blank.add_argument("--out", metavar="PDF|PNG", help="default: the form's name with .pdf, in this folder")
+    blank.add_argument(
+        "--dpi", type=_resolution, default=300, metavar="N", help="pixels per inch, 72 to 1200 (default: 300)"
+    )
+    blank.add_argument(
+        "--width",
+        type=_millimetres,
+        metavar="MM",
+        help="the page's width, 5 to 2000, for a form in fractions of the page",
+    )
     actions.add_parser("list", help="list the forms that come along")
     for parser in (form, *actions.choices.values()):
         parser.set_defaults(parser=parser)
@@ -497,12 +517,22 @@ def _probability(text: str) -> float:
     return _number(text, 1, "a number from 0 to 1")
 
 
-def _number(text: str, most: float, what: str) -> float:
+def _resolution(text: str) -> int:
+    if not text.isdecimal() or not 72 <= int(text[:9]) <= 1200:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 72 to 1200")
+    return int(text)
+
+
+def _millimetres(text: str) -> float:
+    return _number(text, 2000, "a number of millimetres from 5 to 2000", 5)
+
+
+def _number(text: str, most: float, what: str, least: float = 0) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= most:
+    if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"'{text}' is not {what}")
     return value
 

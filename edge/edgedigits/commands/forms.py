@@ -1,7 +1,8 @@
-"""The commands around forms: `form list`, `form show`, `form new`."""
+"""The commands around forms: `form list`, `form print`, `form show`, `form new`."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from edgedigits.errors import OutputError, PictureError, RegistrationError
+from edgedigits.errors import FormError, OutputError, PictureError, RegistrationError
 from edgedigits.files import write_atomically
+from edgedigits.forms.blank import draw_blank, paper_for
 from edgedigits.forms.drawing import Outline, draw_outlines
 from edgedigits.forms.form_file import example_names, load_form
-from edgedigits.forms.layout import Form
+from edgedigits.forms.layout import Form, Reference, Sheet
 from edgedigits.forms.register import Registration, register
 from edgedigits.forms.starter import propose_form
 from edgedigits.frames import Frame, Unread, read_pictures
@@ -83,6 +86,45 @@ def new_form(picture: str, out: str | None) -> tuple[Path, Path, int]:
     _write_picture(drawn, draw_outlines(frame.image, _outlines(form, where)), picture)
     write_atomically(path, text.encode())
     return path, drawn, len(form.fields)
+
+
+def print_form(name: str, out: str | None, dpi: int, width: float | None) -> str:
+    """Write the blank page of a form as PDF or PNG; returns a line: the file, its size, how to print it.
+
+    `out` is the file (default: the form's name with `.pdf`, in the working folder); one that is there is not
+    overwritten. `width` is the page's in millimetres, where the form has only a ratio. Raises `FormError` and
+    `OutputError`.
+    """
+    form = load_form(name)
+    path = Path(out) if out else Path(f"{_stem(form.name)}.pdf")
+    kind = path.suffix.lower()
+    if kind not in (".pdf", ".png"):
+        raise OutputError(f"{path}: a blank page's name ends in .pdf or .png; choose such a name")
+    if os.path.lexists(path):
+        raise OutputError(f"{path}: it is already there; choose another name with --out")
+    reference = None
+    if isinstance(form.finder, Reference):
+        reference = cv2.imread(str(form.finder.picture), cv2.IMREAD_GRAYSCALE)
+    try:
+        paper = paper_for(form, width)
+        page = draw_blank(form, paper, dpi, None if reference is None else np.asarray(reference, np.uint8))
+    except (FormError, RegistrationError) as error:
+        raise FormError(f"{name}: {error}") from error
+    # By the millimetre, and not by the inch: pixels are whole.
+    exact = page.shape[1] * 25.4 / paper.size[0], page.shape[0] * 25.4 / paper.size[1]
+    data = io.BytesIO()
+    if kind == ".png":
+        Image.fromarray(page).save(data, "PNG", dpi=exact, optimize=True)
+    else:
+        # Pillow before 9.5 knows `resolution` alone. Without a date a page has the same bytes every time.
+        dates = {"creationDate": None, "modDate": None}
+        Image.fromarray(page).save(
+            data, "PDF", dpi=exact, resolution=exact[0], quality=95, title=form.title, **dates
+        )
+    write_atomically(path, data.getvalue())
+    wide, high = paper.size
+    cut = ", on paper of that size or cut to it" if isinstance(form.finder, Sheet) else ""
+    return f"{path}: {wide:g} × {high:g} mm; print it at 100 %, not fitted to the paper{cut}"
 
 
 def _outlines(form: Form, where: Registration) -> list[Outline]:

@@ -77,6 +77,7 @@ from edgedigits.forms.layout import (
     MOST_DIGITS,
     PRINTED,
     STYLES,
+    UNITS,
     ArucoMarks,
     Box,
     CornerMarks,
@@ -89,6 +90,7 @@ from edgedigits.forms.layout import (
     Reference,
     Sheet,
     Style,
+    Unit,
     WholePicture,
 )
 
@@ -237,7 +239,7 @@ class _Parser:
         for key, tables in (("field", fields), ("grid", grids), ("printed", printed)):
             if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
                 raise top.fail(f"write each {key} as a table of its own, under [[{key}]]", key)
-        size, finder = self._page(_Table(self, page, "page"))
+        size, unit, finder = self._page(_Table(self, page, "page"))
         found: list[tuple[_Table, Field]] = []
         for header, tables in (("field", fields), ("grid", grids)):
             for number, table in enumerate(tables):
@@ -250,7 +252,7 @@ class _Parser:
             raise top.fail("no field; add a [[field]] with its name and box")
         self._apart(found)
         boxes = [self._printed(_Table(self, table, "printed", k)) for k, table in enumerate(printed)]
-        return Form(name, title, size, finder, tuple(field for _, field in found), tuple(boxes))
+        return Form(name, title, size, finder, tuple(field for _, field in found), tuple(boxes), unit)
 
     def _printed(self, table: _Table) -> Box:
         box = table.numbers("box", 4, "x, y, width and height")
@@ -266,11 +268,11 @@ class _Parser:
 
     # --- the page -----------------------------------------------------------------------------------------
 
-    def _page(self, table: _Table) -> tuple[tuple[float, float] | None, Finder]:
+    def _page(self, table: _Table) -> tuple[tuple[float, float] | None, Unit, Finder]:
         find = table.text("find", choices=FINDERS)
         if find is None:
             raise table.fail(f"no 'find'; say how the page is found: {_or(FINDERS)}")
-        unit = table.text("unit", "mm", ("mm", "fraction"))
+        unit: Unit = table.text("unit", "mm", UNITS)
         size = table.numbers("size", 2, "width and height of the page")
         if size is None and (find != "none" or unit == "mm"):
             remedy = (
@@ -285,7 +287,7 @@ class _Parser:
                 self._across = (size[0], size[1])
         finder = self._finder(table, find)
         table.finish()
-        return (None if size is None else (size[0], size[1])), finder
+        return (None if size is None else (size[0], size[1])), unit, finder
 
     def _finder(self, table: _Table, find: str) -> Finder:
         if find == "frame":

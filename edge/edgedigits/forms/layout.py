@@ -18,9 +18,11 @@ Point = tuple[float, float]
 
 Style = Literal["comb", "free"]
 Printed = Literal["boxes", "box", "line", "none"]
+Unit = Literal["mm", "fraction"]
 
 STYLES: tuple[Style, ...] = ("comb", "free")
 PRINTED: tuple[Printed, ...] = ("boxes", "box", "line", "none")
+UNITS: tuple[Unit, ...] = ("mm", "fraction")
 MOST_DIGITS = 40
 """No field has more."""
 
@@ -124,7 +126,7 @@ FINDERS = ("frame", "sheet", "corners", "aruco", "reference", "none")
 class Form:
     """A form: its page and its fields.
 
-    `size` is the page's width and height in millimetres (or, with `unit = "fraction"`, in any unit: only
+    `size` is the page's width and height in millimetres (or, with the `unit` "fraction", in any unit: only
     their ratio counts then); None, where the picture is the page, leaves the ratio to the picture.
     """
 
@@ -136,6 +138,8 @@ class Form:
     printed: tuple[Box, ...] = ()
     """Boxes, or horizontal lines (of height 0), that are printed beside the fields' own: they help to find
     the page and to prove that it is this one."""
+    unit: Unit = "mm"
+    """What `size` is in."""
 
     def cell_boxes(self, field: Field) -> list[Box]:
         """Return the boxes of a field's cells from left to right; of a free field, its own."""

@@ -87,14 +87,7 @@ def quads_of_marks(marks: Sequence[Mark], due: float) -> list[Floats]:
 
 def detect_aruco(grey: Grey, dictionary: str) -> tuple[list[Floats], list[int]]:
     """Return the corners (4×2, pixels) and the numbers of the ArUco marks in a picture."""
-    aruco: Any = getattr(cv2, "aruco", None)
-    if aruco is None:
-        raise RegistrationError(
-            "this OpenCV finds no ArUco marks; install opencv-python-headless 4.7 or later, or Debian's "
-            "python3-opencv"
-        )
-    name = "DICT_ARUCO_ORIGINAL" if dictionary == "original" else f"DICT_{dictionary.upper()}"
-    words = aruco.getPredefinedDictionary(getattr(aruco, name))
+    aruco, words = _aruco(dictionary)
     if hasattr(aruco, "ArucoDetector"):  # OpenCV 4.7 and later
         parameters = aruco.DetectorParameters()
         parameters.cornerRefinementMethod = aruco.CORNER_REFINE_SUBPIX
@@ -107,3 +100,24 @@ def detect_aruco(grey: Grey, dictionary: str) -> tuple[list[Floats], list[int]]:
         return [], []
     # A pixel's centre is at its index here, and half a pixel further in ours.
     return [np.asarray(c, np.float64).reshape(4, 2) + 0.5 for c in corners], [int(n) for n in numbers.ravel()]
+
+
+def draw_aruco(dictionary: str, number: int, wide: int, high: int) -> Grey:
+    """Return an upright ArUco mark with its black border, no paper around it: uint8, `high`×`wide`."""
+    aruco, words = _aruco(dictionary)
+    side = max(wide, high, words.markerSize + 2)
+    draw = aruco.generateImageMarker if hasattr(aruco, "generateImageMarker") else aruco.drawMarker
+    mark = draw(words, number, side)
+    return np.asarray(cv2.resize(mark, (wide, high), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _aruco(dictionary: str) -> tuple[Any, Any]:
+    """Return OpenCV's module and its dictionary of that name; raises `RegistrationError` without it."""
+    aruco: Any = getattr(cv2, "aruco", None)
+    if aruco is None:
+        raise RegistrationError(
+            "this OpenCV knows no ArUco marks; install opencv-python-headless 4.7 or later, or Debian's "
+            "python3-opencv"
+        )
+    name = "DICT_ARUCO_ORIGINAL" if dictionary == "original" else f"DICT_{dictionary.upper()}"
+    return aruco, aruco.getPredefinedDictionary(getattr(aruco, name))
