@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from edgedigits import __version__
 from edgedigits.commands import bench, bundle, doctor, live, serve, service
 from edgedigits.errors import EdgeDigitsError, OutputError
+from edgedigits.streams import printable, reconfigure
 
 if TYPE_CHECKING:
     from edgedigits.annotate import AnnotatedPictures
@@ -111,7 +112,6 @@ class Run:
         if reader.model.delegate_failure:
             self.say(reader.model.delegate_failure)
         from edgedigits.frames import Unread, find_pictures, read_pictures
-        from edgedigits.outputs import printable
 
         found = find_pictures(arguments.paths)
         names = {entry: str(entry) for entry in found if not isinstance(entry, Unread)}
@@ -244,7 +244,7 @@ class Run:
         if form == "table":
             self._form_output = form_outputs.FormTable(sys.stdout)
             return
-        _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
+        reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
         kind = form_outputs.FormJsonLines if form == "jsonl" else form_outputs.FormCsv
         self._form_output = kind(sys.stdout)
 
@@ -254,7 +254,7 @@ class Run:
 
     def reconfigure_stdout(self) -> None:
         """Have standard output take UTF-8 whatever the locale."""
-        _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
+        reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
 
     def open_output(self, form: str, width: int, moving: bool = False) -> None:
         """Open the output for readings: "table", "jsonl" or "csv"."""
@@ -266,7 +266,7 @@ class Run:
             self._output = outputs.Table(sys.stdout, min(width, 40), sparing=moving)
         else:
             # Both are UTF-8 whatever the locale; a file name that is not even text is escaped.
-            _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
+            reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
             self._output = outputs.JsonLines(sys.stdout) if form == "jsonl" else outputs.Csv(sys.stdout)
 
     def open_annotated(self, folder: str | None, **settings: Any) -> None:
@@ -315,14 +315,8 @@ def _form_reader(arguments: argparse.Namespace) -> FormReader | None:
 
 
 def _say(message: str) -> None:
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
     with contextlib.suppress(OSError, ValueError):
-        print(f"edgedigits: {line}", file=sys.stderr, flush=True)
-
-
-def _reconfigure(stream: Any, **settings: str) -> None:
-    with contextlib.suppress(AttributeError):  # a stream that is not text over bytes, as in a test
-        stream.reconfigure(**settings)
+        print(f"edgedigits: {printable(message)}", file=sys.stderr, flush=True)
 
 
 def _ready_streams() -> None:
@@ -330,7 +324,7 @@ def _ready_streams() -> None:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (it lives as long as the process)
     for stream in (sys.stdout, sys.stderr):
-        _reconfigure(stream, errors="backslashreplace")
+        reconfigure(stream, errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ import sys
 import time
 from typing import TextIO
 
+from edgedigits.streams import printable
+
 _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
@@ -48,7 +50,7 @@ def _one_line(record: logging.LogRecord) -> str:
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
         message += f" ({type(error).__name__}: {error})"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    return printable(message)
 
 
 def start_logging(form: str = "text", level: str = "info", stream: TextIO | None = None) -> None:

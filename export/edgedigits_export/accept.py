@@ -23,9 +23,9 @@ from edgedigits.errors import ModelError
 from edgedigits.files import write_atomically
 from edgedigits.model import read_model
 from edgedigits.reader import Reader
+from edgedigits.streams import printable
 from edgedigits.ways.line_reading import ReadingWay
 from edgedigits_export.errors import DataError
-from edgedigits_export.names import printable
 from edgedigits_export.pack import pack
 from edgedigits_export.statistics import upper_bound
 from edgedigits_export.strip_data import LabelledPicture, frames_of

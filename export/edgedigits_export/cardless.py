@@ -19,8 +19,8 @@ import numpy as np
 from edgedigits.card import CARD_NAME, Card, associated_file, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.model import SIDE, read_model
+from edgedigits.streams import printable
 from edgedigits_export.graph import Graph, Operation, Tensor, read_graph
-from edgedigits_export.names import printable
 from edgedigits_export.pack import pack
 
 InputRange = Literal["0-1", "0-255"]

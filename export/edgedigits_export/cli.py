@@ -7,7 +7,6 @@ never does.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import os
 import sys
@@ -16,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgedigits.errors import EdgeDigitsError
+from edgedigits.streams import printable, ready_streams
 from edgedigits_export import __version__
 from edgedigits_export.formats import FORMATS, TARGETS
 from edgedigits_export.gates import Gates, StripGates, read_gates
-from edgedigits_export.names import printable
 
 if TYPE_CHECKING:
     from edgedigits.card import Way
@@ -31,7 +30,7 @@ PROGRAM = "edgedigits-export"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 done, 1 refused or a gate failed, 2 wrong usage."""
-    _ready_streams()
+    ready_streams()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -47,15 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone, `head` for one; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _ready_streams() -> None:
-    """Have both standard streams take any text, and be there even where the caller closed them."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (it lives as long as the process)
-        with contextlib.suppress(AttributeError):  # a stream that is not text over bytes, as in a test
-            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from edgedigits.frames import Frame, read_pictures
 from edgedigits.npz import arrays_of
+from edgedigits.streams import printable
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits_export.errors import DataError
-from edgedigits_export.names import printable
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from edgedigits.card import Way, split_bytes
 from edgedigits.errors import ModelError
 from edgedigits.model import Model, read_model
+from edgedigits.streams import printable
 from edgedigits_export.cardless import Carded, Conventions, give_cards, restored
 from edgedigits_export.comparison import (
     CorruptedFigures,
@@ -38,7 +39,6 @@ from edgedigits_export.corruptions import CORRUPTIONS, Corruption, corrupt
 from edgedigits_export.data import Pictures
 from edgedigits_export.errors import DataError
 from edgedigits_export.gates import Gates
-from edgedigits_export.names import printable
 from edgedigits_export.statistics import Interval, wilson_interval
 from edgedigits_export.tensors import TensorError, tensor_errors
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from edgedigits.errors import ModelError
+from edgedigits.streams import printable
 from edgedigits.strip_model import StripModel
 from edgedigits.ways.ctc import best_texts
 from edgedigits_export.comparison import (
@@ -33,7 +34,6 @@ from edgedigits_export.comparison import (
 from edgedigits_export.corruptions import STRIP_CORRUPTIONS, Corruption, corrupt_strip
 from edgedigits_export.errors import DataError
 from edgedigits_export.gates import StripGates
-from edgedigits_export.names import printable
 from edgedigits_export.statistics import Interval, wilson_interval
 from edgedigits_export.strip_data import StripSet
 

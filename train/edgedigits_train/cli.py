@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgedigits.errors import EdgeDigitsError
+from edgedigits.streams import printable, ready_streams
 from edgedigits_train import arguments
 from edgedigits_train.data import SETTING, DataSet, load, with_negatives
-from edgedigits_train.quiet import complain, quiet_start, ready_streams
+from edgedigits_train.quiet import quiet_start
 from edgedigits_train.recipe import Recipe, load_recipe, published
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except EdgeDigitsError as error:
-        complain(PROGRAM, error)
+        print(f"{PROGRAM}: {printable(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted; start the same command again to go on", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The two standard streams: ready for any text, and TensorFlow starts without its log on them."""
+"""TensorFlow starts without its log."""
 
 from __future__ import annotations
 
@@ -7,22 +7,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-
-
-def ready_streams() -> None:
-    """Have both standard streams take any text, and be there even where the caller closed them."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (it lives as long as the process)
-        with contextlib.suppress(AttributeError):  # a stream that is not text over bytes, as in a test
-            getattr(sys, name).reconfigure(errors="backslashreplace")
-
-
-def complain(program: str, message: object) -> None:
-    """Say on the standard error, in one line whatever is in it, what went wrong."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(message))
-    print(f"{program}: {line}", file=sys.stderr)
 
 
 @contextlib.contextmanager

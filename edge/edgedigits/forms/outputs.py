@@ -14,7 +14,7 @@ from edgedigits.errors import OutputError
 from edgedigits.event import harmless
 from edgedigits.forms.reading import FieldReading, FormReading
 from edgedigits.frames import Frame
-from edgedigits.outputs import printable
+from edgedigits.streams import printable
 
 SCHEMA = 1
 """Version of the JSON objects. It changes when a key changes its meaning or goes, not when one is added."""

@@ -7,7 +7,6 @@ from edgedigits.outputs.text import (
     JsonLines,
     Output,
     Table,
-    printable,
 )
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "JsonLines",
     "Output",
     "Table",
-    "printable",
 ]

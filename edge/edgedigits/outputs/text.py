@@ -16,6 +16,7 @@ from edgedigits.errors import OutputError
 from edgedigits.event import Event, harmless
 from edgedigits.frames import Frame
 from edgedigits.page import REASONS, Line, Page, Reason
+from edgedigits.streams import printable
 
 SCHEMA = 1
 """Version of the JSON objects. It changes when a key changes its meaning or goes, not when one is added."""
@@ -186,11 +187,6 @@ def _verdict(accepted: bool, turned: int, reasons: Sequence[Reason]) -> str:
         return f"no ({'upside down' if turned == 180 else 'on its side'}?)"
     told = [REASONS[reason] for reason in reasons if reason in REASONS and reason != "confidence"]
     return f"no ({told[0]})" if told else "no"
-
-
-def printable(text: str) -> str:
-    """Return a text as one line that can't steer a terminal: control characters are written as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _write(stream: TextIO, text: str) -> None:
