@@ -12,7 +12,7 @@ from edgedigits.decode import RejectRule
 from edgedigits.decode.lattice import best_readings
 from edgedigits.page import Box, Digit, Line
 from edgedigits.reader import Reader
-from edgedigits.ways.confirm import ConfirmSettings, confirmed, doubted, standing_alone
+from edgedigits.ways.confirm import ConfirmSettings, Seen, confirmed, doubted, standing_alone
 
 from .drawing import in_a_row, printed
 
@@ -75,8 +75,8 @@ def test_a_refused_glyph_is_a_doubt_where_it_is_one_digit(
     box: Box, is_confirmed: bool, is_doubted: bool
 ) -> None:
     seen = line("480")
-    assert (standing_alone(seen, [(box, NOTHING, 0.97)]) is not None) == is_confirmed
-    held = doubted(seen, [(box, NOTHING, 0.97)])
+    assert (standing_alone(seen, [Seen(box, NOTHING, 0.97)]) is not None) == is_confirmed
+    held = doubted(seen, [Seen(box, NOTHING, 0.97)])
     if not is_doubted:
         assert held == seen
         return
@@ -86,19 +86,19 @@ def test_a_refused_glyph_is_a_doubt_where_it_is_one_digit(
     assert held.digits[1].alternatives[0][0] == "8"
     assert held.digits[1].confidence == pytest.approx(0.03)
     assert held.readings == seen.readings
-    assert doubted(seen, [(box, NOTHING, 0.6)]) == seen
+    assert doubted(seen, [Seen(box, NOTHING, 0.6)]) == seen
 
 
 def test_a_line_that_says_nothing_of_a_glyph_is_not_confirmed_whatever_the_glyph_is() -> None:
     seen = line("48")
-    assert standing_alone(seen, [((0, 10, 16, 30), NOTHING, 0.0)]) is not None
-    assert standing_alone(seen, [((50, 10, 16, 30), NOTHING, 0.0)]) is None
+    assert standing_alone(seen, [Seen((0, 10, 16, 30), NOTHING, 0.0)]) is not None
+    assert standing_alone(seen, [Seen((50, 10, 16, 30), NOTHING, 0.0)]) is None
 
 
 def test_a_digit_stands_alone_where_one_glyph_covers_it_and_no_other() -> None:
     seen = line("4807")
     boxes: list[Box] = [(0, 10, 16, 30), (22, 10, 36, 30), (62, 10, 16, 30), (65, 12, 10, 25), (61, 30, 3, 4)]
-    glyphs = [(box, NOTHING, 0.0) for box in boxes]
+    glyphs = [Seen(box, NOTHING, 0.0) for box in boxes]
     assert standing_alone(seen, glyphs) == {0: 0}
     assert standing_alone(seen, glyphs[:3]) == {0: 0, 3: 2}
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from edgedigits.errors import FormError, OutputError, PictureError, RegistrationError
 from edgedigits.files import write_atomically
-from edgedigits.forms.blank import draw_blank, paper_for
+from edgedigits.forms.blank import INCH, draw_blank, paper_for
 from edgedigits.forms.drawing import Outline, draw_outlines
 from edgedigits.forms.form_file import example_names, load_form
 from edgedigits.forms.layout import Form, Reference, Sheet
@@ -111,7 +111,7 @@ def print_form(name: str, out: str | None, dpi: int, width: float | None) -> str
     except (FormError, RegistrationError) as error:
         raise FormError(f"{name}: {error}") from error
     # By the millimetre, and not by the inch: pixels are whole.
-    exact = page.shape[1] * 25.4 / paper.size[0], page.shape[0] * 25.4 / paper.size[1]
+    exact = page.shape[1] * INCH / paper.size[0], page.shape[0] * INCH / paper.size[1]
     data = io.BytesIO()
     if kind == ".png":
         Image.fromarray(page).save(data, "PNG", dpi=exact, optimize=True)

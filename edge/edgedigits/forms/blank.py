@@ -35,8 +35,8 @@ _APART = 0.15
 _LEAST, _MOST = 5.0, 100_000_000
 """Shortest side of a page in millimetres, and most pixels of one."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_MILLIMETRES = 25.4
-"""Of an inch."""
+INCH = 25.4
+"""In millimetres."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Paper:
 
     def pixels(self, dpi: float) -> tuple[int, int]:
         """Return width and height of the whole in pixels."""
-        wide, high = (max(1, round(side * dpi / _MILLIMETRES)) for side in self.size)
+        wide, high = (max(1, round(side * dpi / INCH)) for side in self.size)
         return wide, high
 
 

@@ -15,6 +15,7 @@ import dataclasses
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +24,23 @@ from edgedigits.decode import RejectRule, reject
 from edgedigits.page import Box, Line, digit_height
 from edgedigits.ways.combine import combine_readings, passed_over
 
-Seen = tuple[Box, NDArray[np.float32], float]
-"""A glyph as it stands, what the glyph network says of it (float32, a value for each class, summing to 1),
-and how probable it is that it is no digit (0…1)."""
+
+class Seen(NamedTuple):
+    """A glyph as it stands, and what the glyph network says of it."""
+
+    box: Box
+    row: NDArray[np.float32]
+    """float32, the probability of each class, 0…1, summing to 1."""
+    refused: float
+    """The probability that it is no digit, 0…1."""
 
 
 @dataclass(frozen=True)
 class ConfirmSettings:
-    """When a line is confirmed. Chosen on the tuning part of the cheque amounts, and ten views of it."""
+    """When a line is confirmed.
+
+    Chosen on the tuning part of the cheque amounts and ten views of it, `weight` on that part as it is.
+    """
 
     sure: float = 0.995
     """The line is that probable by both networks together. 0…1."""
@@ -42,8 +52,8 @@ class ConfirmSettings:
     least: float = 0.001
     """No digit is thought less probable. 0…1."""
     contrary: float = 0.95
-    """What the glyph network says of a digit in its cell that is not the strip network's word, another digit
-    or none, is heard from this probability on: it may be the cell's fault. 0…1."""
+    """What the glyph network says of a digit that is not the strip network's word, another digit or none, is
+    heard from this probability on: it may be the fault of the digit's cell. 0…1."""
     refused: float = 0.8
     """A glyph as it stands that is no digit with more than this probability is a doubt. 0…1."""
     as_high: float = 0.6
@@ -72,7 +82,7 @@ def standing_alone(
     found: dict[int, list[int]] = {}
     for number, covered in _covered(line, glyphs, settings):
         # Several digits that touch are no digit either, and no doubt.
-        if not covered or (len(covered) == 1 and glyphs[number][2] > 0.5):
+        if not covered or (len(covered) == 1 and glyphs[number].refused > 0.5):
             return None
         if len(covered) == 1:
             found.setdefault(covered[0], []).append(number)
@@ -89,9 +99,10 @@ def confirmed(
 ) -> Line | None:
     """Return a line, read as a strip, as both networks hold it; None where they are not sure of it together.
 
-    `rows` is what the glyph network says of each of the line's digits: float32, N×classes, calibrated, each
-    row summing to 1; `columns` are the classes of digits, all others are none. At the places `alone` it was
-    shown the glyph as it stands, elsewhere the strip's cell. `rule` says whether the line is accepted.
+    The line is one of which `standing_alone` tells the places `alone`. `rows` is what the glyph network says
+    of each of its digits, float32, N×classes, calibrated, each row summing to 1: at these places of the glyph
+    as it stands, elsewhere of the strip's cell. `columns` are the classes of digits, all others are none.
+    `rule` says whether the line is accepted.
     """
     text = line.readings[0][0]
     of_digits = rows[:, list(columns.values())]
@@ -127,7 +138,7 @@ def doubted(line: Line, glyphs: Sequence[Seen], settings: ConfirmSettings = Conf
     """
     between, tall = _between(line), settings.as_tall * digit_height(line)
     for number, places in _covered(line, glyphs, settings):
-        (left, _, width, height), _, refused = glyphs[number]
+        (left, _, width, height), refused = glyphs[number].box, glyphs[number].refused
         if refused <= settings.refused:
             continue
         if len(places) == 1:
@@ -149,6 +160,7 @@ def _covered(
     """Yield the number of each glyph as high as a line's digits, and the places it covers."""
     tall = settings.as_high * digit_height(line)
     middles = [digit.box[0] + digit.box[2] / 2 for digit in line.digits]
-    for number, ((left, _, width, height), _, _) in enumerate(glyphs):
+    for number, glyph in enumerate(glyphs):
+        left, _, width, height = glyph.box
         if height >= tall:
             yield number, [k for k, middle in enumerate(middles) if left <= middle <= left + width]

@@ -143,7 +143,7 @@ class LineReader:
             alone = standing_alone(seen.line, glyphs, self._confirm)
             if alone is None:
                 continue
-            rows = self._rows(seen, {place: glyphs[number][1] for place, number in alone.items()})
+            rows = self._rows(seen, {place: glyphs[number].row for place, number in alone.items()})
             line = confirmed(seen.line, rows, alone, self._columns, self.rule, self._confirm)
             if line is not None:
                 return seen, line
@@ -223,4 +223,4 @@ def _faulty(line: Line, of: TextLine) -> Line:
 def _seen(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Seen]:
     """Return a line's glyphs as they stand, in pixels of a view of the picture of `size`."""
     across = writing.across(size)
-    return [(scaled(box, across, size), row, refused) for box, row, refused in hypotheses.seen()]
+    return [Seen(scaled(box, across, size), row, refused) for box, row, refused in hypotheses.seen()]

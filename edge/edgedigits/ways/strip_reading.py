@@ -199,7 +199,7 @@ class StripReader:
         """Yield the line that `read` returns, with its ink, if any.
 
         Where `early` is wanted, what the first look says by itself may come before it, for whoever finds that
-        sure enough not to go on.
+        sure enough not to go on; of a text that it is sure of, without the verifier's word.
         """
         constraint = self._constraint(Expected(expected.count))
         cut = cut_out(grey, region, self.settings)
