@@ -15,11 +15,6 @@ from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
 
 
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
 def counts(image: NDArray[np.uint8]) -> list[int]:
     return [len(line.glyphs) for line in find_lines(find_ink(image))]
 

@@ -16,8 +16,10 @@ from edgedigits.errors import EdgeDigitsError, OutputError, SourceError
 
 if TYPE_CHECKING:
     from edgedigits.cli import Run
+    from edgedigits.frames import Frame
     from edgedigits.live.config import LiveConfig
     from edgedigits.live.hub import Health
+    from edgedigits.page import Page
 
 # Who mistypes a setting at night must not stop the device with it.
 FORMER = "(the former settings stay in force)"
@@ -254,6 +256,11 @@ def _events(
         shown = EventTable(sys.stdout)
     _open_annotated(run, arguments.annotate, config.general.source)
 
+    def frame(picture: Frame, page: Page) -> None:
+        if isinstance(shown, EventTable):
+            shown.begin()
+        run.annotate(picture, page)
+
     def beat(health: Health) -> None:
         notify("WATCHDOG=1", f"STATUS={health.state}")
 
@@ -266,7 +273,7 @@ def _events(
         live = None
         try:
             with open_station(
-                config, stop=stop, on_event=shown.event, on_frame=run.annotate, beat=beat, left=left
+                config, stop=stop, on_event=shown.event, on_frame=frame, beat=beat, left=left
             ) as live:
                 notify("READY=1", f"STATUS=opening {live.name}", f"MAINPID={os.getpid()}")
                 live.run(arguments.frames)
