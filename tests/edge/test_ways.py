@@ -486,6 +486,10 @@ def test_a_line_is_not_accepted_that_passes_over_glyphs(
     assert both.text == read.replace(" ", "")
     assert both.accepted == accepted
     assert (both.confidence > 0.5) == accepted
+    # Where any confidence will do, there is a reason against it still.
+    whatever = combine_lines(standing(glyphs), standing(read), RejectRule(0.5, 0.0))
+    assert whatever is not None
+    assert whatever.accepted == accepted
 
 
 def test_what_a_reader_doubts_is_not_accepted_on_the_other_s_word() -> None:
