@@ -237,8 +237,10 @@ class StripReader:
         text, probability = readings[0]
         if not text:  # the characters, looked at one by one, are none
             return None
-        # The look that holds most of the text, of those that list it, says where its characters stand.
-        look = max(looks, key=lambda look: dict(look.readings).get(text, 0.0))
+        # The look that holds most of the text, of those that list it, says where its characters stand. (Of a
+        # long line that may be 0: its probability is less than the least floating-point number.)
+        listing = [look for look in looks if text in look.texts]
+        look = max(listing, key=lambda look: dict(look.readings)[text])
         saying = [h for said, h in zip(look.texts, look.hypotheses, strict=True) if said == text]
         best = max(saying, key=lambda h: h.probability * grouping_weight(self._raw(h.text), prior))
         told = readings[: self.settings.readings]
