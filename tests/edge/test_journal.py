@@ -10,13 +10,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgedigits.errors import OutputError
+from edgedigits.event import Event
 from edgedigits.journal import Journal, JournalSettings, default_path
 
 
@@ -274,6 +275,21 @@ def test_bytes_that_are_no_text_any_more_are_damage(path: Path) -> None:
     assert journal.moved_aside is not None
     journal.append("cam", {"text": "still here"})
     assert take(journal, "a") == ["still here"]
+    journal.close()
+
+
+@pytest.mark.parametrize("look_back", [Journal.recent, lambda journal: journal.since(0)])
+def test_an_event_that_is_no_json_any_more_is_damage_for_whoever_looks_back(
+    path: Path, look_back: Callable[[Journal], list[Event]]
+) -> None:
+    journal = Journal(path)
+    fill(journal, 3)
+    with journal._database:
+        journal._database.execute("UPDATE events SET body = substr(body, 1, 5) WHERE sequence = 2")
+    assert look_back(journal) == []
+    assert journal.moved_aside is not None
+    journal.append("cam", {"text": "still here"})
+    assert [event.body["text"] for event in look_back(journal)] == ["still here"]
     journal.close()
 
 
