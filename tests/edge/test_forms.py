@@ -24,8 +24,9 @@ from edgedigits.errors import FormError, ModelError, PictureError, RegistrationE
 from edgedigits.forms import FieldReading, FormReader, FormReading, starter, trouble_in
 from edgedigits.forms.cutout import CutoutSettings, FlatPage, cell_of
 from edgedigits.forms.form_file import load_form, parse_form
-from edgedigits.forms.judging import best_first
+from edgedigits.forms.judging import MOST_READINGS, best_first
 from edgedigits.forms.layout import Form
+from edgedigits.forms.numbers import satisfies
 from edgedigits.forms.register import RegistrationSettings, register
 from edgedigits.forms.starter import propose_form
 from edgedigits.page import Digit, Line, Page
@@ -194,6 +195,12 @@ def test_guesses_are_combined_in_order() -> None:
     assert best_first(guesses) == tuple((text, pytest.approx(chance)) for text, chance in expected)
 
 
+def test_of_very_many_combinations_the_best_are_told() -> None:
+    found = best_first([[("1", 0.9), ("7", 0.1)]] * 10)
+    assert len(found) == MOST_READINGS
+    assert [text.count("7") for text, _ in found] == sorted(text.count("7") for text, _ in found)
+
+
 # --- lines of writing ---------------------------------------------------------------------------------
 
 ANY = '[page]\nfind = "none"\nunit = "fraction"\n[[field]]\nname = "a"\nbox = [0, 0, 1, 1]\n'
@@ -265,10 +272,23 @@ def test_what_is_no_digit_is_none_of_the_next_best_readings() -> None:
     sure = [Digit("7", 0.8, BOX)]
     field = _free("range = [0, 5]", sure, [("7", 0.8), ("?", 0.19)])
     assert (field.value, field.reason, field.error) == (None, "check", "7 fails range 0…5")
+    assert field.confidence == pytest.approx(0.8)
     # What is no digit may be any of those in the range.
     field = _free("range = [0, 5]", sure, [("7", 0.8), ("?", 0.15), ("1", 0.05)])
     assert (field.value, field.reason) == (None, "check")
     assert field.confidence == pytest.approx(0.25)
+
+
+def test_a_reading_that_is_not_the_best_leaves_a_doubt_where_no_other_is_listed() -> None:
+    digits = [Digit("7", 0.6, BOX), Digit("4", 0.99, BOX)]
+    field = _free("range = [1, 31]", digits, [("74", 0.6), ("14", 0.4)])
+    assert (field.value, field.instead_of) == ("14", "74")
+    assert 0.9 < field.confidence < 0.99
+
+
+def test_too_few_digits_are_counted() -> None:
+    assert _free("", [ONE], [("1", 0.98)], count="3").error == "1 digit where 3 are due"
+    assert _free("", [ONE, ONE], [("11", 0.98)], count="[3, 5]").error == "2 digits where 3 to 5 are due"
 
 
 def test_readings_of_another_length_did_not_fail_the_rule() -> None:
@@ -285,6 +305,7 @@ def test_what_the_reader_doubts_the_form_doubts() -> None:
     assert (field.value, field.reason) == (None, "confidence")
     assert field.confidence == pytest.approx(0.3, abs=0.02)
     assert _free("", digits, [("12", 0.0)]).reason == "confidence"
+    assert _free("", digits, [("12", Reader().rule.min_line_confidence)]).value == "12"
     assert _free("range = [0, 99]", digits, [("12", 0.9)], doubtful=(1,)).reason == "not-digits"
     assert _free('check = "luhn"', [ONE, Digit("8", 0.98, BOX)], [("18", 0.9)], doubtful=(1,)).value == "18"
 
@@ -304,6 +325,8 @@ def test_a_number_below_0_is_none() -> None:
         ("range = [0, 9999]", "8-5", None),
         ("range = [0, 9999]", "1.234", "1234"),
         ("range = [0, 9999]", "12.", "12"),
+        ("range = [0, 9999]", ".123", None),
+        ("range = [0, 9999]", "1234.567", None),
         ("", "8.5", "85"),
         # A comma may be read as a point: what stands behind it tells.
         ('decimal = ","', "8.5", "8.5"),
@@ -331,6 +354,22 @@ def test_signs_between_digits_part_thousands_or_decimals(rest: str, raw: str, va
     text = "".join(sign for sign in raw if sign.isdigit())
     field = _free(rest, [Digit(sign, 0.98, BOX) for sign in text], [(text, 0.95)], raw=raw)
     assert (field.raw, field.value, field.reason) == (raw, value, None if value else "count")
+
+
+@pytest.mark.parametrize(
+    ("raw", "fits"),
+    [
+        ("12", True),
+        ("4,5", True),
+        ("50,0", True),
+        ("9", False),
+        ("12,34", False),
+        ("50,1", False),
+        ("1,2,3", False),
+    ],
+)
+def test_a_reading_fits_a_field_by_its_digits_its_signs_and_its_rules(raw: str, fits: bool) -> None:
+    assert satisfies(raw, _form('decimal = ","\nrange = [1, 50]', "[2, 3]").fields[0]) == fits
 
 
 def test_a_dash_behind_a_number_may_be_a_digit_cut_off() -> None:
