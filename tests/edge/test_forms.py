@@ -29,7 +29,8 @@ from edgedigits.forms.layout import Form
 from edgedigits.forms.numbers import satisfies
 from edgedigits.forms.register import RegistrationSettings, register
 from edgedigits.forms.starter import propose_form
-from edgedigits.page import Digit, Line, Page
+from edgedigits.forms.written import dash_trouble
+from edgedigits.page import Box, Digit, Line, Page
 from edgedigits.reader import Reader
 
 METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
@@ -378,6 +379,33 @@ def test_a_dash_behind_a_number_may_be_a_digit_cut_off() -> None:
         field = _free("", digits, [("12", 0.95)], raw=raw)
         assert (field.value, field.reason) == (None, "not-digits")
     assert _free("", digits, [("12", 0.95)], raw="12.-").value == "12"
+
+
+DIGITS: list[Box] = [(0, 10, 20, 40), (30, 10, 20, 40)]
+MINUS, CLOSING = (-30, 28, 18, 5), (60, 28, 18, 5)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "is_minus"),
+    [
+        (DIGITS, False),
+        ([*DIGITS, MINUS], True),
+        ([*DIGITS, CLOSING], False),
+        ([*DIGITS, MINUS, CLOSING], False),  # there to protect the number
+        ([*DIGITS, (-30, 28, 6, 3)], False),  # a speck
+        ([*DIGITS, (-30, 25, 10, 10)], False),  # a blot
+        ([*DIGITS, (-40, 22, 30, 16)], False),  # a smudge
+        ([*DIGITS, (-80, 28, 60, 5)], False),  # a line, longer than digits are high
+        ([*DIGITS, (-30, 48, 18, 5)], False),  # on the base line
+        ([*DIGITS, (-30, 8, 18, 5)], False),
+        ([*DIGITS, MINUS, (-30, 10, 18, 12)], False),  # a part of something
+        ([(-4, 28, 18, 5), (6, 10, 20, 40), DIGITS[1]], False),  # a stroke of the digit that it lies beside
+    ],
+)
+def test_a_dash_is_told_from_other_ink_by_its_shape_and_its_place(pieces: list[Box], is_minus: bool) -> None:
+    digits = tuple(Digit(str(k), 0.98, box) for k, box in enumerate(DIGITS, 1))
+    seen = Line("12", "12", 0.98, True, (0, 10, 50, 40), digits, (("12", 0.98),))
+    assert (dash_trouble(seen, sorted(pieces, reverse=True)) is not None) == is_minus
 
 
 @pytest.mark.parametrize(
