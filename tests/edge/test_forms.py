@@ -416,11 +416,13 @@ def test_a_dash_is_told_from_other_ink_by_its_shape_and_its_place(pieces: list[B
         ((0, 60, 120, 185), "1234", "1234"),  # written wide
         ((0, 120), "12", None),
         ((0, 70), "12", "12"),
+        ((0, 120), "AB", None),  # as a model for letters reads
+        ((0, 120), "A.B", "AB"),
     ],
 )
 def test_two_numbers_in_a_field_for_one_are_none(places: Sequence[int], raw: str, value: str | None) -> None:
-    digits = [Digit(str(k), 0.98, (x, 0, 20, 40)) for k, x in enumerate(places, 1)]
-    text = "".join(digit.label for digit in digits)
+    text = raw.replace(".", "")
+    digits = [Digit(label, 0.98, (x, 0, 20, 40)) for label, x in zip(text, places, strict=True)]
     field = _free("", digits, [(text, 0.95)], raw=raw)
     assert (field.value, field.reason) == (value, None if value else "several")
 
