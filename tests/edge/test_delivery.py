@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import http.server
+import itertools
 import json
 import resource
 import threading
@@ -93,13 +94,16 @@ class Flaky:
         pass
 
 
-def test_failures_lose_nothing_and_keep_the_order(journal: Journal) -> None:
+def test_failures_lose_nothing_and_keep_the_order(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     sink = Flaky()
     with delivering(sink, journal) as delivery:
         ids = fill(journal, 100)
         assert eventually(lambda: not journal.backlog("flaky").waiting)
         assert eventually(lambda: delivery.health().ok)
     assert sink.got == ids
+    assert "flaky: away (what was read is kept and delivered later)" in caplog.text
+    assert "flaky: delivering again" in caplog.text
 
 
 def test_its_health_tells_why_it_fails(journal: Journal) -> None:
@@ -164,6 +168,31 @@ def test_refusals_before_a_fault_do_not_count(journal: Journal) -> None:
         assert eventually(lambda: not journal.backlog("flaky").waiting)
         assert delivery.health().refused == 0
     assert sink.got == ids
+
+
+def test_an_output_that_is_away_is_tried_less_and_less_often(journal: Journal) -> None:
+    tried: list[float] = []
+
+    class Away(Flaky):
+        def deliver(self, events: Sequence[Event]) -> None:
+            tried.append(time.monotonic())
+            raise DeliveryError("flaky: away")
+
+    with delivering(Away(), journal, DeliverySettings(first_pause=0.04, longest_pause=0.16)):
+        fill(journal, 1)
+        assert eventually(lambda: len(tried) == 6)
+    pauses = [after - before for before, after in itertools.pairwise(tried)]
+    for pause, least in zip(pauses, (0.04, 0.08, 0.16, 0.16, 0.16), strict=True):
+        assert pause >= 0.9 * least
+
+
+def test_an_output_is_let_go_of_when_it_is_stopped(journal: Journal) -> None:
+    sink = Faulty(KeyError("none"), 0)
+    with delivering(sink, journal) as delivery:
+        assert sink.closed == 0
+    assert sink.closed == 1
+    assert not delivery._thread.is_alive()
+    Delivery(sink, journal).stop()  # one that was never started
 
 
 def test_an_output_is_told_while_there_is_nothing_for_it(journal: Journal) -> None:
