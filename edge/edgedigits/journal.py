@@ -332,12 +332,7 @@ class Journal:
     def _next(self, output: str, most: int) -> list[Event]:
         def read() -> list[Event]:
             cursor = self._one("SELECT cursor FROM outputs WHERE name = ?", (output,))
-            rows = self._database.execute(
-                "SELECT sequence, id, source, time, body FROM events WHERE sequence > ? "
-                "ORDER BY sequence LIMIT ?",
-                (cursor, most),
-            ).fetchall()
-            events = [_event(row) for row in rows]
+            events = self._events("sequence > ? ORDER BY sequence", cursor, most)
             if events and events[0].sequence > cursor + 1:
                 first, last = cursor + 1, events[0].sequence - 1
                 body = {"event": "dropped", "count": last - cursor, "first": first, "last": last}
@@ -399,26 +394,24 @@ class Journal:
     def recent(self, limit: int = 100, before: int | None = None) -> list[Event]:
         """Return up to `limit` events, newest first; `before` a sequence number, to page backwards."""
         with self._change:
-            rows = self._guarded(
-                lambda: self._database.execute(
-                    "SELECT sequence, id, source, time, body FROM events WHERE sequence < ? "
-                    "ORDER BY sequence DESC LIMIT ?",
-                    (2**62 if before is None else before, limit),
-                ).fetchall()
+            end = 2**62 if before is None else before
+            found: list[Event] = self._guarded(
+                lambda: self._events("sequence < ? ORDER BY sequence DESC", end, limit)
             )
-        return [_event(row) for row in rows]
+            return found
 
     def since(self, sequence: int, limit: int = 100) -> list[Event]:
         """Return up to `limit` events with a number above `sequence`, oldest first."""
         with self._change:
-            rows = self._guarded(
-                lambda: self._database.execute(
-                    "SELECT sequence, id, source, time, body FROM events WHERE sequence > ? "
-                    "ORDER BY sequence LIMIT ?",
-                    (sequence, limit),
-                ).fetchall()
+            found: list[Event] = self._guarded(
+                lambda: self._events("sequence > ? ORDER BY sequence", sequence, limit)
             )
-        return [_event(row) for row in rows]
+            return found
+
+    def _events(self, which: str, sequence: int, limit: int) -> list[Event]:
+        """Return up to `limit` events; to be `_guarded` as a whole, for a body may be damaged, too."""
+        query = f"SELECT sequence, id, source, time, body FROM events WHERE {which} LIMIT ?"
+        return [_event(row) for row in self._database.execute(query, (sequence, limit))]
 
     def __len__(self) -> int:
         with self._change:

@@ -121,8 +121,6 @@ class Tracker:
         lines = self._writing(page)
         self._moved |= moving
         if not lines:
-            if self._reported is None and self._seen == -math.inf:
-                self._since = None
             self._window.clear()
             return None
         if self._reported is None or self._is_sheet(lines):

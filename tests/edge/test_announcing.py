@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from tests.edge.sheets import page
 
 from edgedigits.decode import RejectRule
+from edgedigits.event import Event
 from edgedigits.frames import Frame
 from edgedigits.frames.capture import CaptureStatus
 from edgedigits.journal import Journal
@@ -84,3 +87,43 @@ def test_events_that_had_to_wait_are_told_of_in_order(writes: int, monkeypatch: 
     assert told == ["0", "1", "2"]
     assert [event and event.sequence for event in heard] == [1, 2, 3, None]
     journal.close()
+
+
+def numbered(number: int) -> Event:
+    return Event(number, f"a-{number}", "cam", "2026-01-01T00:00:00Z", {})
+
+
+def test_a_slow_watcher_misses_the_oldest_events_and_no_other_does() -> None:
+    hub = Hub()
+    with hub.subscribe(most=2) as slow, hub.subscribe() as quick:
+        for number in range(1, 6):
+            hub.announce(numbered(number))
+        assert [slow.get(0.0) for _ in range(3)] == [numbered(4), numbered(5), None]
+        assert [quick.get(0.0) for _ in range(6)] == [*map(numbered, range(1, 6)), None]
+    hub.announce(numbered(6))
+    assert slow.get(0.0) is None
+
+
+def test_a_watcher_waits_for_an_event_or_the_end() -> None:
+    hub = Hub()
+    with hub.subscribe() as events:
+        started = time.monotonic()
+        assert events.get(0.1) is None
+        assert time.monotonic() - started >= 0.1
+        threading.Timer(0.05, hub.announce, (numbered(1),)).start()
+        assert events.get(10) == numbered(1)
+        threading.Timer(0.05, hub.end).start()
+        assert events.get(10) is None
+        assert hub.ended
+        assert time.monotonic() - started < 5
+
+
+def test_the_newest_reading_is_numbered_and_dated() -> None:
+    hub = Hub(clock=iter((5.0, 6.0)).__next__)
+    assert hub.latest() is None
+    for number in (1, 2):
+        frame = Frame(np.zeros((48, 64), np.uint8), "cam", number, (64, 48), 0.0)
+        hub.publish(frame, page(str(number)), {"read": 1.0})
+        newest = hub.latest()
+        assert newest is not None
+        assert (newest.frame, newest.number, newest.time) == (frame, number, 4.0 + number)

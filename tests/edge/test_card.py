@@ -10,10 +10,19 @@ import json
 import zipfile
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edgedigits.card import Card, associated_file, card_from_json, read_card, split_bytes, split_model
+from edgedigits.card import (
+    Card,
+    OperatingPoint,
+    associated_file,
+    card_from_json,
+    read_card,
+    split_bytes,
+    split_model,
+)
 from edgedigits.errors import ModelError
 from edgedigits.model import shipped_models
 
@@ -25,6 +34,10 @@ CARD = Card(
     output="logits",
     model_size=len(BODY),
     model_sha256=hashlib.sha256(BODY).hexdigest(),
+)
+
+POINT: dict[str, Any] = dataclasses.asdict(
+    OperatingPoint(0.01, 0.9, accepted=80, wrong=0, lines=100, data="lines")
 )
 
 
@@ -41,7 +54,14 @@ def changed(**values: object) -> str:
 
 
 def test_a_card_comes_back_as_it_was_written() -> None:
-    card = dataclasses.replace(CARD, accuracy={"mnist-test": 0.9}, representative={"seed": 3}, recipe="ä")
+    never = OperatingPoint(0.001, 2.0, accepted=0, wrong=0, lines=100, data="lines")
+    card = dataclasses.replace(
+        CARD,
+        accuracy={"mnist-test": 0.9},
+        representative={"seed": 3},
+        recipe="ä",
+        operating_points=(OperatingPoint(**POINT), never),
+    )
     assert card_from_json(card.as_json(), "x") == card
     assert split_bytes(packed(CARD.as_json()), "x") == (CARD, BODY)
 
@@ -74,6 +94,10 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
         (changed(way="word"), "unknown way"),
         (changed(min_digit_confidence=1.5), "min_digit_confidence"),
         (changed(min_line_confidence=-0.5), "min_line_confidence"),
+        (changed(operating_points=[POINT | {"max_error": 0}]), "an operating point is out of range"),
+        (changed(operating_points=[POINT | {"max_error": 1}]), "an operating point is out of range"),
+        (changed(operating_points=[POINT | {"min_line_confidence": -0.1}]), "is out of range"),
+        (changed(operating_points=[{"max_error": 0.01}]), "can't be used"),
         (changed(model_size="9"), "model_size"),
         (changed(model_size=10**9), "damaged"),
         (changed(model_size=-1), "damaged"),

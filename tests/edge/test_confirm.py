@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgedigits.decode import RejectRule
+from edgedigits.decode import RejectRule, with_digits
 from edgedigits.decode.lattice import best_readings
 from edgedigits.page import Box, Digit, Line
 from edgedigits.reader import Reader
@@ -44,6 +45,11 @@ def test_a_line_that_both_networks_read_alike_is_confirmed_and_surer() -> None:
     assert both.accepted
     assert [text for text, _ in both.readings] == ["480", "430"]
     assert both.readings[0][1] == both.confidence
+    for least, accepted in ((both.confidence, True), (both.confidence + 1e-9, False)):
+        rule = RejectRule(0.5, least)
+        told = confirmed(line("480", 0.97, ("430", 0.02)), rows(4, 8, 0), (), COLUMNS, rule)
+        assert told is not None
+        assert told.accepted == accepted
 
 
 @pytest.mark.parametrize(
@@ -93,6 +99,24 @@ def test_a_line_that_says_nothing_of_a_glyph_is_not_confirmed_whatever_the_glyph
     seen = line("48")
     assert standing_alone(seen, [Seen((0, 10, 16, 30), NOTHING, 0.0)]) is not None
     assert standing_alone(seen, [Seen((50, 10, 16, 30), NOTHING, 0.0)]) is None
+
+
+def test_a_line_that_the_strip_network_doubts_in_part_is_not_confirmed() -> None:
+    seen = line("480")
+    assert standing_alone(seen, []) == {}
+    assert standing_alone(dataclasses.replace(seen, doubtful=(1,)), []) is None
+    refused = dataclasses.replace(seen.digits[1], label="?", alternatives=(("8", 0.4),))
+    assert standing_alone(with_digits(seen, [seen.digits[0], refused, seen.digits[2]]), []) is None
+
+
+def test_of_another_digit_only_what_the_glyph_network_is_sure_of_is_heard() -> None:
+    seen = line("480")
+    for sure, heard in ((0.6, ["480"]), (0.96, ["480", "430"])):
+        said = rows(4, 3, 0, sure=sure)
+        said[1, 8] = 1 - sure - said[1, 0]
+        both = confirmed(seen, said, (), COLUMNS, RULE, ConfirmSettings(sure=0.0))
+        assert both is not None
+        assert [text for text, _ in both.readings] == heard
 
 
 def test_a_digit_stands_alone_where_one_glyph_covers_it_and_no_other() -> None:

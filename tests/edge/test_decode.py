@@ -58,6 +58,12 @@ def test_not_a_digit_is_refused_and_never_text() -> None:
     assert [label for label, _ in digit.alternatives] == ["6"]
 
 
+def test_a_drawing_is_refused_however_sure_the_network_is() -> None:
+    digit = decode_digit(row(d0=0.99, d6=0.01), DIGITS, BOX, RULE, drawn=True)
+    assert digit.rejected
+    assert digit.alternatives[0] == ("0", pytest.approx(0.99))
+
+
 def test_a_digit_is_what_the_best_reading_says_it_is() -> None:
     """A text that can be cut in two ways may beat the one that the network likes best glyph by glyph."""
     digit = decode_digit(row(d9=0.54, d1=0.43, d4=0.03), DIGITS, BOX, RULE)
@@ -202,6 +208,8 @@ def test_what_is_in_many_pieces_is_a_drawing() -> None:
     cv2.line(face, (50, 50), (46, 70), 255, 4)
     cv2.ellipse(face, (50, 80), (18, 10), 0, 20, 160, 255, 4)
     assert is_drawing(face)
+    # In few pixels, a digit may be in as many pieces.
+    assert not is_drawing(cv2.resize(face, (100, 60), interpolation=cv2.INTER_AREA).astype(np.uint8))
     # A 5 with its flag apart and dirt around it is a digit.
     five = np.zeros((120, 100), np.uint8)
     cv2.ellipse(five, (50, 80), (30, 30), 0, -120, 140, 255, 5)

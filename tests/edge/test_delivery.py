@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import http.server
+import itertools
 import json
 import resource
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,13 +94,16 @@ class Flaky:
         pass
 
 
-def test_failures_lose_nothing_and_keep_the_order(journal: Journal) -> None:
+def test_failures_lose_nothing_and_keep_the_order(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     sink = Flaky()
     with delivering(sink, journal) as delivery:
         ids = fill(journal, 100)
         assert eventually(lambda: not journal.backlog("flaky").waiting)
         assert eventually(lambda: delivery.health().ok)
     assert sink.got == ids
+    assert "flaky: away (what was read is kept and delivered later)" in caplog.text
+    assert "flaky: delivering again" in caplog.text
 
 
 def test_its_health_tells_why_it_fails(journal: Journal) -> None:
@@ -128,6 +133,103 @@ def test_what_will_never_be_taken_is_put_aside(journal: Journal) -> None:
         assert eventually(lambda: not journal.backlog("flaky").waiting)
         assert delivery.health().refused == 1
     assert sink.got == ids[:3] + ids[4:]
+
+
+def test_what_is_refused_is_offered_so_often_as_is_set(journal: Journal) -> None:
+    offers: Counter[int] = Counter()
+
+    class Picky(Flaky):
+        most = 1
+
+        def deliver(self, events: Sequence[Event]) -> None:
+            offers[events[0].sequence] += 1
+            if events[0].sequence in (4, 5, 8):
+                raise DeliveryError("picky: not this one", refused=True)
+
+    with delivering(Picky(), journal):
+        fill(journal, 10)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+    assert offers == Counter({4: 3, 5: 3, 8: 3, **dict.fromkeys((1, 2, 3, 6, 7, 9, 10), 1)})
+
+
+def test_refusals_before_a_fault_do_not_count(journal: Journal) -> None:
+    refusal = DeliveryError("picky: not this one", refused=True)
+    script: list[Exception] = [refusal, refusal, KeyError("what"), refusal, refusal]
+
+    class Scripted(Flaky):
+        def deliver(self, events: Sequence[Event]) -> None:
+            if script:
+                raise script.pop(0)
+            self.got += [event.id for event in events]
+
+    sink = Scripted()
+    with delivering(sink, journal) as delivery:
+        ids = fill(journal, 1)
+        assert eventually(lambda: not journal.backlog("flaky").waiting)
+        assert delivery.health().refused == 0
+    assert sink.got == ids
+
+
+def test_an_output_that_is_away_is_tried_less_and_less_often(journal: Journal) -> None:
+    tried: list[float] = []
+
+    class Away(Flaky):
+        def deliver(self, events: Sequence[Event]) -> None:
+            tried.append(time.monotonic())
+            raise DeliveryError("flaky: away")
+
+    with delivering(Away(), journal, DeliverySettings(first_pause=0.04, longest_pause=0.16)):
+        fill(journal, 1)
+        assert eventually(lambda: len(tried) == 6)
+    pauses = [after - before for before, after in itertools.pairwise(tried)]
+    for pause, least in zip(pauses, (0.04, 0.08, 0.16, 0.16, 0.16), strict=True):
+        assert pause >= 0.9 * least
+
+
+def test_an_output_is_let_go_of_when_it_is_stopped(journal: Journal) -> None:
+    sink = Faulty(KeyError("none"), 0)
+    with delivering(sink, journal) as delivery:
+        assert sink.closed == 0
+    assert sink.closed == 1
+    assert not delivery._thread.is_alive()
+    Delivery(sink, journal).stop()  # one that was never started
+
+
+def test_an_output_is_told_while_there_is_nothing_for_it(journal: Journal) -> None:
+    idle = threading.Event()
+
+    class Connected(Flaky):
+        def idle(self) -> None:
+            idle.set()
+
+    with delivering(Connected(), journal):
+        assert idle.wait(10)
+
+
+def test_what_cannot_be_delivered_is_not_waited_for(journal: Journal) -> None:
+    """In the end: it stays in the journal."""
+    gate = threading.Event()
+
+    class Slow(Flaky):
+        def deliver(self, events: Sequence[Event]) -> None:
+            gate.wait(10)
+
+    class Away(Flaky):
+        def deliver(self, events: Sequence[Event]) -> None:
+            raise DeliveryError("flaky: away")
+
+    started = time.monotonic()
+    with delivering(Slow(), journal) as delivery:
+        fill(journal, 1)
+        assert not delivery.drain(0.1)
+        gate.set()
+        assert delivery.drain(5)
+    with delivering(Away(), journal) as delivery:
+        fill(journal, 1)
+        assert eventually(lambda: not delivery.health().ok)
+        assert not delivery.drain(60)
+    assert not delivery.drain(60)  # it has ended
+    assert time.monotonic() - started < 10
 
 
 class Faulty(Flaky):

@@ -24,11 +24,13 @@ from edgedigits.errors import FormError, ModelError, PictureError, RegistrationE
 from edgedigits.forms import FieldReading, FormReader, FormReading, starter, trouble_in
 from edgedigits.forms.cutout import CutoutSettings, FlatPage, cell_of
 from edgedigits.forms.form_file import load_form, parse_form
-from edgedigits.forms.judging import best_first
+from edgedigits.forms.judging import MOST_READINGS, best_first
 from edgedigits.forms.layout import Form
+from edgedigits.forms.numbers import satisfies
 from edgedigits.forms.register import RegistrationSettings, register
 from edgedigits.forms.starter import propose_form
-from edgedigits.page import Digit, Line, Page
+from edgedigits.forms.written import dash_trouble
+from edgedigits.page import Box, Digit, Line, Page
 from edgedigits.reader import Reader
 
 METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
@@ -184,6 +186,12 @@ def test_guesses_are_combined_in_order() -> None:
     assert best_first(guesses) == tuple((text, pytest.approx(chance)) for text, chance in expected)
 
 
+def test_of_very_many_combinations_the_best_are_told() -> None:
+    found = best_first([[("1", 0.9), ("7", 0.1)]] * 10)
+    assert len(found) == MOST_READINGS
+    assert [text.count("7") for text, _ in found] == sorted(text.count("7") for text, _ in found)
+
+
 # --- lines of writing ---------------------------------------------------------------------------------
 
 ANY = '[page]\nfind = "none"\nunit = "fraction"\n[[field]]\nname = "a"\nbox = [0, 0, 1, 1]\n'
@@ -255,10 +263,23 @@ def test_what_is_no_digit_is_none_of_the_next_best_readings() -> None:
     sure = [Digit("7", 0.8, BOX)]
     field = _free("range = [0, 5]", sure, [("7", 0.8), ("?", 0.19)])
     assert (field.value, field.reason, field.error) == (None, "check", "7 fails range 0…5")
+    assert field.confidence == pytest.approx(0.8)
     # What is no digit may be any of those in the range.
     field = _free("range = [0, 5]", sure, [("7", 0.8), ("?", 0.15), ("1", 0.05)])
     assert (field.value, field.reason) == (None, "check")
     assert field.confidence == pytest.approx(0.25)
+
+
+def test_a_reading_that_is_not_the_best_leaves_a_doubt_where_no_other_is_listed() -> None:
+    digits = [Digit("7", 0.6, BOX), Digit("4", 0.99, BOX)]
+    field = _free("range = [1, 31]", digits, [("74", 0.6), ("14", 0.4)])
+    assert (field.value, field.instead_of) == ("14", "74")
+    assert 0.9 < field.confidence < 0.99
+
+
+def test_too_few_digits_are_counted() -> None:
+    assert _free("", [ONE], [("1", 0.98)], count="3").error == "1 digit where 3 are due"
+    assert _free("", [ONE, ONE], [("11", 0.98)], count="[3, 5]").error == "2 digits where 3 to 5 are due"
 
 
 def test_readings_of_another_length_did_not_fail_the_rule() -> None:
@@ -275,6 +296,7 @@ def test_what_the_reader_doubts_the_form_doubts() -> None:
     assert (field.value, field.reason) == (None, "confidence")
     assert field.confidence == pytest.approx(0.3, abs=0.02)
     assert _free("", digits, [("12", 0.0)]).reason == "confidence"
+    assert _free("", digits, [("12", Reader().rule.min_line_confidence)]).value == "12"
     assert _free("range = [0, 99]", digits, [("12", 0.9)], doubtful=(1,)).reason == "not-digits"
     assert _free('check = "luhn"', [ONE, Digit("8", 0.98, BOX)], [("18", 0.9)], doubtful=(1,)).value == "18"
 
@@ -294,6 +316,8 @@ def test_a_number_below_0_is_none() -> None:
         ("range = [0, 9999]", "8-5", None),
         ("range = [0, 9999]", "1.234", "1234"),
         ("range = [0, 9999]", "12.", "12"),
+        ("range = [0, 9999]", ".123", None),
+        ("range = [0, 9999]", "1234.567", None),
         ("", "8.5", "85"),
         # A comma may be read as a point: what stands behind it tells.
         ('decimal = ","', "8.5", "8.5"),
@@ -323,12 +347,55 @@ def test_signs_between_digits_part_thousands_or_decimals(rest: str, raw: str, va
     assert (field.raw, field.value, field.reason) == (raw, value, None if value else "count")
 
 
+@pytest.mark.parametrize(
+    ("raw", "fits"),
+    [
+        ("12", True),
+        ("4,5", True),
+        ("50,0", True),
+        ("9", False),
+        ("12,34", False),
+        ("50,1", False),
+        ("1,2,3", False),
+    ],
+)
+def test_a_reading_fits_a_field_by_its_digits_its_signs_and_its_rules(raw: str, fits: bool) -> None:
+    assert satisfies(raw, _form('decimal = ","\nrange = [1, 50]', "[2, 3]").fields[0]) == fits
+
+
 def test_a_dash_behind_a_number_may_be_a_digit_cut_off() -> None:
     digits = [ONE, Digit("2", 0.98, BOX)]
     for raw in ("12-", "12="):
         field = _free("", digits, [("12", 0.95)], raw=raw)
         assert (field.value, field.reason) == (None, "not-digits")
     assert _free("", digits, [("12", 0.95)], raw="12.-").value == "12"
+
+
+DIGITS: list[Box] = [(0, 10, 20, 40), (30, 10, 20, 40)]
+MINUS, CLOSING = (-30, 28, 18, 5), (60, 28, 18, 5)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "is_minus"),
+    [
+        (DIGITS, False),
+        ([*DIGITS, MINUS], True),
+        ([*DIGITS, CLOSING], False),
+        ([*DIGITS, MINUS, CLOSING], False),  # there to protect the number
+        ([*DIGITS, (-30, 28, 6, 3)], False),  # a speck
+        ([*DIGITS, (-30, 25, 10, 10)], False),  # a blot
+        ([*DIGITS, (-40, 22, 30, 16)], False),  # a smudge
+        ([*DIGITS, (-80, 28, 60, 5)], False),  # a line, longer than digits are high
+        ([*DIGITS, (-30, 48, 18, 5)], False),  # on the base line
+        ([*DIGITS, (-30, 8, 18, 5)], False),
+        ([*DIGITS, MINUS, (-30, 10, 18, 12)], False),  # a part of something
+        ([(-4, 28, 18, 5), (6, 10, 20, 40), DIGITS[1]], False),  # a stroke of the digit that it lies beside
+    ],
+)
+def test_a_dash_is_told_from_other_ink_by_its_shape_and_its_place(pieces: list[Box], is_minus: bool) -> None:
+    digits = tuple(Digit(str(k), 0.98, box) for k, box in enumerate(DIGITS, 1))
+    seen = Line("12", "12", 0.98, True, (0, 10, 50, 40), digits, (("12", 0.98),))
+    assert (dash_trouble(seen, sorted(pieces, reverse=True)) is not None) == is_minus
 
 
 @pytest.mark.parametrize(
@@ -339,11 +406,13 @@ def test_a_dash_behind_a_number_may_be_a_digit_cut_off() -> None:
         ((0, 60, 120, 185), "1234", "1234"),  # written wide
         ((0, 120), "12", None),
         ((0, 70), "12", "12"),
+        ((0, 120), "AB", None),  # as a model for letters reads
+        ((0, 120), "A.B", "AB"),
     ],
 )
 def test_two_numbers_in_a_field_for_one_are_none(places: Sequence[int], raw: str, value: str | None) -> None:
-    digits = [Digit(str(k), 0.98, (x, 0, 20, 40)) for k, x in enumerate(places, 1)]
-    text = "".join(digit.label for digit in digits)
+    text = raw.replace(".", "")
+    digits = [Digit(label, 0.98, (x, 0, 20, 40)) for label, x in zip(text, places, strict=True)]
     field = _free("", digits, [(text, 0.95)], raw=raw)
     assert (field.value, field.reason) == (value, None if value else "several")
 

@@ -10,13 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgedigits.errors import OutputError
+from edgedigits.event import Event
 from edgedigits.journal import Journal, JournalSettings, default_path
 
 
@@ -101,7 +103,8 @@ def test_it_is_bounded_and_says_what_it_dropped(path: Path, caplog: pytest.LogCa
     assert gap.as_dict()["event"] == "dropped"
     assert (gap.body["count"], gap.body["first"], gap.body["last"]) == (dropped, 1, dropped)
     assert [event.body["text"] for event in rest] == [str(k) for k in range(dropped, 300)]
-    assert journal.backlog("away").dropped == dropped
+    backlog = journal.backlog("away")
+    assert (backlog.dropped, backlog.waiting) == (dropped, len(rest))
     journal.confirm("away", [gap, *rest])
     assert journal.backlog("away").delivered == len(rest)
     assert take(journal, "away") == []
@@ -219,7 +222,10 @@ class Full:
         pass
 
 
-def test_a_full_disk_keeps_events_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_events_in_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     journal = Journal(path)
     journal.register("a")
     fill(journal, 1)
@@ -228,9 +234,12 @@ def test_a_full_disk_keeps_events_in_memory(path: Path, monkeypatch: pytest.Monk
     assert journal.append("cam", {"text": "1"}) == []
     assert journal.append("cam", {"text": "2"}) == []
     assert "disk is full" in journal.fault
+    assert caplog.text.count("disk is full") == 1
+    assert "can be written again" not in caplog.text
     monkeypatch.setattr(journal, "_database", real)
     assert [e.body["text"] for e in journal.flush()] == ["1", "2"]
     assert journal.fault == ""
+    assert "can be written again" in caplog.text
     assert take(journal, "a") == ["0", "1", "2"]
     journal.close()
 
@@ -274,6 +283,21 @@ def test_bytes_that_are_no_text_any_more_are_damage(path: Path) -> None:
     assert journal.moved_aside is not None
     journal.append("cam", {"text": "still here"})
     assert take(journal, "a") == ["still here"]
+    journal.close()
+
+
+@pytest.mark.parametrize("look_back", [Journal.recent, lambda journal: journal.since(0)])
+def test_an_event_that_is_no_json_any_more_is_damage_for_whoever_looks_back(
+    path: Path, look_back: Callable[[Journal], list[Event]]
+) -> None:
+    journal = Journal(path)
+    fill(journal, 3)
+    with journal._database:
+        journal._database.execute("UPDATE events SET body = substr(body, 1, 5) WHERE sequence = 2")
+    assert look_back(journal) == []
+    assert journal.moved_aside is not None
+    journal.append("cam", {"text": "still here"})
+    assert [event.body["text"] for event in look_back(journal)] == ["still here"]
     journal.close()
 
 
@@ -340,6 +364,9 @@ def test_the_clock_may_jump_back(path: Path) -> None:
 def test_whoever_waits_is_woken(path: Path) -> None:
     journal = Journal(path)
     journal.register("a")
+    started = time.monotonic()
+    assert journal.wait("a", 10, 0.2) == []
+    assert 0.15 < time.monotonic() - started < 2
     threading.Timer(0.1, fill, (journal, 1)).start()
     assert [e.body["text"] for e in journal.wait("a", 10, 5.0)] == ["0"]
     journal.close()

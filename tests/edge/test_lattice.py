@@ -82,6 +82,20 @@ def test_ways_that_spell_the_same_add_up() -> None:
     assert readings["12"] == pytest.approx(0.6 / 1.1)
 
 
+def test_the_arcs_of_a_text_are_those_of_its_likeliest_way() -> None:
+    """Where a text can be cut in two ways, its digits' boxes are those of the better cut."""
+    cut, other = arc(0, 1, _1=0.6), arc(0, 1, prior=-1.0, _1=0.6)
+    behind = arc(1, 2, _2=0.5)
+    for arcs in ([cut, other, behind], [other, cut, behind]):
+        (reading,) = best_readings(arcs, 2)
+        assert reading.arcs == (cut, behind)
+
+
+def test_what_no_way_reaches_is_not_read() -> None:
+    (reading,) = best_readings([arc(0, 2, _7=0.1), arc(1, 2, _2=0.9)], 2)
+    assert (reading.text, reading.probability) == ("7", 1)
+
+
 def test_separators_and_dirt_spell_nothing_but_are_on_the_way() -> None:
     dot = Arc(1, 2, BOX, -0.1, separator=".")
     best = best_readings([arc(0, 1, _3=0.9), dot, arc(2, 3, _5=0.9)], 3)[0]
@@ -156,8 +170,12 @@ def test_readings_are_weighed_and_sum_to_what_they_did() -> None:
 
 
 def test_a_long_line_stays_bounded() -> None:
-    """Three labels at each of 200 places are 3²⁰⁰ readings; the work grows with the places alone."""
-    arcs = [arc(k, k + 1, _1=0.4, _7=0.35, _4=0.25) for k in range(200)]
-    readings = best_readings(arcs, 200)
-    assert readings[0].text == "1" * 200
+    """Three labels at each of 500 places are 3⁵⁰⁰ readings; the work grows with the places alone.
+
+    Nor are their probabilities, each of which is less than a number can be, lost.
+    """
+    arcs = [arc(k, k + 1, _1=0.2, _7=0.15, _4=0.1) for k in range(500)]
+    readings = best_readings(arcs, 500)
+    assert readings[0].text == "1" * 500
     assert len(readings) <= LatticeSettings().readings
+    assert sum(reading.probability for reading in readings) == pytest.approx(1)

@@ -92,6 +92,11 @@ def test_another_sheet_right_after_it_is_another_event() -> None:
     assert feeder.texts == [str(number) for number in range(1000, 1005)]
 
 
+def test_the_same_numbers_in_another_order_are_another_sheet() -> None:
+    scene = Scene().show(page("12345", "67890"), 40).show(page("67890", "12345"), 2, moving=True)
+    assert scene.show(page("67890", "12345"), 40).texts == ["12345\n67890", "67890\n12345"]
+
+
 def test_the_light_makes_no_events() -> None:
     """A digit that turns into another while nothing moves is a doubt and no sheet."""
     scene = Scene().show(page("12345"), 60).show(page("72345"), 60).show(page("12345"), 60)
@@ -140,6 +145,28 @@ def test_votes_raise_the_confidence() -> None:
     (sighting,) = Scene().show(one, 30).seen
     assert one.lines[0].confidence < sighting.confidence < 1
     assert sighting.accepted
+
+
+def test_more_frames_raise_it_further_up_to_a_bound() -> None:
+    """They are pictures of one sheet by one camera: what one of them gets wrong, others will, too."""
+
+    def told(frames: int) -> float:
+        (sighting,) = (
+            Scene(TrackSettings(steady_frames=frames, steady_seconds=0))
+            .show(page("123", confidence=0.85), frames)
+            .seen
+        )
+        return sighting.confidence
+
+    assert told(1) < told(4) < told(8) < told(11)
+    assert told(11) == pytest.approx(told(80))
+
+
+def test_a_sheet_is_told_where_the_last_frame_has_it() -> None:
+    crept = [page("12345", x=100 + k) for k in range(4)]
+    (sighting,) = Scene(TrackSettings(steady_frames=4, steady_seconds=0)).show(crept).seen
+    assert sighting.page == 3
+    assert sighting.lines[0].box == crept[-1].lines[0].box
 
 
 def test_contradiction_lowers_it() -> None:

@@ -437,6 +437,23 @@ def test_readers_that_agree_are_surer_than_each() -> None:
     assert both.confidence > 0.9
 
 
+def test_what_one_reader_alone_found_is_its_line() -> None:
+    one = line_of(("12", 0.8))
+    assert combine_lines(one, None, RULE) == one
+    assert combine_lines(None, one, RULE) == one
+
+
+def test_a_line_that_is_just_as_sure_as_is_asked_for_is_accepted() -> None:
+    """Thresholds are chosen among the confidences of lines that were read."""
+    lines = line_of(("12", 0.8), ("17", 0.1)), line_of(("12", 0.7), ("72", 0.2))
+    both = combine_lines(*lines, RULE)
+    assert both is not None
+    for least, accepted in ((both.confidence, True), (both.confidence + 1e-9, False)):
+        told = combine_lines(*lines, RejectRule(0.5, least))
+        assert told is not None
+        assert told.accepted == accepted
+
+
 def test_readers_that_differ_are_less_sure() -> None:
     agreed = combine_lines(line_of(("17", 0.9)), line_of(("17", 0.8)), RULE)
     differ = combine_lines(line_of(("12", 0.9)), line_of(("17", 0.8)), RULE)

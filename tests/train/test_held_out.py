@@ -10,7 +10,11 @@ import pytest
 
 from edgedigits.strips import HEIGHT
 from edgedigits_train.cli import main
+from edgedigits_train.data import load_mnist
+from edgedigits_train.distance_fields import fields
 from edgedigits_train.strip.compose import LABELS
+from edgedigits_train.strip.recipe import load_strip_recipe
+from edgedigits_train.strip.source import held_out_digits, learnt_digits
 
 RECIPE = """
 [data]
@@ -56,6 +60,18 @@ def test_the_seed_says_which_strips(
         assert (about["seed"], about["labels"]) == (1, list(LABELS))
         assert len(about["checksums"]) == 4
         assert not np.array_equal(images, differs["images"])
+
+
+@pytest.mark.parametrize("train", [0, 600])
+def test_no_digit_of_a_held_out_strip_is_learnt(train: int, small_mnist: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(RECIPE.replace("validation", f"train = {train}\nvalidation"))
+    recipe, data = load_strip_recipe(str(tmp_path / "small.toml")), load_mnist(small_mnist)
+    shapes = [shape.tobytes() for shape in fields(data.train_images).inside]
+    held_out = [shape.tobytes() for shape in held_out_digits(data, recipe).fields.inside]
+    assert held_out == shapes[-297:]
+    learnt = [shape.tobytes() for shape in learnt_digits(data, recipe, seed=1).fields.inside]
+    assert len(learnt) == (train or 1000)
+    assert set(learnt) <= set(shapes[:-297])
 
 
 def test_no_strips_are_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

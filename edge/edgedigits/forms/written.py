@@ -80,6 +80,6 @@ def is_in_two(line: Line) -> bool:
     least = _WIDE_GAP * high if others else _WIDEST_GAP * high
     if gaps[widest] < max(least, 3 * max(0.0, *others) if others else 0):
         return False
-    # What stands between them: separators alone lie between two digits of `raw`.
-    between = re.split(r"[0-9?]", line.raw)[1:-1]
-    return len(between) == len(gaps) and not between[widest].strip()
+    # What stands between them: separators alone lie between two digits, or letters, of `raw`.
+    between = re.split(f"[{re.escape(line.text)}]", line.raw)[1:-1]
+    return not between[widest].strip()

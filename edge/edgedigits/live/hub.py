@@ -1,13 +1,12 @@
 """What a live loop shares with those who watch it: the newest reading, events, health, counters.
 
 The loop calls `publish` and `announce`; both only hand over references, so that nobody watching costs
-nothing. Watchers, in threads of their own, ask for the newest (`latest`, `wait`) or subscribe to events.
+nothing. Watchers, in threads of their own, ask for the newest (`latest`) or subscribe to events.
 A watcher that is too slow misses frames and, beyond its queue's length, the oldest events; the loop never
 waits for it, and the journal has them all.
 
     with hub.subscribe() as events:
-        event = events.get(timeout=1.0)        # None when there was none
-    snapshot = hub.wait(after=0, timeout=1.0)   # then after=snapshot.number
+        event = events.get(timeout=1.0)  # None when there was none
 """
 
 from __future__ import annotations
@@ -122,7 +121,6 @@ class Hub:
         with self._change:
             number = 1 if self._snapshot is None else self._snapshot.number + 1
             self._snapshot = Snapshot(frame, page, number, self._clock(), timings)
-            self._change.notify_all()
 
     def announce(self, event: Event) -> None:
         """Hand an event, which is in the journal, to all who subscribed."""
@@ -147,15 +145,6 @@ class Hub:
     def latest(self) -> Snapshot | None:
         """Return the newest reading; None before the first."""
         return self._snapshot
-
-    def wait(self, after: int = 0, timeout: float = 1.0) -> Snapshot | None:
-        """Return the newest reading once its number is above `after`; None if `timeout` seconds pass."""
-        with self._change:
-            self._change.wait_for(lambda: self._ended or self._is_newer(after), timeout)
-            return self._snapshot if self._is_newer(after) else None
-
-    def _is_newer(self, after: int) -> bool:
-        return self._snapshot is not None and self._snapshot.number > after
 
     def subscribe(self, most: int = 100) -> Subscription:
         """Return a queue of the events from now on, of which it keeps at most so many."""

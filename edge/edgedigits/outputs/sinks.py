@@ -128,7 +128,6 @@ class _File:
                     os.ftruncate(self._file.fileno(), size)
                 raise
         except OutputError as error:
-            self.close()
             raise DeliveryError(str(error)) from error
         except OSError as error:
             self.close()
