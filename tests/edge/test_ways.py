@@ -28,8 +28,10 @@ from edgedigits.strip_model import StripModel
 from edgedigits.strips import prepare
 from edgedigits.ways.combine import combine_lines, combine_readings
 from edgedigits.ways.ctc import Hypothesis, best_texts
+from edgedigits.ways.expected import Expected
 from edgedigits.ways.line_reading import READING_WAYS
-from edgedigits.ways.strip_reading import Expected, SeenLine, StripReader, StripSettings, region_of
+from edgedigits.ways.strip_cutting import StripSettings, region_of
+from edgedigits.ways.strip_reading import SeenLine, StripReader
 from edgedigits_export.accept import with_points
 
 SAMPLES = Path(edgedigits.__file__).parent / "samples"
