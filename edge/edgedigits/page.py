@@ -23,7 +23,8 @@ class Digit:
     `confidence` is the probability (0…1) of the best guess, whatever the line's other digits are. Of a glyph
     read by itself it is the network's, calibrated. Of a line of n digits read as a strip it is the share that
     has it there of the readings of n digits, times the n-th root of what is believed of all these.
-    `alternatives` are the next guesses with their probabilities, best first.
+    `alternatives` are the next guesses with their probabilities, best first. The best guess is that of the
+    line's best reading: others may be more probable by themselves.
     """
 
     label: str

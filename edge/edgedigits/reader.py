@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,7 +73,8 @@ class Reader:
     stricter threshold holds. `threads` is the number of CPU threads a call of a network may use (≥ 1),
     `delegate` what `Model` takes. `ink`, `glyphs`, `sheet`, `strip`, `confirm` and `prior` are the stages'
     settings: `PriorSettings(weight=0)` where all numbers are equally likely (as those are whose number of
-    digits is known). A `Reader` serves one thread at a time; open one for each.
+    digits is known). A `Reader` reads one picture at a time, and threads that share one wait for one another:
+    open one for each.
 
     Raises `ModelError` for a model that can't be used, or of which nothing as strict as `max_error` is
     promised, and `ValueError` for an unknown way, and a number or a setting that is out of its range.
@@ -153,6 +155,8 @@ class Reader:
         )
         """What reads the lines of a level picture: no part of the stable API."""
         self._ink, self._glyphs, self._sheet = ink, glyphs, sheet
+        # The networks' memory is one picture's. (A `check` may itself read.)
+        self._reading = threading.RLock()
 
     @property
     def strips(self) -> StripReader:
@@ -189,9 +193,16 @@ class Reader:
         started = time.perf_counter()
         check_image(image)
         _check_told(size, count)
+        size = (image.shape[1], image.shape[0]) if size is None else size
+        with self._reading:
+            lines = self._read(image, size, Expected(count, check), upright)
+        return Page(lines, size, (time.perf_counter() - started) * 1000)
+
+    def _read(
+        self, image: NDArray[np.uint8], size: tuple[int, int], expected: Expected, upright: bool
+    ) -> tuple[Line, ...]:
+        """Read a picture, its sheets flattened, in pixels of a page of `size`."""
         height, width = image.shape[:2]
-        size = (width, height) if size is None else size
-        expected = Expected(count, check)
         sheets = find_sheets(image, self._sheet)
         lines = () if sheets else self._read_level(image, size, expected, upright)
         across = size[0] / width, size[1] / height
@@ -208,8 +219,7 @@ class Reader:
                 for line in self._read_beside(image, [sheet.outline for sheet in sheets], expected, upright)
                 if not any(sheet.holds(line.box) for sheet in sheets)
             )
-        lines = tuple(with_reasons(line) for line in lines)
-        return Page(lines, size, (time.perf_counter() - started) * 1000)
+        return tuple(with_reasons(line) for line in lines)
 
     def _read_level(
         self,

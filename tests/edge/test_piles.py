@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +88,19 @@ def test_many_lines_are_looked_at_in_bounded_time() -> None:
         grey[k : k + 2, 45:355] = 150
     assert len(find_lines(grey, 210).at) <= 20
     assert len(found_in(grey)) <= 2
+
+
+def test_thousands_of_short_strokes_are_looked_at_in_bounded_time() -> None:
+    """None goes on from another, and each may be a line of its own."""
+    rng = np.random.default_rng(0)
+    grey = np.full((800, 800), 210, np.uint8)
+    for x, y in np.mgrid[20:780:20, 20:780:20].reshape(2, -1).T:
+        turn = rng.uniform(0, np.pi)
+        dx, dy = 9 * np.cos(turn), 9 * np.sin(turn)
+        cv2.line(grey, (round(x - dx), round(y - dy)), (round(x + dx), round(y + dy)), 170, 2, cv2.LINE_AA)
+    started = time.process_time()
+    assert len(find_lines(grey, 210.0).at) == 20
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(("lines", "crossed"), [((), False), ((200,), True), ((130, 200, 270), False)])

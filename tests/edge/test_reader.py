@@ -6,6 +6,7 @@ import csv
 import doctest
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,14 @@ def test_a_line_that_slopes_is_read_far_along_a_long_picture() -> None:
     (line,) = Reader(way="strip").read(image).lines
     assert line.text == "2468135"
     assert line.box == pytest.approx((36_000, 235, 600, 190), abs=15)
+
+
+def test_threads_that_share_a_reader_read_what_each_would(reading: Reader) -> None:
+    images = [write(paper(120, 640), text, (20, 90), spacing=-6) for text in ("24680", "1357", "90817263")]
+    alone = [reading.read(image).lines for image in images]
+    with ThreadPoolExecutor(len(images)) as pool:
+        together = list(pool.map(lambda k: reading.read(images[k % 3]).lines, range(90)))
+    assert together == 30 * alone
 
 
 def test_thresholds_decide_what_is_accepted() -> None:

@@ -126,22 +126,22 @@ _RULES = 0.7
 def _axes(pieces: Floats, settings: StraightSettings) -> list[tuple[Floats, Floats]]:
     """Return a point and the direction of each line that pieces (n×2×2), the longest first, make up."""
     groups: list[list[Floats]] = []
-    axes: list[tuple[Floats, Floats]] = []
+    # All axes so far are looked at at once: of hatching there are thousands of pieces.
+    at, along = np.empty((len(pieces), 1, 2)), np.empty((len(pieces), 2))
     sine = np.sin(np.radians(settings.askew))
     for piece in pieces:
-        length = float(np.linalg.norm(piece[1] - piece[0]))
-        for k, axis in enumerate(axes):
-            off = _off(piece, *axis)
-            askew = float(_off(piece[1] - piece[0], np.zeros(2), axis[1]))
-            if off.max() <= settings.apart and askew <= sine * length:
-                groups[k].append(piece)
-                axes[k] = _axis(groups[k])
-                break
-        else:
-            groups.append([piece])
-            axes.append(_axis([piece]))
+        length, count = float(np.linalg.norm(piece[1] - piece[0])), len(groups)
+        off = _off(piece, at[:count], along[:count].T[..., None]).max(axis=1)
+        askew = _off(piece[1] - piece[0], np.zeros(2), along[:count].T)
+        own = np.flatnonzero((off <= settings.apart) & (askew <= sine * length))
+        k = int(own[0]) if own.size else count
+        if k == count:
+            groups.append([])
+        groups[k].append(piece)
+        at[k], along[k] = _axis(groups[k])
     lengths = [sum(float(np.linalg.norm(b - a)) for a, b in group) for group in groups]
-    return [axes[k] for k in sorted(range(len(axes)), key=lambda k: -lengths[k])[: settings.most]]
+    longest = sorted(range(len(groups)), key=lambda k: -lengths[k])[: settings.most]
+    return [(at[k, 0], along[k]) for k in longest]
 
 
 def _axis(pieces: list[Floats]) -> tuple[Floats, Floats]:

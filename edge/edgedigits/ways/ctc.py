@@ -257,7 +257,7 @@ def spans_of_all(
         last = 2 * len(texts[number])
         ends = scores[place].tolist()
         state = last if ends[last] >= ends[last - 1] else last - 1
-        found[number] = [(bounds[a], bounds[b]) for a, b in _followed(came[:, place].tolist(), state)]
+        found[number] = [(bounds[a], bounds[b]) for a, b in _followed(came[:, place], state)]
     return found
 
 
@@ -314,12 +314,12 @@ def _likeliest_runs(log_probabilities: NDArray[np.floating]) -> list[tuple[int, 
     return [(label, run) for label, run in runs if label != blank]
 
 
-def _followed(came: list[list[int]], state: int) -> list[tuple[int, int]]:
+def _followed(came: NDArray[np.int8], state: int) -> list[tuple[int, int]]:
     """Return where the characters stand on the way that ends in a state, followed back from there."""
     found: list[tuple[int, int]] = []
     until = len(came)
     for step in range(len(came) - 1, -1, -1):
-        moved = came[step][state] if step else state
+        moved = int(came[step, state]) if step else state
         if moved:
             if state % 2:
                 found.append((step, until))
