@@ -145,6 +145,14 @@ def test_a_promise_made_twice_is_one_point_and_an_empty_picture_no_line(lines: P
     assert [row.point.max_error for row in found.points] == [0.2, 0.05]
 
 
+def test_a_wrong_line_that_is_just_accepted_is_counted() -> None:
+    read = [ReadLine(f"{k}.png", "1", "1", 0.9, True) for k in range(5)]
+    row = _point([*read, ReadLine("b.png", "2", "7", 0.5, True)], 8, "lines", "glyph", 0.2)
+    assert (row.point.accepted, row.point.wrong, row.point.lines) == (6, 1, 8)
+    assert row.point.min_line_confidence == 0.5
+    assert row.error == pytest.approx(1 / 6)
+
+
 def test_where_no_threshold_keeps_the_promise_nothing_is_accepted() -> None:
     wrong = [ReadLine("a.png", "1", "7", 0.99, True), ReadLine("b.png", "2", "2", 0.5, True)]
     row = _point(wrong, 2, "lines", "glyph", 0.1)
