@@ -15,9 +15,11 @@ from edgedigits import Reader
 from edgedigits.card import OperatingPoint, split_model
 from edgedigits.errors import ModelError
 from edgedigits.model import read_model
+from edgedigits.ways.line_reading import ReadingWay
 from edgedigits_export.accept import NEVER, ReadLine, _judged, _point, find_points, open_reader, with_points
 from edgedigits_export.cli import main
 from edgedigits_export.data import Pictures
+from edgedigits_export.errors import DataError
 from edgedigits_export.strip_data import LabelledPicture, labelled_pictures, read_lines
 
 COUNT = 12
@@ -88,6 +90,28 @@ def test_the_card_gets_the_points_and_all_else_stays(
 
     # What the edge accepts at that promise is what was counted.
     reader = Reader(path, max_error=0.2, way="glyph")
+    accepted = 0
+    for picture in labelled_pictures(lines):
+        image = cv2.imread(str(picture.path))
+        assert image is not None
+        accepted += sum(line.accepted for line in reader.read(np.asarray(image, np.uint8)).lines)
+    assert accepted == point.accepted
+
+
+@pytest.mark.parametrize("way", ["strip", "auto"])
+def test_the_points_of_a_model_for_strips_are_of_lines_that_it_reads(
+    way: ReadingWay, lines: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "strips.tflite"
+    path.write_bytes(read_model("strip-int8"))
+    opened = open_reader(str(path), "strip", way)
+    assert (opened.strips.model.source, opened.rule.min_line_confidence) == (str(path), 0.0)
+    arguments = ["accept", str(path), "--lines", str(lines), "--way", way, "--max-errors", "0.2", "--write"]
+    assert main(arguments) == 0
+    (point,) = [point for point in split_model(path)[0].operating_points if point.way == way]
+    assert (point.lines, point.data) == (COUNT, lines.name)
+    assert point.accepted >= COUNT - 3
+    reader = Reader(strip_model=path, max_error=0.2, way=way)
     accepted = 0
     for picture in labelled_pictures(lines):
         image = cv2.imread(str(picture.path))
@@ -173,6 +197,8 @@ def test_impossible_wishes_are_refused(
     file.write_text("")
     assert main(["accept", MODEL, "--lines", str(lines), "--report", str(file)]) == 1
     assert capsys.readouterr().out == ""  # before anything is read
+    with pytest.raises(DataError, match="no labelled pictures"):
+        find_points(open_reader(MODEL, "glyph", "glyph"), MODEL, "glyph", [], "lines")
     assert main(["accept", MODEL, "--lines", str(tmp_path)]) == 1
     assert "labels.csv" in capsys.readouterr().err
     for shares, said in (("0,1", "0,1 is not shares between 0 and 1"), ("0.01,x", "'x' is no number")):
