@@ -289,6 +289,7 @@ def test_a_threshold_parts_no_readings_of_the_same_confidence() -> None:
     right = np.array([True, False, True, True])
     assert most_accepted(confidence, right, 0.3) == (4, 0.7)
     assert most_accepted(confidence, right, 0.2) == (0, 1.0)
+    assert most_accepted(confidence, np.ones(4, bool), 0.0) == (4, 0.7)
     assert most_accepted(confidence, np.array([True, True, False, True]), 0.0) == (2, 0.9)
 
 
