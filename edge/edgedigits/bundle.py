@@ -22,7 +22,7 @@ from edgedigits.errors import EdgeDigitsError, OutputError
 
 
 class BundleError(EdgeDigitsError):
-    """A bundle that can't be made: no pip, no wheel for the board."""
+    """A bundle that can't be made: a model that isn't there, no pip, no wheel for the board."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,11 @@ def make_bundle(
     `extras` are those of the distribution (`forms`, `mqtt`, `pdf`, `web`), `models` further model files that
     are to lie on the board. The wheels come from where pip is set up to take them from.
 
-    Raises `BundleError` where a wheel can't be had and `OutputError` where `folder` can't be written.
+    Raises `BundleError` where a model isn't there, two of them have one name or a wheel can't be had, and
+    `OutputError` where `folder` can't be written.
     """
     target = TARGETS[target_name]
+    _check_models(models)  # before minutes of fetching wheels
     with tempfile.TemporaryDirectory() as scratch:
         wheels = Path(scratch)
         own = _own_wheel(wheels)
@@ -76,6 +78,16 @@ def make_bundle(
         path = folder / f"edgedigits-{manifest['version']}-{target_name}.pyz"
         _write(path, manifest, sorted(wheels.glob("*.whl")), models)
     return path
+
+
+def _check_models(models: Sequence[Path]) -> None:
+    names: set[str] = set()
+    for model in models:
+        if not model.is_file():
+            raise BundleError(f"{model}: there is no such model file; name one that is there")
+        if model.name in names:
+            raise BundleError(f"{model}: another model of this name is taken along; rename one of them")
+        names.add(model.name)
 
 
 def _write(path: Path, manifest: dict[str, object], wheels: Sequence[Path], models: Sequence[Path]) -> None:

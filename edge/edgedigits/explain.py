@@ -31,7 +31,8 @@ from edgedigits.sheet import find_sheets, has_room_beside
 from edgedigits.strips import HEIGHT, STEP
 from edgedigits.ways.characters import cells_of, window
 from edgedigits.ways.ctc import best_texts, spans
-from edgedigits.ways.strip_reading import Expected, cut_out, region_of
+from edgedigits.ways.expected import Expected
+from edgedigits.ways.strip_cutting import cut_out, region_of
 from edgedigits.writing import Writing
 
 Picture = NDArray[np.uint8]

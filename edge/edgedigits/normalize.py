@@ -22,6 +22,9 @@ CENTRE = 14.0
 """Pixel index of the centre of mass, in both directions (13.5 would be the middle of the field)."""
 SMALLEST_SIDE = 10
 """A speck of fewer pixels a side is not blown up to the size of a digit."""
+_LARGEST_SIDE = 4000
+"""A longer piece of ink, as is found along a strip, is shrunk first: the square around it may take gigabytes.
+Pixels."""
 
 
 def ink_box(ink: NDArray[np.uint8]) -> tuple[int, int, int, int]:
@@ -65,10 +68,15 @@ def _fill(square: NDArray[np.float32], ink: NDArray[np.uint8]) -> None:
     x, y, width, height = cv2.boundingRect(ink)
     if not width or not height:
         return
+    own = ink[y : y + height, x : x + width]
+    if max(width, height) > _LARGEST_SIDE:
+        step = -(-max(width, height) // _LARGEST_SIDE)
+        width, height = max(1, width // step), max(1, height // step)
+        own = np.asarray(cv2.resize(own, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     side = max(width, height, SMALLEST_SIDE)
     left, top = (side - width) // 2, (side - height) // 2
     padded = np.zeros((side, side), np.float32)
-    padded[top : top + height, left : left + width] = ink[y : y + height, x : x + width]
+    padded[top : top + height, left : left + width] = own
     # Area resampling is the average over the pixel's footprint when shrinking; there is no footprint to
     # average over when enlarging, and OpenCV's area mode would then give blocks.
     mode = cv2.INTER_AREA if side > BOX else cv2.INTER_LINEAR

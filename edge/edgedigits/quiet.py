@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -41,3 +42,29 @@ def quiet(*starts: bytes) -> Iterator[None]:
             if rest:
                 with contextlib.suppress(OSError):
                     os.write(2, rest)
+
+
+@contextlib.contextmanager
+def silenced_libraries() -> Iterator[None]:
+    """Keep what OpenCV, FFmpeg, libtiff and the runtime write to standard error from the user.
+
+    They write to the file descriptor, so that is pointed at nothing, and our own words go to a copy of it.
+    """
+    try:
+        ours = sys.stderr.fileno() == 2
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        yield
+        return
+    stderr, saved = sys.stderr, os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    try:
+        with open(saved, "w", errors="backslashreplace", closefd=False) as sys.stderr:
+            yield
+    finally:
+        sys.stderr = stderr
+        os.dup2(saved, 2)
+        os.close(saved)

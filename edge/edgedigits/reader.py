@@ -31,10 +31,12 @@ from edgedigits.sheet import SheetSettings, find_sheets, has_room_beside
 from edgedigits.shrink import shrunk
 from edgedigits.strip_model import StripModel
 from edgedigits.ways.confirm import ConfirmSettings
+from edgedigits.ways.expected import Expected
 from edgedigits.ways.glyph_reading import GlyphReader
 from edgedigits.ways.glyph_verifier import GlyphVerifier
 from edgedigits.ways.line_reading import READING_WAYS, LineReader, ReadingWay
-from edgedigits.ways.strip_reading import Expected, StripReader, StripSettings
+from edgedigits.ways.strip_cutting import StripSettings
+from edgedigits.ways.strip_reading import StripReader
 from edgedigits.ways.turned import OF_GLYPHS, glyphs_turned, strips_turned, turned_by
 from edgedigits.ways.verifier import Verifier, VerifierSettings
 from edgedigits.writing import Writing, find_writing

@@ -20,11 +20,6 @@ TOP, TALL = 6, 28
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
-@pytest.fixture(scope="module")
 def numbers(data_set: Callable[[str], Path]) -> list[tuple[str, np.ndarray]]:
     """Return numbers of three to six of MNIST's training digits: text, and a picture, 120 pixels high."""
     from edgedigits_train.data import load_mnist

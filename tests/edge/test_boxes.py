@@ -17,11 +17,6 @@ NUMBERS = ("3817", "50264", "719", "4482")
 BOX = 64
 
 
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
 def page(
     printed: int, turned: float = 0.0, apart: int = 0, thick: int = 2, high: int = 50, blank: int = 0
 ) -> NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -10,14 +12,9 @@ from tests.edge.drawing import in_a_row, paper, write
 
 from edgedigits import Reader
 from edgedigits.frames.demo import digits
-from edgedigits.glyphs.chains import interleaved, parted_by_room
+from edgedigits.glyphs.chains import interleaved, parted_by_room, with_neighbours
 from edgedigits.glyphs.text_lines import find_lines
 from edgedigits.ink import find_ink
-
-
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
 
 
 def counts(image: NDArray[np.uint8]) -> list[int]:
@@ -48,6 +45,17 @@ def test_numbers_far_apart_on_a_line_are_two_and_a_dash_joins_them() -> None:
 def test_digits_that_all_stand_far_apart_are_one_number() -> None:
     own = boxes(*((140 * k, 0, 30, 60) for k in range(4)))
     assert parted_by_room([[0, 1, 2, 3]], own, np.zeros(0, np.intp)) == [[0, 1, 2, 3]]
+
+
+def test_a_row_of_low_pieces_that_goes_on_and_on_is_followed_once() -> None:
+    """Each is known by the one before it only: to ask all of them again for each takes minutes."""
+    row = boxes((0, 0, 20, 12), *((24 * k, 2, 20, 9) for k in range(1, 3000)), (0, 50, 20, 9))
+    others = np.ones(len(row), bool)
+    started = time.process_time()
+    found = with_neighbours(np.arange(len(row)) == 0, others, row)
+    assert time.process_time() - started < 5
+    assert found[:-1].all()
+    assert not found[-1]
 
 
 @pytest.mark.parametrize("right_column", [290, 305])

@@ -17,7 +17,7 @@ from edgedigits.strip_model import StripModel
 from edgedigits.strips import HEIGHT, prepare
 from edgedigits.ways.characters import SIDE, cells_of, ink_of, window
 from edgedigits.ways.ctc import best_texts
-from edgedigits.ways.strip_reading import Region
+from edgedigits.ways.strip_cutting import Region
 from edgedigits.ways.verifier import Verifier, place_texts
 
 

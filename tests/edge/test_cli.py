@@ -244,9 +244,10 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_default_model_is_the_readers() -> None:
-    from edgedigits.reader import DEFAULT_MODEL
+    from edgedigits.commands.arguments import DEFAULT_MODEL
+    from edgedigits.reader import DEFAULT_MODEL as OF_THE_READER
 
-    assert cli._DEFAULT_MODEL == DEFAULT_MODEL
+    assert DEFAULT_MODEL == OF_THE_READER
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["read", "--help"], ["live", "--help"]])

@@ -10,18 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edgedigits import Reader
 from edgedigits.glyphs.columns import Row, part_cells
 from edgedigits.ink.rests import without_rests
 
 from .drawing import lines_down, number, photo, table
 
 Digits = tuple[np.ndarray, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from edgedigits.outputs.settings import OutputSettings
 from edgedigits.settings import SettingsError, settings_of
 from edgedigits.sheet import SheetSettings
 from edgedigits.ways.confirm import ConfirmSettings
-from edgedigits.ways.strip_reading import StripSettings
+from edgedigits.ways.strip_cutting import StripSettings
 
 
 def written(tmp_path: Path, text: str) -> Path:

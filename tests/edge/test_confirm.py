@@ -142,11 +142,6 @@ def test_what_is_said_of_a_glyph_that_stands_alone_counts_for_more_than_of_a_cel
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
-@pytest.fixture(scope="module")
 def digit(data_set: Callable[[str], Path]) -> Callable[[int, int], np.ndarray]:
     """Return a function to MNIST's test digits: a digit and which of them."""
     from edgedigits_train.data import load_mnist

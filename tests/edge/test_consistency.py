@@ -22,7 +22,7 @@ from edgedigits.decode.lattice import Reading, best_readings
 from edgedigits.decode.prior import PriorSettings
 from edgedigits.normalize import normalize
 from edgedigits.ways.ctc import Hypothesis
-from edgedigits.ways.strip_reading import Region
+from edgedigits.ways.strip_cutting import Region
 
 
 def shape(*points: tuple[int, int], closed: bool = False) -> np.ndarray:

@@ -93,6 +93,17 @@ def test_a_long_strip_takes_little_memory() -> None:
     assert peak < 60e6, peak
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_short_text_beside_a_long_one_overflows_nothing() -> None:
+    """Behind a short text's last blank there are more ways through further blanks than can be counted."""
+    rows = answers(3, 2000, 11)
+    rows[:, -1] = np.log(0.99)
+    rows[:, :-1] = np.log(0.001)
+    long = (0, 1) * 400
+    together = probabilities_of(rows, [(1,), long])
+    assert together == [probabilities_of(rows, [(1,)])[0], probabilities_of(rows, [long])[0]]
+
+
 def test_steps_that_are_blank_for_sure_are_passed_over_exactly() -> None:
     """The probability of a text is the sum over its ways through them, too."""
     faint = 4e-4  # what is tried nowhere

@@ -33,11 +33,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WatchedFolder, "look_seconds", 0.03)
 
 
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
 def scan(path: Path, *texts: str) -> None:
     """Write a scan, with a page for each text; an empty one has nothing on it."""
     sheets = [write(paper(240, 480), text, (60, 140), size=2, thickness=4) for text in texts]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,16 +54,6 @@ digits = [1, 4]
 printed = "box"
 """
 """A form with all that can be printed around a field, names with digits among them."""
-
-
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
-@pytest.fixture(scope="module")
-def pens(data_set: Callable[[str], Path]) -> Pens:
-    return Pens(data_set("mnist"))
 
 
 @pytest.fixture

@@ -36,16 +36,6 @@ from edgedigits.reader import Reader
 METER = {"customer": "86523008", "reading": " 01869", "day": "16", "month": " 8", "year": "2026"}
 
 
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
-@pytest.fixture(scope="module")
-def pens(data_set: Callable[[str], Path]) -> Pens:
-    return Pens(data_set("mnist"))
-
-
 class Sure:
     """Stands in for the network: what it sees is settled by the test, digit by digit."""
 

@@ -266,6 +266,17 @@ def test_no_such_camera(name: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_table_of_nothing_has_no_heading() -> None:
+    command = [sys.executable, "-m", "edgedigits.cli", "live"]
+    done = subprocess.run([*command, "97"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    done = subprocess.run(
+        [*command, "demo:", "--frames", "30"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("TIME      TEXT ")
+    assert done.stdout.count("TIME") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("script", [endless, stalling])
 def test_signals_end_it_cleanly(number: signal.Signals, script: Callable[[Send], None]) -> None:

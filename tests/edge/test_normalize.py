@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,6 +107,20 @@ def test_glyphs_do_not_influence_each_other() -> None:
     assert together.shape == (3, SIZE, SIZE)
     np.testing.assert_array_equal(together, [normalize(ink) for ink in inks])
     assert normalize_all([]).shape == (0, SIZE, SIZE)
+
+
+def test_a_piece_as_long_as_a_strip_takes_little_memory() -> None:
+    """A square around it would be 3.6 GB."""
+    ink = np.full((60, 30_000), 255, np.uint8)
+    tracemalloc.start()
+    try:
+        crop = normalize(ink)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100e6, peak
+    assert ink_box(crop)[2] == BOX
+    assert ink_box(crop)[3] <= 2
 
 
 def test_nothing_gives_nothing() -> None:

@@ -18,11 +18,6 @@ Picture = NDArray[np.uint8]
 INK = (40, 30, 30)
 
 
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
 def ring(image: Picture, left: int, top: int, right: int, bottom: int) -> None:
     middle, axes = ((left + right) // 2, (top + bottom) // 2), ((right - left) // 2, (bottom - top) // 2)
     cv2.ellipse(image, middle, axes, 2, 20, 370, INK, 4, cv2.LINE_AA)

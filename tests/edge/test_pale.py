@@ -16,11 +16,6 @@ from edgedigits.ink import find_ink
 MARGIN = 110
 
 
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
 def sheet(pale: float, seed: int = 0) -> NDArray[np.uint8]:
     """Return a photo of a page with the numbers 2731, 27310 and 273 beside a margin."""
     page = np.full((960, 760), 228.0)

@@ -20,7 +20,8 @@ from edgedigits.decode.prior import (
 )
 from edgedigits.glyphs import Mark
 from edgedigits.ways.ctc import Hypothesis
-from edgedigits.ways.strip_reading import Expected, Region
+from edgedigits.ways.expected import Expected
+from edgedigits.ways.strip_cutting import Region
 
 FULL = PriorSettings(weight=1)
 

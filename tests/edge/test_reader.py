@@ -27,7 +27,7 @@ from edgedigits.ink import InkSettings
 from edgedigits.ink.shadows import ShadowSettings
 from edgedigits.sheet import SheetSettings
 from edgedigits.ways.confirm import ConfirmSettings
-from edgedigits.ways.strip_reading import StripSettings
+from edgedigits.ways.strip_cutting import StripSettings
 
 DESK = (38, 34, 30)
 """Colour around the photographed sheets, BGR."""

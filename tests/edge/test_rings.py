@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -71,6 +73,21 @@ def test_paper_that_is_not_enclosed_is_no_ring() -> None:
     ink = zeros(0, 1)
     ink[:20, 14:22] = 0
     assert find_rings(ink, [], 59.0) == []
+
+
+def test_the_rings_of_a_long_chain_take_little_memory() -> None:
+    """Each knows of what is near it, and not of the whole chain."""
+    ink = zeros(36, 200)
+    cuts = find_cuts(ink)
+    tracemalloc.start()
+    try:
+        found = find_rings(ink, cuts, 59.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len([ring for ring in found if ring.box[3] >= 56]) == 200
+    # The paper's labels and distances take some 15 times what the ink does; a mask for each ring would 200.
+    assert peak < 40 * ink.nbytes, peak / ink.nbytes
 
 
 def test_what_has_ink_in_its_midst_is_no_ring() -> None:

@@ -17,12 +17,6 @@ from edgedigits.ink import InkSettings, dark_on_light, find_ink
 from edgedigits.ink.rules import lift_rules, may_be_ruled
 from edgedigits.ink.shadows import ShadowSettings
 
-
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader()
-
-
 NUMBERS = ("3817", "50264", "719", "4482")
 
 

@@ -290,3 +290,40 @@ def test_a_thousand_specks_take_bounded_time() -> None:
         return time.perf_counter() - started
 
     assert min(seconds(4000) for _ in range(3)) < 100 * max(seconds(200) for _ in range(3))
+
+
+def test_specks_around_large_digits_take_bounded_time() -> None:
+    """What is near a large digit is thousands of specks, and none is a part of another."""
+    import time
+
+    def seconds(step: int) -> float:
+        image = paper(1000, 1000)
+        write(image, "888", (60, 330), size=12, thickness=12)
+        for y in range(400, 980, step):
+            for x in range(20, 980, step):
+                image[y : y + 3, x : x + 3] = 40
+        ink = find_ink(image)
+        started = time.process_time()
+        (line,) = find_lines(ink)
+        assert len(line.glyphs) == 3
+        return time.process_time() - started
+
+    assert min(seconds(7) for _ in range(2)) < 12 * max(seconds(28) for _ in range(2))
+
+
+def test_rules_that_go_down_a_page_take_bounded_time() -> None:
+    """For each text line each rule is looked at where it is, and not all of the page for each."""
+    import time
+
+    def seconds(side: int) -> float:
+        image = paper(side, side)
+        for x in range(30, side - 30, 14):
+            image[30 : side - 30, x : x + 3] = 40
+            for y in range(40, side - 60, 60):
+                image[y : y + 12, x + 5 : x + 8] = 40
+        ink = find_ink(image)
+        started = time.process_time()
+        find_lines(ink)
+        return time.process_time() - started
+
+    assert min(seconds(1500) for _ in range(2)) < 9 * max(seconds(700) for _ in range(2))

@@ -28,8 +28,10 @@ from edgedigits.strip_model import StripModel
 from edgedigits.strips import prepare
 from edgedigits.ways.combine import combine_lines, combine_readings
 from edgedigits.ways.ctc import Hypothesis, best_texts
+from edgedigits.ways.expected import Expected
 from edgedigits.ways.line_reading import READING_WAYS
-from edgedigits.ways.strip_reading import Expected, SeenLine, StripReader, StripSettings, region_of
+from edgedigits.ways.strip_cutting import StripSettings, region_of
+from edgedigits.ways.strip_reading import SeenLine, StripReader
 from edgedigits_export.accept import with_points
 
 SAMPLES = Path(edgedigits.__file__).parent / "samples"
@@ -358,6 +360,28 @@ def test_a_digit_in_doubt_is_told_from_a_line_in_doubt(
     assert np.prod([digit.confidence for digit in sure.digits]) == pytest.approx(sure.confidence)
 
 
+def test_a_line_so_long_that_no_look_holds_anything_of_it_is_read(
+    model: StripModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two thousand digits the probability is less than the least floating-point number."""
+    grey = np.full((40, 400), 235, np.uint8)
+    labels = model.card.labels
+    said = iter(["741", "147"])
+
+    def best(*given: Any) -> list[Hypothesis]:
+        return [Hypothesis(tuple(map(labels.index, next(said))), 0.0)]
+
+    monkeypatch.setattr("edgedigits.ways.strip_reading.best_texts", best)
+    monkeypatch.setattr(
+        "edgedigits.ways.strip_reading.probabilities_of", lambda _, texts, signs: [0.0] * len(texts)
+    )
+    strips = StripReader(model, RULE, None, StripSettings(), PriorSettings())
+    line = strips.read(grey, region_of([(0, 0, 400, 40)], (400, 40)))
+    assert line is not None
+    assert line.readings[0][0] == "147"  # the likelier beginning, and only the second look lists it
+    assert not line.accepted
+
+
 def test_two_lines_are_two_strips(
     digits: Callable[[str], list[np.ndarray]], readers: dict[str, Reader]
 ) -> None:
@@ -481,6 +505,10 @@ def test_a_line_is_not_accepted_that_passes_over_glyphs(
     assert both.text == read.replace(" ", "")
     assert both.accepted == accepted
     assert (both.confidence > 0.5) == accepted
+    # Where any confidence will do, there is a reason against it still.
+    whatever = combine_lines(standing(glyphs), standing(read), RejectRule(0.5, 0.0))
+    assert whatever is not None
+    assert whatever.accepted == accepted
 
 
 def test_what_a_reader_doubts_is_not_accepted_on_the_other_s_word() -> None:

@@ -119,6 +119,16 @@ def test_on_a_machine_it_is_not_for_it_says_so_in_one_line(
     [
         (["--for", "pi-zero"], 2, "choose from pi-arm64-py311, pi-arm64-py313"),
         (["--for", "pi-arm64-py311", "--out", "file/x"], 1, "can't make the folder"),
+        (
+            ["--for", "pi-arm64-py311", "--model", "gone.tflite"],
+            1,
+            "gone.tflite: there is no such model",
+        ),
+        (
+            ["--for", "pi-arm64-py311", "--model", "file", "--model", "x/../file"],
+            1,
+            "another model of this name",
+        ),
     ],
 )
 def test_what_it_refuses(
@@ -131,6 +141,7 @@ def test_what_it_refuses(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
+    (tmp_path / "x").mkdir()
     assert cli.main(["bundle", *arguments]) == status
     error = capsys.readouterr().err
     assert said in error

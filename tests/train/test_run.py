@@ -33,7 +33,7 @@ from edgedigits_train.recipe import (
     load_recipe,
 )  # fmt: skip
 from edgedigits_train.run import run
-from edgedigits_train.run_folder import RunError
+from edgedigits_train.run_folder import RunError, taken
 
 RECIPE = Recipe(
     "small",
@@ -191,6 +191,15 @@ def test_an_unfinished_run_of_another_recipe(digits: DataSet, tmp_path: Path) ->
     (tmp_path / "recipe.toml").write_text(RECIPE.with_epochs(9).to_toml())
     with pytest.raises(RunError, match="unfinished run of another recipe"):
         run(RECIPE, digits, tmp_path, 7, Silent())
+
+
+def test_a_folder_that_another_run_is_at_work_in(digits: DataSet, tmp_path: Path) -> None:
+    with taken(tmp_path / "run", RECIPE.to_toml()):
+        with pytest.raises(RunError, match="another run is at work in it; wait"):
+            run(RECIPE, digits, tmp_path / "run", 7, Silent())
+        assert [path.name for path in (tmp_path / "run").iterdir()] == ["recipe.toml"]
+    with taken(tmp_path / "run", RECIPE.to_toml()):
+        pass  # it is free again, and an unfinished run can go on
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from edgedigits_train.calibration import fit_temperature, negative_log_likelihoo
 from edgedigits_train.data import CHARACTERS, DataSet
 from edgedigits_train.loop import Epoch, EpochParts, Loop, Part, history_csv, train
 from edgedigits_train.recipe import Recipe
-from edgedigits_train.run_folder import REPORT, RunError, begin_with, check_unseen, load_run, take_folder
+from edgedigits_train.run_folder import REPORT, RunError, begin_with, check_unseen, load_run, taken
 from edgedigits_train.versions import Versions, check
 
 SCHEMA = 1
@@ -203,17 +203,24 @@ def run(
 
     Returns the contents of `report.json`. Raises `RecipeError` where the recipe's augmentation can't be made
     of the data set, `RunError` where the folder holds a finished run or one of another recipe, seed or data
-    set, or where what it starts from has learnt from what it holds out, `TrainingError` where training fails,
-    `OutputError` where the folder can't be written, `DeviceError` where another host is lost.
+    set, where another run is at work in it, or where what it starts from has learnt from what it holds out,
+    `TrainingError` where training fails, `OutputError` where the folder can't be written, `DeviceError` where
+    another host is lost.
     """
     strategy = strategy or devices.choose()
     make_deterministic()
-    with devices.together(strategy):
-        return _run(recipe, data, out, seed, watcher, strategy)
+    with devices.together(strategy), contextlib.ExitStack() as held:
+        return _run(recipe, data, out, seed, watcher, strategy, held)
 
 
 def _run(
-    recipe: Recipe, data: DataSet, out: Path, seed: int, watcher: Watcher, strategy: tf.distribute.Strategy
+    recipe: Recipe,
+    data: DataSet,
+    out: Path,
+    seed: int,
+    watcher: Watcher,
+    strategy: tf.distribute.Strategy,
+    held: contextlib.ExitStack,
 ) -> dict[str, Any]:
     writes = devices.is_first(strategy)
     parts = part_data(data, recipe)
@@ -227,7 +234,7 @@ def _run(
     begun: dict[str, str] = {}
     pixels, classes = parts.train.images.shape[1], len(data.labels)
     networks.check(recipe, pixels)
-    take_folder(out, recipe.to_toml(), writes)
+    held.enter_context(taken(out, recipe.to_toml(), writes))
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
         "data": dict(data.checksums),

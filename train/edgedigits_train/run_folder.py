@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import json
+import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +127,15 @@ def _checksum(report: bytes) -> str:
     return hashlib.sha256(report).hexdigest()
 
 
-def take_folder(out: Path, toml: str, writes: bool = True) -> None:
-    """Make the run folder, or make sure that the unfinished run in it is of this recipe, given as TOML.
+@contextlib.contextmanager
+def taken(out: Path, toml: str, writes: bool = True) -> Iterator[None]:
+    """Make the run folder, or make sure that the unfinished run in it is of this recipe, as TOML; hold it.
 
-    Raises `RunError` where it holds anything else, or where TensorFlow couldn't write there.
+    Until the block is left no other run can take it, where the file system knows locks. With `writes` False,
+    as on all but the first of several hosts, nothing is written and nothing held.
+
+    Raises `RunError` where it holds anything else, where another run is at work in it, or where TensorFlow
+    couldn't write there.
     """
     try:
         str(out).encode()
@@ -136,14 +144,36 @@ def take_folder(out: Path, toml: str, writes: bool = True) -> None:
     if (out / REPORT).exists():
         raise RunError(f"{out}: holds a finished run; choose another --out, or delete the folder")
     make_folder(out)
-    written, text = out / "recipe.toml", toml.encode()
+    with _held(out) if writes else contextlib.nullcontext():
+        written, text = out / "recipe.toml", toml.encode()
+        try:
+            before = written.read_bytes() if written.exists() else None
+        except OSError as error:
+            raise RunError(
+                f"{written}: can't read the file ({error.strerror}); choose another --out"
+            ) from error
+        if before not in (None, text):
+            raise RunError(
+                f"{out}: holds an unfinished run of another recipe; choose another --out, or delete the "
+                "folder"
+            )
+        if writes:
+            write_atomically(written, text)
+        yield
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which the system lets go of however the process ends."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        before = written.read_bytes() if written.exists() else None
-    except OSError as error:
-        raise RunError(f"{written}: can't read the file ({error.strerror}); choose another --out") from error
-    if before not in (None, text):
-        raise RunError(
-            f"{out}: holds an unfinished run of another recipe; choose another --out, or delete the folder"
-        )
-    if writes:
-        write_atomically(written, text)
+        with contextlib.suppress(OSError):  # a file system that knows no locks of folders
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(
+                    f"{folder}: another run is at work in it; wait for its end, or choose another --out"
+                ) from error
+        yield
+    finally:
+        os.close(opened)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.commands import live
+from edgedigits.commands.arguments import add_delegate, add_verbose, positive
 
 if TYPE_CHECKING:
-    from edgedigits.cli import Run
+    from edgedigits.commands.run import Run
 
 
-def add(commands: Any, positive: Callable[[str], int]) -> None:
+def add(commands: Any) -> None:
     """Add the command's arguments."""
     bench = commands.add_parser(
         "bench",
@@ -21,13 +20,11 @@ def add(commands: Any, positive: Callable[[str], int]) -> None:
         "prints the row for the table of boards in firmware_notes/.",
     )
     bench.add_argument("--model", metavar="NAME|FILE")
-    live.add_delegate(bench)
+    add_delegate(bench)
     bench.add_argument("--frames", type=positive, default=200, metavar="N", help="default: 200")
     bench.add_argument("--row", metavar="FILE", help="append this board's row to a table, such as boards.md")
     bench.add_argument("--json", action="store_true", help="an object for programs")
-    bench.add_argument(
-        "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
-    )
+    add_verbose(bench)
     bench.set_defaults(parser=bench, perform=perform)
 
 

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgedigits.commands.arguments import add_verbose
+
 if TYPE_CHECKING:
-    from edgedigits.cli import Run
+    from edgedigits.commands.run import Run
 
 EXTRAS = ("forms", "mqtt", "pdf", "web")
 
@@ -37,9 +39,7 @@ def add(commands: Any) -> None:
         "--model", dest="models", action="append", default=[], metavar="FILE", type=Path,
         help="a model file to take along; repeatable",
     )  # fmt: skip
-    bundle.add_argument(
-        "--verbose", action="store_true", help="show where a fault of the program itself arose"
-    )
+    add_verbose(bundle, "show where a fault of the program itself arose")
     bundle.set_defaults(parser=bundle, perform=perform)
 
 

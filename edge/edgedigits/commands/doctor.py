@@ -8,10 +8,11 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.commands import live
+from edgedigits.commands.arguments import add_delegate, add_verbose
+from edgedigits.commands.configuration import SOURCES, add_config, load, print_config
 
 if TYPE_CHECKING:
-    from edgedigits.cli import Run
+    from edgedigits.commands.run import Run
     from edgedigits.fit import Finding
 
 _SIGNS = {"good": "ok ", "note": " - ", "bad": "BAD"}
@@ -25,24 +26,22 @@ def add(commands: Any) -> None:
         description="Examines this device and says what to do where something is not well.",
         epilog="Exit status: 0, or 1 if anything is bad.",
     )
-    doctor.add_argument("source", nargs="?", metavar="SOURCE", help=f"a source to try: {live.SOURCES}")
+    doctor.add_argument("source", nargs="?", metavar="SOURCE", help=f"a source to try: {SOURCES}")
     doctor.add_argument(
         "--out", action="append", default=[], metavar="TO", help="an output to try; repeatable"
     )
-    live.add_config(doctor)
+    add_config(doctor)
     doctor.add_argument("--model", metavar="NAME|FILE", help="the model to test")
-    live.add_delegate(doctor)
+    add_delegate(doctor)
     doctor.add_argument("--json", action="store_true", help="an object for programs, rather than a page")
-    doctor.add_argument(
-        "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
-    )
+    add_verbose(doctor)
     doctor.set_defaults(parser=doctor, perform=perform, min_confidence=None)
 
 
 def perform(arguments: argparse.Namespace, run: Run) -> None:
     """Run the command."""
     if arguments.print_config:
-        live.perform(arguments, run)
+        print_config()
         return
     findings = []
     for finding in _findings(arguments):
@@ -68,4 +67,4 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
     if not hopeless:
         from edgedigits.doctor import examine
 
-        yield from examine(live.load(arguments))
+        yield from examine(load(arguments))

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.errors import EdgeDigitsError, OutputError, SourceError
+from edgedigits.commands.arguments import add_common, add_delegate, add_way, positive, seconds
+from edgedigits.commands.configuration import FORMER, SOURCES, add_config, add_wait, load, print_config
+from edgedigits.commands.run import Run, opened_stdout
+from edgedigits.errors import EdgeDigitsError, SourceError
 
 if TYPE_CHECKING:
-    from edgedigits.cli import Run
+    from edgedigits.frames import Frame
     from edgedigits.live.config import LiveConfig
     from edgedigits.live.hub import Health
-
-# Who mistypes a setting at night must not stop the device with it.
-FORMER = "(the former settings stay in force)"
-
-SOURCES = "0, /dev/video0, picamera2:, rtsp://…, http://…, video.mp4, watch:DIR, demo:"
+    from edgedigits.page import Page
 
 
-def add(
-    commands: Any,
-    common: Callable[..., None],
-    positive: Callable[[str], int],
-    seconds: Callable[[str], float],
-) -> None:
+def add(commands: Any) -> None:
     """Add the command's arguments."""
     live = commands.add_parser(
         "live",
@@ -65,112 +56,16 @@ def add(
         metavar="SECONDS",
         help="look at a frame at most so often (in a video file: of the video's time)",
     )
-    common(live, ("table", "jsonl"))
+    add_common(live, ("table", "jsonl"))
     add_delegate(live)
     add_way(live)
     live.set_defaults(model=None, perform=perform)
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add what says where the settings of an unattended device come from."""
-    parser.add_argument("--config", metavar="FILE.toml", help="settings; read again on SIGHUP")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting, as in capture.rotate=180; repeatable",
-    )
-    parser.add_argument("--print-config", action="store_true", help="print every setting and what it means")
-    parser.add_argument("--journal", metavar="FILE", help="keep events here until they are delivered")
-
-
-def add_wait(parser: argparse.ArgumentParser) -> None:
-    """Add what says that the source may come later."""
-    parser.add_argument(
-        "--wait",
-        action="store_true",
-        help="wait for a camera, stream or folder that is not there yet, as a service does",
-    )
-
-
-def add_delegate(parser: argparse.ArgumentParser) -> None:
-    """Add what says where the network runs."""
-    parser.add_argument(
-        "--delegate",
-        metavar="NAME|FILE",
-        help="have an accelerator run the network: edgetpu, or a TFLite delegate's shared library. "
-        "Where that fails, the CPU does it",
-    )
-
-
-def add_way(parser: argparse.ArgumentParser) -> None:
-    """Add what says how lines are read, and how sure a reading must be."""
-    parser.add_argument(
-        "--way",
-        choices=("auto", "glyph", "strip"),
-        help="read lines glyph by glyph, each as one strip, or as it suits the line (auto)",
-    )
-    parser.add_argument(
-        "--strip-model", metavar="NAME|FILE", help="model for the strip way (default: strip-int8)"
-    )
-    parser.add_argument(
-        "--max-error",
-        type=_share,
-        metavar="E",
-        help="accept as many lines as the model promises at most this share of to be wrong, as in 0.01; "
-        "with --min-confidence the stricter of both holds",
-    )
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a share between 0 and 1")
-    return value
-
-
-def load(arguments: argparse.Namespace) -> LiveConfig:
-    """Return the configuration that the arguments name, with what they change; raises `SettingsError`."""
-    from edgedigits.live.config import load_config
-    from edgedigits.outputs.settings import OutputSettings
-
-    config = load_config(arguments.config, arguments.set)
-    general: dict[str, object] = {}
-    if arguments.source is not None:
-        general["source"] = arguments.source
-    if arguments.model is not None:
-        general["model"] = arguments.model
-    if arguments.min_confidence is not None:
-        general["min_confidence"] = arguments.min_confidence
-    for option in ("delegate", "way", "strip_model", "max_error"):
-        if getattr(arguments, option, None) is not None:
-            general[option] = getattr(arguments, option)
-    if getattr(arguments, "every", None) is not None:
-        general["every"] = arguments.every
-    tables = dict(config.tables)
-    if arguments.journal is not None:
-        tables["journal"] = dataclasses.replace(config["journal"], path=arguments.journal)
-    if getattr(arguments, "wait", False):
-        tables["capture"] = dataclasses.replace(config["capture"], wait=True)
-    more = tuple(OutputSettings(to=to) for to in getattr(arguments, "out", ()))
-    return dataclasses.replace(
-        config,
-        general=dataclasses.replace(config.general, **general),  # type: ignore[arg-type]
-        tables=tables,
-        outputs=config.outputs + more,
-    )
-
-
 def perform(arguments: argparse.Namespace, run: Run) -> None:
     """Run the command."""
     if arguments.print_config:
-        from edgedigits.live.config import describe
-
-        print(describe(), end="")
+        print_config()
         return
     if arguments.source is None and arguments.config is None and not arguments.set:
         arguments.parser.error("name a source, or give --config")
@@ -244,15 +139,15 @@ def _events(
     from edgedigits.outputs import EventLines, EventTable
 
     config = load(arguments)
-    if sys.stdout is None:
-        raise OutputError("standard output: it is closed; send it to a file or a program")
-    shown: EventLines | EventTable
-    if arguments.format == "jsonl":
-        run.reconfigure_stdout()
-        shown = EventLines(sys.stdout)
-    else:
-        shown = EventTable(sys.stdout)
+    lines = arguments.format == "jsonl"
+    stdout = opened_stdout(utf8=lines)
+    shown: EventLines | EventTable = EventLines(stdout) if lines else EventTable(stdout)
     _open_annotated(run, arguments.annotate, config.general.source)
+
+    def frame(picture: Frame, page: Page) -> None:
+        if isinstance(shown, EventTable):
+            shown.begin()
+        run.annotate(picture, page)
 
     def beat(health: Health) -> None:
         notify("WATCHDOG=1", f"STATUS={health.state}")
@@ -266,7 +161,7 @@ def _events(
         live = None
         try:
             with open_station(
-                config, stop=stop, on_event=shown.event, on_frame=run.annotate, beat=beat, left=left
+                config, stop=stop, on_event=shown.event, on_frame=frame, beat=beat, left=left
             ) as live:
                 notify("READY=1", f"STATUS=opening {live.name}", f"MAINPID={os.getpid()}")
                 live.run(arguments.frames)

@@ -6,17 +6,17 @@ import argparse
 import contextlib
 import dataclasses
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from edgedigits.commands.live import FORMER, SOURCES, add_config, add_delegate, add_wait, add_way, load
-from edgedigits.errors import EdgeDigitsError, OutputError
+from edgedigits.commands.arguments import add_delegate, add_verbose, add_way, probability
+from edgedigits.commands.configuration import FORMER, SOURCES, add_config, add_wait, load
+from edgedigits.commands.run import Run, opened_stdout
+from edgedigits.errors import EdgeDigitsError
 
 if TYPE_CHECKING:
-    from edgedigits.cli import Run
     from edgedigits.live.config import LiveConfig
     from edgedigits.live.hub import Health, Hub
     from edgedigits.serve.settings import ServeSettings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INSTALL = "pip install starlette uvicorn"
 
 
-def add(commands: Any, probability: Callable[[str], float]) -> None:
+def add(commands: Any) -> None:
     """Add the command's arguments."""
     serve = commands.add_parser(
         "serve",
@@ -64,9 +64,7 @@ def add(commands: Any, probability: Callable[[str], float]) -> None:
     )
     add_delegate(serve)
     add_way(serve)
-    serve.add_argument(
-        "--verbose", action="store_true", help="show the libraries' own messages, and where a fault arose"
-    )
+    add_verbose(serve)
     serve.set_defaults(parser=serve, perform=perform)
 
 
@@ -121,8 +119,7 @@ def _serve(arguments: argparse.Namespace, run: Run, stop: threading.Event, again
     from edgedigits.serve.fields import form_file
     from edgedigits.serve.server import address_of, bound_socket, serve
 
-    if sys.stdout is None:
-        raise OutputError("standard output: it is closed; send it to a file or a program")
+    stdout = opened_stdout(utf8=False)
     config = load(arguments)
     settings = _settings(arguments, config)
     start_logging(config["log"].format, config["log"].level)
@@ -136,7 +133,7 @@ def _serve(arguments: argparse.Namespace, run: Run, stop: threading.Event, again
         try:
             if station.error is None:
                 address = address_of(listening, settings)
-                print(f"edgedigits: {address}{_key(settings)} (Ctrl-C ends it)", flush=True)
+                print(f"edgedigits: {address}{_key(settings)} (Ctrl-C ends it)", file=stdout, flush=True)
                 asyncio.run(serve(web, listening, settings, stop))
         finally:
             stop.set()

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgedigits.commands.arguments import add_verbose
+
 if TYPE_CHECKING:
-    from edgedigits.cli import Run
+    from edgedigits.commands.run import Run
 
 
 def add(commands: Any) -> None:
@@ -34,9 +36,7 @@ def add(commands: Any) -> None:
         help="write it to this file (default: /etc/systemd/system/edgedigits.service)",
     )
     for parser in (service, install):
-        parser.add_argument(
-            "--verbose", action="store_true", help="show where a fault of the program itself arose"
-        )
+        add_verbose(parser, "show where a fault of the program itself arose")
     service.set_defaults(parser=service, perform=perform)
 
 

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.forms.layout import Box, Field, Form
+from edgedigits.forms.flat import Flat
+from edgedigits.forms.layout import Field, Form
+from edgedigits.forms.lifting import lift_printed
 from edgedigits.forms.printed_lines import Segment, darkness, flattened, paper_of, printed_segments
 from edgedigits.forms.register import Registration
+from edgedigits.forms.striking import is_struck
 from edgedigits.ink import to_grey
 
 Grey = NDArray[np.uint8]
-
-_UPRIGHT = np.ones((3, 1), np.uint8)
-
-_STEEPEST = 0.7
-"""Lines that strike out are looked for so steep: pixels down for each to the right …"""
-_OFF = 3.2
-"""… and in such steps that over its length no line is missed by more than half so many pixels."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +137,7 @@ class FlatPage:
 
     def height(self, field: Field) -> int:
         """Return a field's height in pixels of the flattened page."""
-        _, top, _, bottom = self._pixels(field.box)
+        _, top, _, bottom = self._flat.pixels(field.box)
         return bottom - top
 
     def picture(self, field: Field) -> Grey:
@@ -150,7 +145,7 @@ class FlatPage:
 
         Without anything printed around it, it is the flattened page itself that is cut.
         """
-        left, top, right, bottom = self._pixels(field.box)
+        left, top, right, bottom = self._flat.pixels(field.box)
         if field.printed == "none":
             return self.grey[top:bottom, left:right]
         ink = self._own(self._first[field.name])
@@ -162,7 +157,7 @@ class FlatPage:
 
         What a blur joins is apart: they are as dark as half a stroke.
         """
-        left, top, _, bottom = self._pixels(field.box)
+        left, top, _, bottom = self._flat.pixels(field.box)
         first = self._first[field.name]
         across = down = round(0.3 * (bottom - top))
         if field.printed == "none":
@@ -174,7 +169,7 @@ class FlatPage:
 
     def glyphs(self, field: Field) -> list[Grey]:
         """Return what in a field may be a digit by its size: ink, uint8, 0 paper … 255 full ink."""
-        _, top, _, bottom = self._pixels(field.box)
+        _, top, _, bottom = self._flat.pixels(field.box)
         own = self._pieces(field)
         w, h = self._stats[own, cv2.CC_STAT_WIDTH], self._stats[own, cv2.CC_STAT_HEIGHT]
         like = (h >= self._settings.small * (bottom - top)) & (w <= 1.5 * h)
@@ -189,7 +184,7 @@ class FlatPage:
         neither around a blank field.
         """
         own, settings = self._pieces(field), self._settings
-        left, top, right, bottom = self._pixels(field.box)
+        left, top, right, bottom = self._flat.pixels(field.box)
         high = bottom - top
         x, y, w, h = self._stats[:, :4].T.astype(np.float64)
         own = own[h[own] >= settings.small * high]
@@ -203,7 +198,7 @@ class FlatPage:
         across, down = x + w / 2, y + h / 2
         level, over = (down > top) & (down < bottom), (across > left) & (across < right)
         like &= (self._owner == 0) | (self._owner < 0) & np.isin(np.arange(len(h)), own)
-        within = max(2.0, self._line_width)
+        within = max(2.0, self._flat.line_width)
         runs_out = like & level & (x < right - within) & (x + w > right + settings.cut * w)
         runs_out |= like & level & (x + w > left + within) & (x < left - settings.cut * w)
         like &= self._owner == 0
@@ -223,13 +218,8 @@ class FlatPage:
         return [self._piece(int(k)) for k in np.concatenate(found)], bool(runs_out.any())
 
     def struck(self, field: Field) -> bool:
-        """Return whether a straight line is drawn through what is written in a field.
-
-        It goes through most of the writing, is longer than the field is high, and in a comb longer than a
-        cell is wide, as no stroke of a digit is, and is about half way up: what joins digits at their tops or
-        feet is not.
-        """
-        left, top, right, bottom = self._pixels(field.box)
+        """Return whether a straight line is drawn through what is written in a field."""
+        left, top, right, bottom = self._flat.pixels(field.box)
         rows, columns = self._around(self._first[field.name], field.cells)
         own = self._pieces(field)
         if not len(own):
@@ -239,45 +229,8 @@ class FlatPage:
         # By the pen that wrote: what was rubbed out is fainter.
         full = 0.5 * float(np.median(self._peak[own]))
         mask = (pieces[self._labels[rows, columns]] & (self._dark[rows, columns] >= full)).astype(np.uint8)
-        left, right = left - columns.start, right - columns.start
-        # A stroke goes on where a printed line was lifted out of it. Where there is one such line alone, what
-        # stands left of it and what stands right of it may only look like one.
-        gap = round(self._line_width) + 3
-        pitch = (right - left) / field.cells
-        for k in range(1, field.cells if field.cells > 2 else 0):
-            at = round(left + k * pitch)
-            near = mask[:, at - 2 * gap : at + 2 * gap]
-            near[:] = cv2.morphologyEx(near, cv2.MORPH_CLOSE, np.ones((1, 2 * gap), np.uint8))
-        x, y, w, h = cv2.boundingRect(mask)
-        length = round(max(bottom - top, 1.6 * pitch if field.cells > 1 else 0, 0.75 * w))
-        if w < length:
-            return False
-        # Half the pixels a side show a line as well; a hand draws none quite straight.
-        mask = cv2.dilate(mask[y : y + h, x : x + w], _UPRIGHT)
-        mask = np.ascontiguousarray(_bytes(mask)[::2, ::2])
-        h, w = mask.shape
-        length = max(1, length // 2)
-        along = np.ones((1, length), np.uint8)
-        # The longer a line, the less it may rise, and the finer are the steps in which it is met.
-        steepest, step = min(_STEEPEST, h / length), min(0.1, _OFF / length)
-        count = int(steepest / step)
-        for slope in [step * k for k in range(-count, count + 1)]:
-            room = int(abs(slope) * w) + 1
-            level = np.array([[1, 0, 0], [-slope, 1, room if slope > 0 else 0]])
-            sheared = cv2.warpAffine(mask, level, (w, h + room), flags=cv2.INTER_NEAREST)
-            # What goes on beyond the writing is paper.
-            line = cv2.erode(sheared, along, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-            down, across = np.nonzero(line)
-            if not len(down):
-                continue
-            # Lines at the top and at the foot, as a box's, are no line between them.
-            lines = cv2.connectedComponents(line)[1][down, across]
-            for number in range(1, int(lines.max()) + 1):
-                own = lines == number
-                middle = float(np.median(down[own] + slope * across[own]) - level[1, 2])
-                if 0.2 * h < middle < 0.8 * h:
-                    return True
-        return False
+        sides = left - columns.start, right - columns.start
+        return is_struck(mask, sides, bottom - top, field.cells, round(self._flat.line_width) + 3)
 
     def _pieces(self, field: Field) -> NDArray[np.int64]:
         """Return the labels of the pieces of ink that a field has at least a part of."""
@@ -305,21 +258,21 @@ class FlatPage:
             self._settings.most_enlarged,
             self._settings.longest_side / max(wide, high),
         )
-        self.size = max(8, round(wide * scale)), max(8, round(high * scale))
-        self._cell_height = float(np.median([box[3] for _, box in self._boxes])) * self.size[1]
-        self.margin = max(4, round(0.35 * self._cell_height))
+        size = max(8, round(wide * scale)), max(8, round(high * scale))
+        cell_height = float(np.median([box[3] for _, box in self._boxes])) * size[1]
         whole = registration.by == "none"
-        if whole:
-            self.margin = 0
-        if whole and self.size == grey.shape[::-1] and not registration.bend.any():
+        margin = 0 if whole else max(4, round(0.35 * cell_height))
+        self._flat = Flat(size, margin, cell_height, registration.line_width * scale)
+        if whole and size == grey.shape[::-1] and not registration.bend.any():
             self.grey = grey
         else:
-            self.grey, _ = flattened(grey, registration.matrix, registration.bend, self.size, self.margin)
-        self._line_width = registration.line_width * scale
+            self.grey, _ = flattened(grey, registration.matrix, registration.bend, size, margin)
 
     def _find_ink(self) -> None:
         settings = self._settings
-        kernel = max(9, round(settings.stroke * self._cell_height), round(2.5 * self._line_width)) | 1
+        kernel = (
+            max(9, round(settings.stroke * self._flat.cell_height), round(2.5 * self._flat.line_width)) | 1
+        )
         grey, least = self.grey, 255 * settings.least_contrast
         floor = self._above_noise(grey, kernel)
         if floor > least:
@@ -336,7 +289,7 @@ class FlatPage:
         brightness = cv2.divide(grey, paper_of(grey, kernel), dtype=cv2.CV_32F)
         floors = []
         for _, box in self._boxes:  # the margin may be anything
-            left, top, right, bottom = self._pixels(box)
+            left, top, right, bottom = self._flat.pixels(box)
             dx, dy = (right - left) // 6, (bottom - top) // 6
             inside = brightness[top + dy : bottom - dy, left + dx : right - dx]
             if inside.size:
@@ -347,18 +300,9 @@ class FlatPage:
         return float(np.percentile(floors, 90)) if floors else 0.0
 
     def _lift(self, segments: Sequence[Segment]) -> None:
-        """Take the printed lines out of the ink, but for the strokes that cross them."""
-        mask = (self._dark >= self.weak).astype(np.uint8)
-        lifted = np.zeros_like(mask)
-        band = np.zeros_like(mask)
-        dotted = self._dotted_lines()
-        for segment in segments:
-            if segment.horizontal:
-                rows = next((rows for box, rows in dotted if _lies_under(segment, box)), None)
-                self._lift_one(mask, lifted, band, segment, rows)
-            else:
-                self._lift_one(mask.T, lifted.T, band.T, segment)
-        left = mask & (1 - lifted)
+        """Tell the pieces of ink apart, the printed lines taken out but for the strokes that cross them."""
+        lines = [box for field, box in self._boxes if field.printed == "line"]
+        left, band = lift_printed(self._dark, self.weak, self.strong, segments, lines, self._flat)
         # What is left within the lines' own bands (crossings of two lines, their frayed edges) is no stroke.
         count, labels, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=8)
         inside = np.bincount(labels.ravel(), weights=band.ravel(), minlength=count)
@@ -366,87 +310,11 @@ class FlatPage:
         self._remnant[0] = True
         self._labels, self._stats = labels, stats
 
-    def _dotted_lines(self) -> list[tuple[Box, tuple[int, int]]]:
-        """Return the boxes of fields whose line to write on is dotted, and its rows (first, last + 1)."""
-        found = []
-        for field, box in self._boxes:
-            if field.printed != "line":
-                continue
-            left, _, right, at = self._pixels(box)
-            first = max(0, at - self._reach)
-            strip = self._dark[first : at + self._reach + 1, left:right]
-            # A blur joins the dots; their middles are darker than what is between them.
-            for level in (self.weak, self.strong, 1.6 * self.strong, 2.4 * self.strong):
-                rows = _row_of_dots((strip >= level).astype(np.uint8))
-                if rows is not None:
-                    found.append((box, (first + rows[0] - 1, first + rows[1] + 1)))
-                    break
-        return found
-
-    @property
-    def _reach(self) -> int:
-        return max(4, round(0.1 * self._cell_height + 0.6 * self._line_width))
-
-    def _lift_one(
-        self,
-        mask: Grey,
-        lifted: Grey,
-        band: Grey,
-        segment: Segment,
-        dotted: tuple[int, int] | None = None,
-    ) -> None:
-        """Take a piece of a line out of the ink: a level one, or in what is turned; `dotted` are its rows."""
-        w, h = self.size
-        along, across = (w, h) if segment.horizontal else (h, w)
-        m = self.margin
-        start, end = round(segment.start * along) + m, round(segment.end * along) + m
-        at = segment.at * across + m
-        reach = self._reach
-        first, last = max(0, round(at) - reach), min(mask.shape[0], round(at) + reach + 1)
-        strip = mask[first:last, max(0, start) : end + 1]
-        if strip.size == 0:
-            return
-        # Where the line really runs, and how thick it is here: the rows that are dark nearly everywhere.
-        filled = strip.mean(axis=1)
-        # The nearest of those: the line of the next cell may be within reach, too.
-        away = np.abs(np.arange(first, last) + 0.5 - at)
-        peak = int(np.argmin(np.where(filled >= 0.8 * filled.max(), away, np.inf)))
-        if dotted is None and filled[peak] < 0.4:
-            return
-        rows = _run_around(filled >= 0.6 * filled[peak], peak)
-        top, bottom = (first + rows[0], first + rows[1]) if dotted is None else dotted
-        thick = bottom - top
-        # A run of ink across the line that is hardly longer than the line is thick is the line; a longer one
-        # is a stroke that crosses it. Only what hangs on the line's core counts, not a stroke close by.
-        room = max(3, round(0.06 * self._cell_height))
-        lo, hi = max(0, top - 2 * room - thick), min(mask.shape[0], bottom + 2 * room + thick)
-        left, right = max(0, start - 2), end + 3
-        area = np.ascontiguousarray(mask[lo:hi, left:right])
-        kernel = np.ones((thick + room + 1, 1), np.uint8)
-        long = _bytes(cv2.morphologyEx(area, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE))
-        short = area & (1 - long)
-        core = slice(top - lo, bottom - lo)
-        line = np.zeros_like(area)
-        line[core] = short[core]
-        # What stands on a dotted line may be a point.
-        for _ in range(room if dotted is None else 0):
-            line = _bytes(cv2.dilate(line, _UPRIGHT)) & short
-        line = _without_strokes_along(line)
-        # A stroke that comes from one side only ends in the line.
-        beside = max(2, room // 2)
-        above, below = (long[max(0, core.start - beside)], long[min(len(long), core.stop + beside) - 1])
-        lean = np.ones((1, 2 * (thick + beside) + 1), np.uint8)
-        through = _bytes(cv2.dilate(above[None], lean)) & _bytes(cv2.dilate(below[None], lean))
-        line[core] |= area[core] & (1 - through)
-        lifted[lo:hi, left:right] |= line
-        frayed = room if dotted is None else 1
-        band[max(0, top - frayed) : bottom + frayed, left:right] = 1
-
     def _share_out(self) -> None:
         """Give each piece of ink to the cell that it lies in."""
         place = np.zeros(self._labels.shape, np.int32)
         for k, (_, box) in enumerate(self._boxes):
-            left, top, right, bottom = self._pixels(box)
+            left, top, right, bottom = self._flat.pixels(box)
             place[top:bottom, left:right] = k + 1
         strong = np.zeros(len(self._stats), bool)
         strong[self._labels[self._dark >= self.strong]] = True
@@ -488,22 +356,15 @@ class FlatPage:
         return np.asarray(values[np.clip(last - 1 - areas // 10, 0, len(values) - 1)], np.float64)
 
     def _typical_peak(self, pieces: NDArray[np.bool_]) -> float:
-        tall = pieces & (self._stats[:, cv2.CC_STAT_HEIGHT] >= 0.3 * self._cell_height)
+        tall = pieces & (self._stats[:, cv2.CC_STAT_HEIGHT] >= 0.3 * self._flat.cell_height)
         return float(np.median(self._peak[tall])) if tall.any() else 0.0
 
     # --- cutting ------------------------------------------------------------------------------------------
 
-    def _pixels(self, box: Box) -> tuple[int, int, int, int]:
-        (w, h), m = self.size, self.margin
-        x, y, bw, bh = box
-        # At least one pixel of the page, however thin the box and near to the page's edge.
-        left, top = min(round(x * w), w - 1) + m, min(round(y * h), h - 1) + m
-        return left, top, max(left + 1, round((x + bw) * w) + m), max(top + 1, round((y + bh) * h) + m)
-
     def _around(self, k: int, count: int = 1) -> tuple[slice, slice]:
         """Return rows and columns of a cell, or a `count` of them, and of what may reach out."""
-        left, top, right, bottom = self._pixels(self._boxes[k][1])
-        right = self._pixels(self._boxes[k + count - 1][1])[2]
+        left, top, right, bottom = self._flat.pixels(self._boxes[k][1])
+        right = self._flat.pixels(self._boxes[k + count - 1][1])[2]
         out = round(0.35 * (bottom - top))
         rows, columns = self._place.shape
         return (
@@ -525,7 +386,7 @@ class FlatPage:
         return np.where(own, np.clip(grey, 0, 255), 0).astype(np.uint8)
 
     def _cell(self, k: int) -> Cell:
-        left, top, right, bottom = self._pixels(self._boxes[k][1])
+        left, top, right, bottom = self._flat.pixels(self._boxes[k][1])
         rows, columns = self._around(k)
         box = (left - columns.start, top - rows.start, right - left, bottom - top)
         return cell_of(self._own(k), box, self._settings)
@@ -556,76 +417,6 @@ def cell_of(ink: Grey, box: tuple[int, int, int, int], settings: CutoutSettings 
     across, down = x + w / 2 - (x0 + wide / 2), y + h / 2 - (y0 + high / 2)
     apart = _side_by_side(np.asarray(stats[keep], np.int32))
     return Cell(ink[y : y + h, x : x + w], h / high, float(np.hypot(across, down)) / high, apart)
-
-
-def _bytes(image: Any) -> Grey:
-    """Return an image of OpenCV's, of whose type it says less than it knows."""
-    return np.asarray(image, np.uint8)
-
-
-def _without_strokes_along(line: Grey) -> Grey:
-    """Return the mask of a printed line (H×W, along W) without the strokes that run along it.
-
-    Where it is far thicker than elsewhere, as the foot of a 2 makes it that stands on it, it is taken to go
-    on as it runs left and right of there.
-    """
-    thick = line.sum(axis=0, dtype=np.int64)
-    seen = thick > 0
-    if seen.sum() < 8:
-        return line
-    # A wide foot covers most of a cell's line.
-    usual = float(np.sort(thick[seen])[int(0.2 * seen.sum())])
-    swollen = thick > usual + max(2.0, 0.5 * usual)
-    plain = seen & ~swollen
-    if not swollen.any() or plain.sum() < 4:
-        return line
-    rows, columns = np.arange(len(line))[:, None], np.arange(line.shape[1])
-    middle = (line * rows).sum(axis=0) / np.maximum(thick, 1)
-    slope, height = np.polyfit(columns[plain], middle[plain], 1)
-    near = np.abs(rows - (height + slope * columns)) <= 0.5 * usual + 1
-    return np.where(swollen & ~near, 0, line).astype(np.uint8)
-
-
-def _lies_under(segment: Segment, box: Box) -> bool:
-    """Return whether a piece of a printed line is of the line to write on in a box."""
-    x, y, w, h = box
-    return segment.horizontal and abs(segment.at - y - h) < 1e-6 and x <= segment.start + 1e-6 <= x + w
-
-
-def _row_of_dots(strip: Grey) -> tuple[int, int] | None:
-    """Return the rows (first, last + 1) of a dotted line in a strip (H×W, 0 or 1, along W) of a mask.
-
-    Its dots are of one size and stand in a row, at like distances; None where there are none.
-    """
-    _, _, stats, middles = cv2.connectedComponentsWithStats(np.ascontiguousarray(strip), connectivity=8)
-    x, y, w, h, _ = stats.T
-    # A digit's foot goes on beyond the strip.
-    clear = (y > 0) & (y + h < len(strip)) & (x > 0) & (x + w < strip.shape[1])
-    clear[0] = False
-    if clear.sum() < 4:
-        return None
-    size = np.maximum(w, h)
-    usual = float(np.median(size[clear]))
-    clear &= size <= 1.5 * usual
-    clear &= np.abs(middles[:, 1] - np.median(middles[clear, 1])) <= 0.5 * usual + 1
-    apart = np.diff(np.sort(middles[clear, 0]))
-    if len(apart) < 3 or np.median(apart) < 2 or np.ptp(middles[clear, 0]) < 0.4 * strip.shape[1]:
-        return None
-    # Where a foot touches one, the next is two of their distances away.
-    apart /= np.median(apart)
-    if np.mean(np.abs(apart - np.round(apart)) <= 0.25) < 0.8:
-        return None
-    return int(np.median(y[clear])), int(np.median((y + h)[clear]))
-
-
-def _run_around(flags: NDArray[np.bool_], k: int) -> tuple[int, int]:
-    """Return the first index of the run of True that `k` lies in, and the one after its last."""
-    first = last = k
-    while first > 0 and flags[first - 1]:
-        first -= 1
-    while last < len(flags) - 1 and flags[last + 1]:
-        last += 1
-    return first, last + 1
 
 
 def _side_by_side(stats: NDArray[np.int32]) -> bool:

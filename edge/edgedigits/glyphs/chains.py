@@ -52,19 +52,26 @@ def with_neighbours(
     if not left.size or not digits.any():
         return digits
     digits = digits.copy()
-    x, y, w, h = boxes.T
-    found = True
-    while found and left.size:
-        found = False
-        known = np.flatnonzero(digits)
-        for i in left.tolist():
-            level = np.minimum(y[known] + h[known], y[i] + h[i]) - np.maximum(y[known], y[i]) >= 0.5 * h[i]
-            gap = np.maximum(x[known] - x[i] - w[i], x[i] - x[known] - w[known])
-            near = (gap <= 0.8 * h[known]) & (h[i] >= _HARDLY_LOWER * h[known])
-            if (level & near).any():
-                digits[i] = found = True
-        left = left[~digits[left]]
+    # What is beside one that was found last may be found next: a row of them is gone along once.
+    known = np.flatnonzero(digits)
+    while known.size and left.size:
+        if left.size <= known.size:
+            found = np.array([_continues(boxes[i], boxes[known]).any() for i in left.tolist()])
+        else:
+            found = np.zeros(left.size, bool)
+            for k in known.tolist():
+                found |= _continues(boxes[left], boxes[k])
+        known, left = left[found], left[~found]
+        digits[known] = True
     return digits
+
+
+def _continues(pieces: NDArray[np.int64], digits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which pieces stand beside digits and are hardly lower; boxes, N×4 the ones, 4 the other."""
+    (x, y, w, h), (left, top, wide, tall) = pieces.T, digits.T
+    level = np.minimum(top + tall, y + h) - np.maximum(top, y) >= 0.5 * h
+    gap = np.maximum(left - x - w, x - left - wide)
+    return np.asarray(level & (gap <= 0.8 * tall) & (h >= _HARDLY_LOWER * tall))
 
 
 _HIGHER = 2.4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,41 +20,76 @@ def join_fragments(components: Components) -> None:
     tall = typical_height(heights)
     order = np.argsort(components.boxes[:, 0], kind="stable")
     x, y, w, h = components.boxes[order].T
-    parent = list(range(len(components.members)))
-    boxes = components.boxes.tolist()
-    merged: list[Box] = [(left, top, width, height) for left, top, width, height in boxes]
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            i = parent[i]
-        return i
-
+    found: list[Box] = [(left, top, width, height) for left, top, width, height in components.boxes.tolist()]
+    # Of which group each piece is, by the number of one of its pieces; at that number is the box around it.
+    roots = np.arange(len(found))
+    bounds = components.boxes.copy()
     # Only pieces that begin before this one ends (and a little after, for the flag of a 5) can join it.
     reach = np.searchsorted(x, x + w + 0.12 * tall, side="right").tolist()
     middles = y + h / 2
-    places = order.tolist()
-    for position, i in enumerate(places):
+    for position, i in enumerate(order.tolist()):
         if reach[position] == position + 1:
             continue
         window = slice(position + 1, reach[position])
-        near = np.flatnonzero(np.abs(middles[window] - middles[position]) < 1.35 * tall)
-        for k in near.tolist():
-            a, b = root(i), root(places[position + 1 + k])
-            if a != b and _belong_together(merged[a], merged[b], tall, components.lifted):
-                parent[b] = a
-                merged[a] = box_around((merged[a], merged[b]))
+        left = order[window][np.abs(middles[window] - middles[position]) < 1.35 * tall]
+        own = int(roots[i])
+        while left.size:
+            others = roots[left]
+            places: Iterable[int] = range(left.size)
+            if left.size > _MANY:
+                may_be = _may_belong_together(found[own], bounds[others], tall, components.lifted)
+                places = np.flatnonzero(may_be & (others != own)).tolist()
+            for k in places:
+                other = int(others[k])
+                if other != own and _belong_together(found[own], found[other], tall, components.lifted):
+                    roots[roots == other] = own
+                    bounds[own] = found[own] = box_around((found[own], found[other]))
+                    left = left[k + 1 :]
+                    break
+            else:
+                break
     gathered: dict[int, list[int]] = {}
-    for i in range(len(parent)):
-        gathered.setdefault(root(i), []).append(i)
-    if len(gathered) < len(parent):
+    for i, root in enumerate(roots.tolist()):
+        gathered.setdefault(root, []).append(i)
+    if len(gathered) < len(found):
         components.join(list(gathered.values()))
+
+
+_MANY = 24
+"""Of more pieces than this those that can't belong to another one are left out at once."""
+_LOWEST = 0.15
+"""One of two pieces that are parts of a digit is as high as this, in heights of a digit, or they overlap, or
+a line was lifted off between them."""
+
+
+def _may_belong_together(
+    a: Box, others: NDArray[np.int64], tall: float, lifted: NDArray[np.uint8] | None
+) -> NDArray[np.bool_]:
+    """Return for which boxes (N×4) it is to be asked whether they belong to a: most specks belong to none."""
+    left, top, wide, high = others.T
+    right, bottom = np.maximum(left + wide, a[0] + a[2]), np.maximum(top + high, a[1] + a[3])
+    overlap = np.minimum(left + wide, a[0] + a[2]) - np.maximum(left, a[0])
+    gap = np.maximum(top, a[1]) - np.minimum(top + high, a[1] + a[3])
+    parts = (np.maximum(high, a[3]) >= _LOWEST * tall) | ((overlap > 0) & (gap < 0))
+    if lifted is not None:
+        parts |= 2 * overlap >= np.minimum(wide, a[2])
+    fits = (bottom - np.minimum(top, a[1]) <= _HIGHEST * tall) & (
+        right - np.minimum(left, a[0]) <= _WIDEST * tall
+    )
+    return np.asarray(parts & fits)
+
+
+_HIGHEST = 1.35
+"""A digit is no higher than this, in heights of a digit, …"""
+_WIDEST = 1.5
+"""… and no wider."""
 
 
 def _belong_together(a: Box, b: Box, tall: float, lifted: NDArray[np.uint8] | None) -> bool:
     overlap = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     gap = max(a[1], b[1]) - min(a[1] + a[3], b[1] + b[3])
     union = box_around((a, b))
-    if union[3] > 1.35 * tall or union[2] > 1.5 * tall:
+    if union[3] > _HIGHEST * tall or union[2] > _WIDEST * tall:
         return False
     small, large = (a, b) if a[3] * a[2] < b[3] * b[2] else (b, a)
     inside = overlap >= 0.8 * small[2] and gap < 0

@@ -90,7 +90,7 @@ def _left_out(components: Components, span: Span, tall: float) -> float:
         through[0] = False
         region = np.where(through[pieces[top:bottom]], 0, region).astype(np.uint8)
         if components.is_page:
-            hanging = _on_lines(pieces, stats[:, cv2.CC_STAT_HEIGHT], (top, bottom), tall)
+            hanging = _on_lines(pieces, stats, (top, bottom), tall)
     upright = np.ones((max(3, round(0.3 * tall)), 1), np.uint8)
     standing = cv2.morphologyEx(
         region, cv2.MORPH_OPEN, upright, borderType=cv2.BORDER_CONSTANT, borderValue=0
@@ -105,24 +105,28 @@ _STROKE = 0.04
 
 
 def _on_lines(
-    pieces: NDArray[np.int32], heights: NDArray[np.int32], rows: tuple[int, int], tall: float
+    pieces: NDArray[np.int32], stats: NDArray[np.int32], rows: tuple[int, int], tall: float
 ) -> float:
     """Return how much ink, in squared heights of a line, hangs on what goes down past its rows.
 
     `pieces` (int32, H×W) are the labels of what goes down, and of other ink that was dropped, beside the line
-    and up to a height away at its ends, and `heights` how high they are. Infinite where more than a stroke
-    hangs on it at an end: beyond that nothing is read.
+    and up to a height away at its ends, and `stats` (int32, N×5) OpenCV's of these. Infinite where more than
+    a stroke hangs on it at an end: beyond that nothing is read.
     """
     hanging, aside = 0.0, round(tall)
-    for label in np.flatnonzero(heights >= COLUMN * tall).tolist():
+    for label in np.flatnonzero(stats[:, cv2.CC_STAT_HEIGHT] >= COLUMN * tall).tolist():
         if not label:
             continue
-        own = pieces == label
+        # Of a line's hundreds of rules each is looked at where it is.
+        x, y, w, h, _ = stats[label].tolist()
+        own = pieces[y : y + h, x : x + w] == label
         thick = np.count_nonzero(own, axis=1)
-        usual = float(np.median(thick[thick > 0]))
+        usual = float(np.median(thick))
+        beside = own[max(0, rows[0] - y) : max(0, rows[1] - y)]
+        ends = max(0, aside - x), max(0, pieces.shape[1] - aside - x)
         here, left, right = (
-            _thicker(np.count_nonzero(part[slice(*rows)], axis=1) - usual, tall)
-            for part in (own, own[:, :aside], own[:, -aside:])
+            _thicker(np.count_nonzero(part, axis=1) - usual, tall)
+            for part in (beside, beside[:, : ends[0]], beside[:, ends[1] :])
         )
         if max(left, right) > _HANGING:
             return math.inf

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.glyphs.cuts import INKED, Cut, Part
+from edgedigits.glyphs.glyph import Box
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,24 @@ class Ring:
     """A ring of ink.
 
     `box` is x, y, width, height within the writing, `ink` uint8, height×width of the box. `stroke` is what
-    was taken for its stroke (bool, H×W of the writing), `before` the part of the enclosed paper, 0…1, that
-    lies to the left of the writing's left edge, of each cut, and of the right edge.
+    was taken for its stroke, bool, height×width of the box `around` it: beyond that there is none of it.
+    `before` is the part of the enclosed paper, 0…1, that lies to the left of the writing's left edge, of each
+    cut, and of the right edge.
     """
 
-    box: tuple[int, int, int, int]
+    box: Box
     ink: NDArray[np.uint8]
+    around: Box
     stroke: NDArray[np.bool_]
     before: tuple[float, ...]
+
+    def stroke_in(self, box: Box) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+        """Return which rows and columns of a box of the writing may have the ring's stroke, and it there."""
+        (x, y, w, h), (left, top, wide, high) = box, self.around
+        x0, y0 = max(x, left), max(y, top)
+        x1, y1 = max(x0, min(x + w, left + wide)), max(y0, min(y + h, top + high))
+        stroke = self.stroke[y0 - top : y1 - top, x0 - left : x1 - left]
+        return np.s_[y0 - y : y1 - y, x0 - x : x1 - x], stroke
 
 
 def find_rings(
@@ -74,22 +85,51 @@ def find_rings(
     reach = max(1, round(2 * float(np.percentile(depth, 90)) + 0.5))
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     rings = []
+    height, width = ink.shape
     for k in enclosed:
-        hole = (labels[1:-1, 1:-1] == k).view(np.uint8)
+        # Only what is near it is looked at: a long chain of zeros has hundreds.
+        x, y, w, h = stats[k, : cv2.CC_STAT_HEIGHT + 1].tolist()
+        x, y = x - 1, y - 1
+        left, top = max(0, x - reach), max(0, y - reach)
+        right, bottom = min(width, x + w + reach), min(height, y + h + reach)
+        hole = (labels[1 + top : 1 + bottom, 1 + left : 1 + right] == k).view(np.uint8)
         outline, _ = cv2.findContours(hole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         filled = cv2.drawContours(hole.copy(), outline, -1, 1, cv2.FILLED)
-        area = np.count_nonzero(hole)
+        area = int(np.count_nonzero(hole))
         if np.count_nonzero(filled) > (1 + settings.within_paper) * area:
             continue
         stroke = np.asarray(cv2.dilate(hole, disk), np.uint8)
-        own = np.asarray(ink * stroke, np.uint8)
-        x, y, w, h = cv2.boundingRect((own > INKED // 2).view(np.uint8))
-        # The left edge has nothing to its left, the right edge all.
-        rows, columns = np.nonzero(hole)
-        shares = [float(np.count_nonzero(columns < cut.path[rows])) / rows.size for cut in cuts]
-        ring = own[y : y + h, x : x + w]
-        rings.append(Ring((x, y, w, h), ring, stroke.view(np.bool_), (0.0, *shares, 1.0)))
+        own = np.asarray(ink[top:bottom, left:right] * stroke, np.uint8)
+        inner_x, inner_y, wide, high = cv2.boundingRect((own > INKED // 2).view(np.uint8))
+        ring = own[inner_y : inner_y + high, inner_x : inner_x + wide]
+        rings.append(
+            Ring(
+                (left + inner_x, top + inner_y, wide, high),
+                ring,
+                (left, top, right - left, bottom - top),
+                stroke.view(np.bool_),
+                # The left edge has nothing to its left, the right edge all.
+                (0.0, *_shares_before(hole, area, cuts, (left, top)), 1.0),
+            )
+        )
     return rings
+
+
+def _shares_before(
+    hole: NDArray[np.uint8], area: int, cuts: Sequence[Cut], corner: tuple[int, int]
+) -> list[float]:
+    """Return what part of a hole (uint8, H×W, 0 or 1) lies to the left of each cut, 0…1.
+
+    `corner` is the column and row of the writing that it begins at.
+    """
+    rows = np.arange(len(hole))
+    before = np.zeros((len(hole), hole.shape[1] + 1), np.int32)
+    np.cumsum(hole, axis=1, out=before[:, 1:])
+    shares = []
+    for cut in cuts:
+        columns = np.clip(cut.path[corner[1] : corner[1] + len(hole)] - corner[0], 0, hole.shape[1])
+        shares.append(float(before[rows, columns].sum()) / area)
+    return shares
 
 
 def rings_of(
@@ -99,18 +139,22 @@ def rings_of(
 
     That is what of the part's ink lies beside the ring, in pixels, and is not of another ring elsewhere.
     """
-    x, y, w, h = part.box
     shares = [ring.before[part.stop] - ring.before[part.start] for ring in rings]
     own_rings = [
         number
         for number, share in enumerate(shares)
-        if share >= settings.within and rings[number].box[3] >= settings.height * h
+        if share >= settings.within and rings[number].box[3] >= settings.height * part.box[3]
     ]
     if not own_rings:
         return []
-    here = np.s_[y : y + h, x : x + w]
     own = part.ink > INKED
     for ring, share in zip(rings, shares, strict=True):
         if share <= 1 - settings.within:
-            own &= ~ring.stroke[here]
-    return [(number, int(np.count_nonzero(own & ~rings[number].stroke[here]))) for number in own_rings]
+            here, stroke = ring.stroke_in(part.box)
+            own[here] &= ~stroke
+    whole = int(np.count_nonzero(own))
+    found = []
+    for number in own_rings:
+        here, stroke = rings[number].stroke_in(part.box)
+        found.append((number, whole - int(np.count_nonzero(own[here] & stroke))))
+    return found

@@ -163,10 +163,17 @@ class EventTable:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._row("TIME", f"{'TEXT':<16}  CONFIDENCE  ACCEPTED")
+        self._begun = False
+
+    def begin(self) -> None:
+        """Write the heading, once: when there are frames to read, for a source that can't be had has none."""
+        if not self._begun:
+            self._begun = True
+            self._row("TIME", f"{'TEXT':<16}  CONFIDENCE  ACCEPTED")
 
     def event(self, event: Event) -> None:
         """Write a row for each line of the sheet."""
+        self.begin()
         # People want their own time of day.
         stamp = datetime.fromisoformat(event.time).astimezone().strftime("%H:%M:%S")
         for line in event.body["lines"]:

@@ -60,14 +60,13 @@ def combine_lines(of_glyphs: Line | None, of_strip: Line | None, rule: RejectRul
         alike = next(line for line in lines if len(line.digits) == len(text))
         saying = [_saying(alike, readings, rule)]
     best = min(saying, key=lambda line: len(line.unsure))
-    if not any(probability for _, probability in of_glyphs.readings):
+    nothing = not any(probability for _, probability in of_glyphs.readings)
+    if nothing:
         readings = [(text, 0.0) for text, _ in readings]
-    elif _passes_over(best, of_glyphs.digits):
-        readings = [(text, _PASSED_OVER * probability) for text, probability in readings]
-        best = refuse(best, "passed-over")
     confidence = readings[0][1]
     accepted = confidence >= rule.min_line_confidence and not best.unsure
-    return dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
+    line = dataclasses.replace(best, confidence=confidence, accepted=accepted, readings=tuple(readings))
+    return line if nothing or not _passes_over(best, of_glyphs.digits) else passed_over(line)
 
 
 def passed_over(line: Line) -> Line:

@@ -185,7 +185,10 @@ def probabilities_of(
     # Other than blank for all of such steps, nothing is, or it goes on for all of them.
     rows = np.exp(np.add.reduceat(np.asarray(log_probabilities, np.float64), starts, axis=0))
     rows[:, blank] += rows[:, list(unsaid)].sum(axis=1)
-    states, jump = _states_of(texts, blank)
+    # What is behind a shorter text's last blank is never reached: of a long strip's ways to go on through
+    # more blanks there would be more than a floating-point number counts.
+    rows = np.column_stack([rows, np.zeros(len(rows))])
+    states, jump = _states_of(texts, blank, behind=labels)
     of_steps = _by_states(rows, states)
     ways = np.zeros(states.shape)
     ways[:, :2] = next(of_steps)[:, :2]
@@ -237,7 +240,7 @@ def spans_of_all(
     bounds = [*starts.tolist(), steps]
     if len(starts) < steps:
         log_probabilities, steps = np.add.reduceat(log_probabilities, starts, axis=0), len(starts)
-    states, jump = _states_of([texts[number] for number in left], blank)
+    states, jump = _states_of([texts[number] for number in left], blank, behind=blank)
     of_steps = _by_states(np.asarray(log_probabilities), states)
     barred = np.where(jump[:, 2:], 0.0, -np.inf)
     came = np.zeros((steps, *states.shape), np.int8)
@@ -258,16 +261,19 @@ def spans_of_all(
     return found
 
 
-def _states_of(texts: Sequence[Sequence[int]], blank: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def _states_of(
+    texts: Sequence[Sequence[int]], blank: int, behind: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return the labels of each text's states, N×S, and which of them are reached over the one before, N×S.
 
-    Blank, character, blank, character, …, blank; shorter texts have blanks behind these. Over a blank one may
-    jump, unless the characters around it are the same.
+    Blank, character, blank, character, …, blank; what is `behind` these in shorter texts has that label. Over
+    a blank one may jump, unless the characters around it are the same.
     """
     longest = max(map(len, texts), default=0)
     states = np.full((len(texts), 2 * longest + 1), blank, np.intp)
     for row, text in zip(states, texts, strict=True):
         row[1 : 2 * len(text) : 2] = text
+        row[2 * len(text) + 1 :] = behind
     jump = np.zeros(states.shape, bool)
     jump[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
     return states, jump

@@ -27,8 +27,8 @@ from edgedigits.glyphs import TextLine
 from edgedigits.model import Model
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Line, scaled
+from edgedigits.ways.expected import Expected
 from edgedigits.ways.glyph_verifier import GlyphVerifier
-from edgedigits.ways.strip_reading import Expected
 from edgedigits.writing import Writing
 
 LEFT_OUT = 0.04

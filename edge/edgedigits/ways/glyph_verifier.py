@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgedigits.decode.lattice import Reading, spelt, weighed
 from edgedigits.glyphs import Box, Mark
 from edgedigits.ways.characters import cells_around
-from edgedigits.ways.strip_reading import StripSettings, cut_out, region_of
+from edgedigits.ways.strip_cutting import StripSettings, cut_out, region_of
 from edgedigits.ways.verifier import PlacedText, Verifier
 
 

@@ -21,8 +21,10 @@ from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, placed, refuse, scaled
 from edgedigits.ways.combine import combine_lines, less_sure
 from edgedigits.ways.confirm import ConfirmSettings, Seen, confirmed, doubted, standing_alone
+from edgedigits.ways.expected import Expected
 from edgedigits.ways.glyph_reading import LEFT_OUT, GlyphReader
-from edgedigits.ways.strip_reading import Expected, Region, SeenLine, StripReader, StripSettings, region_of
+from edgedigits.ways.strip_cutting import Region, StripSettings, region_of
+from edgedigits.ways.strip_reading import SeenLine, StripReader
 from edgedigits.writing import Writing
 
 ReadingWay = Literal["auto", "glyph", "strip"]

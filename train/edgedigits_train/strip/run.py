@@ -10,6 +10,7 @@ checkpoint.npz     only while the run is not finished
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import time
@@ -30,7 +31,7 @@ from edgedigits_train import checkpoint
 from edgedigits_train.data import DataSet
 from edgedigits_train.loop import TrainingError, rates
 from edgedigits_train.run import environment, json_bytes, make_deterministic
-from edgedigits_train.run_folder import REPORT, RunError, begin_with, check_unseen, take_folder
+from edgedigits_train.run_folder import REPORT, RunError, begin_with, check_unseen, taken
 from edgedigits_train.strip.compose import LABELS, Composer
 from edgedigits_train.strip.network import StripNetwork
 from edgedigits_train.strip.recipe import StripRecipe
@@ -178,10 +179,24 @@ def run(
     """Train the strip network into the folder `out`, going on from where an interrupted run stopped there.
 
     Returns the contents of `report.json`. Raises `RecipeError` as `check_digits` does, `RunError` where the
-    folder holds a finished run or one of another recipe, `TrainingError` where its checkpoint is of another
-    recipe, seed or data set, or the loss is no longer a number, `CheckpointError` where that can't be read,
-    `WorkerError` where a process that composes has ended, `OutputError` where the folder can't be written.
+    folder holds a finished run or one of another recipe, or another run is at work in it, `TrainingError`
+    where its checkpoint is of another recipe, seed or data set, or the loss is no longer a number,
+    `CheckpointError` where that can't be read, `WorkerError` where a process that composes has ended,
+    `OutputError` where the folder can't be written.
     """
+    with contextlib.ExitStack() as held:
+        return _run(recipe, data, out, seed, on_start, on_checkpoint, held)
+
+
+def _run(
+    recipe: StripRecipe,
+    data: DataSet,
+    out: Path,
+    seed: int,
+    on_start: Callable[[], None],
+    on_checkpoint: Callable[[Stretch], None],
+    held: contextlib.ExitStack,
+) -> dict[str, Any]:
     make_deterministic()
     cv2.setNumThreads(1)
     settings = recipe.training
@@ -196,7 +211,7 @@ def run(
     # Where a run learns from fewer than are left, it may be from any of them.
     check_unseen(recipe.name, runs, data.name, recipe.data.validation, 0)
     begun = begin_with(network, runs, _parts, "strip network")
-    take_folder(out, recipe.to_toml())
+    held.enter_context(taken(out, recipe.to_toml()))
     identity = {
         "recipe": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
         "data": dict(data.checksums),

@@ -1,4 +1,4 @@
-"""The commands around forms: `form list`, `form print`, `form show`, `form new`."""
+"""Forms on disk: starter files, blank pages, fields drawn where they are found; and what a form asks for."""
 
 from __future__ import annotations
 
