@@ -53,7 +53,7 @@ def changed(**values: object) -> str:
     return json.dumps(dataclasses.asdict(CARD) | values)
 
 
-def test_a_card_comes_back_as_it_was_written() -> None:
+def test_a_card_comes_back_as_it_was_written(tmp_path: Path) -> None:
     never = OperatingPoint(0.001, 2.0, accepted=0, wrong=0, lines=100, data="lines")
     card = dataclasses.replace(
         CARD,
@@ -64,6 +64,9 @@ def test_a_card_comes_back_as_it_was_written() -> None:
     )
     assert card_from_json(card.as_json(), "x") == card
     assert split_bytes(packed(CARD.as_json()), "x") == (CARD, BODY)
+    path = tmp_path / "a.tflite"
+    path.write_bytes(packed(card.as_json()))
+    assert read_card(path) == card
 
 
 def test_a_field_of_a_later_version_is_passed_over() -> None:
@@ -119,6 +122,10 @@ def test_a_card_that_lies_is_refused_in_one_line(card: str, said: str) -> None:
         (BODY, "no card"),
         (packed(CARD.as_json())[:-30], "no card"),
         (BODY[:50] + b"?" + packed(CARD.as_json())[51:], "damaged"),
+        (
+            packed(CARD.as_json()).replace(b"a-int8", b"b-int8"),
+            "its card.json is damaged; copy the file again",
+        ),
     ],
 )
 def test_a_file_that_is_no_good_is_refused_in_one_line(tmp_path: Path, data: bytes, said: str) -> None:

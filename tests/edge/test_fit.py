@@ -49,6 +49,12 @@ def test_what_fits_is_not_mentioned(site: Path, tmp_path: Path) -> None:
     assert list(fit.misfits()) == []
 
 
+def test_a_file_of_a_package_s_name_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tflite_runtime.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(fit.misfits()) == []
+
+
 def break_architecture(site: Path) -> None:
     for file in (site / "numpy").rglob("*.so"):
         file.write_bytes(elf(other_machine()))
@@ -78,6 +84,23 @@ def test_packages_that_cannot_work(
     (misfit,) = found(site, tmp_path)
     assert re.search(what, misfit.what)
     assert re.search(remedy, misfit.remedy)
+
+
+@pytest.mark.parametrize(("size", "remedy"), [(8, "pip install ai-edge-litert"), (4, "32-bit route")])
+def test_without_a_runtime_the_remedy_suits_the_board(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, remedy: str
+) -> None:
+    break_runtime(site)
+    monkeypatch.setattr(struct, "calcsize", lambda kind: size)
+    (misfit,) = found(site, tmp_path)
+    assert f", {8 * size}-bit, " in misfit.what
+    assert remedy in misfit.remedy
+
+
+def test_what_is_no_library_tells_nothing_of_the_machine(site: Path, tmp_path: Path) -> None:
+    for content in (b"", b"INPUT(libopenblas.so.0) /* a linker's script */"):
+        (site / "numpy" / "core" / "_first.so").write_bytes(content)
+        assert found(site, tmp_path) == []
 
 
 @pytest.mark.parametrize(

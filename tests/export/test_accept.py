@@ -15,9 +15,11 @@ from edgedigits import Reader
 from edgedigits.card import OperatingPoint, split_model
 from edgedigits.errors import ModelError
 from edgedigits.model import read_model
+from edgedigits.ways.line_reading import ReadingWay
 from edgedigits_export.accept import NEVER, ReadLine, _judged, _point, find_points, open_reader, with_points
 from edgedigits_export.cli import main
 from edgedigits_export.data import Pictures
+from edgedigits_export.errors import DataError
 from edgedigits_export.strip_data import LabelledPicture, labelled_pictures, read_lines
 
 COUNT = 12
@@ -96,6 +98,28 @@ def test_the_card_gets_the_points_and_all_else_stays(
     assert accepted == point.accepted
 
 
+@pytest.mark.parametrize("way", ["strip", "auto"])
+def test_the_points_of_a_model_for_strips_are_of_lines_that_it_reads(
+    way: ReadingWay, lines: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "strips.tflite"
+    path.write_bytes(read_model("strip-int8"))
+    opened = open_reader(str(path), "strip", way)
+    assert (opened.strips.model.source, opened.rule.min_line_confidence) == (str(path), 0.0)
+    arguments = ["accept", str(path), "--lines", str(lines), "--way", way, "--max-errors", "0.2", "--write"]
+    assert main(arguments) == 0
+    (point,) = [point for point in split_model(path)[0].operating_points if point.way == way]
+    assert (point.lines, point.data) == (COUNT, lines.name)
+    assert point.accepted >= COUNT - 3
+    reader = Reader(strip_model=path, max_error=0.2, way=way)
+    accepted = 0
+    for picture in labelled_pictures(lines):
+        image = cv2.imread(str(picture.path))
+        assert image is not None
+        accepted += sum(line.accepted for line in reader.read(np.asarray(image, np.uint8)).lines)
+    assert accepted == point.accepted
+
+
 def test_points_of_other_ways_stay(lines: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     other = OperatingPoint(0.01, 0.9, accepted=5, wrong=0, lines=9, data="elsewhere", way="auto")
@@ -145,6 +169,14 @@ def test_a_promise_made_twice_is_one_point_and_an_empty_picture_no_line(lines: P
     assert [row.point.max_error for row in found.points] == [0.2, 0.05]
 
 
+def test_a_wrong_line_that_is_just_accepted_is_counted() -> None:
+    read = [ReadLine(f"{k}.png", "1", "1", 0.9, True) for k in range(5)]
+    row = _point([*read, ReadLine("b.png", "2", "7", 0.5, True)], 8, "lines", "glyph", 0.2)
+    assert (row.point.accepted, row.point.wrong, row.point.lines) == (6, 1, 8)
+    assert row.point.min_line_confidence == 0.5
+    assert row.error == pytest.approx(1 / 6)
+
+
 def test_where_no_threshold_keeps_the_promise_nothing_is_accepted() -> None:
     wrong = [ReadLine("a.png", "1", "7", 0.99, True), ReadLine("b.png", "2", "2", 0.5, True)]
     row = _point(wrong, 2, "lines", "glyph", 0.1)
@@ -165,6 +197,8 @@ def test_impossible_wishes_are_refused(
     file.write_text("")
     assert main(["accept", MODEL, "--lines", str(lines), "--report", str(file)]) == 1
     assert capsys.readouterr().out == ""  # before anything is read
+    with pytest.raises(DataError, match="no labelled pictures"):
+        find_points(open_reader(MODEL, "glyph", "glyph"), MODEL, "glyph", [], "lines")
     assert main(["accept", MODEL, "--lines", str(tmp_path)]) == 1
     assert "labels.csv" in capsys.readouterr().err
     for shares, said in (("0,1", "0,1 is not shares between 0 and 1"), ("0.01,x", "'x' is no number")):

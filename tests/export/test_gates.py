@@ -19,7 +19,7 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[gates", "can't read the gates"),
+        ("[gates", r"can't read the gates \(.*at end of document"),
         ("max_drop = 1", r"a table \[gates\] and nothing else"),
         ("[gates]\n[more]", "nothing else"),
         ("[gates]\nmax_dorp = 1", "no gate is called max_dorp; known are max_brier_rise"),
@@ -41,6 +41,14 @@ def test_files_that_are_no_good(tmp_path: Path, text: str, said: str) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(GatesError, match="No such file"):
         read_gates(tmp_path / "none.toml", Gates)
+
+
+def test_what_is_held_against_a_gate_is_said_with_the_gate() -> None:
+    measured = [("min_agreement", 0.9, "agrees on 0.9"), ("max_drop", 0.02, "drops by 0.02")]
+    assert [failure.line for failure in failed_gates(Gates(), "m", measured)] == [
+        "m: agrees on 0.9, less than 0.998",
+        "m: drops by 0.02, more than 0.001",
+    ]
 
 
 def test_what_is_no_number_passes_no_gate() -> None:

@@ -177,9 +177,11 @@ def test_weights_of_another_run_fail(exported: dict[str, Path], strips: Path, tm
     (made,) = export_strip_run(other, tmp_path / "out", find_formats(["int8"]), read_composed(strips))
     composed = read_composed(strips).as_set("strips")
     validation = validate_strips(exported["float32"], [made.path], [composed], timed=False)
-    failed = {failure.gate for failure in validation.sets[0].comparisons[0].failures}
+    (comparison,) = validation.sets[0].comparisons
+    failed = {failure.gate for failure in comparison.failures}
     assert {"max_drop", "min_agreement", "max_cer_rise"} <= failed
-    figures = {f.label: f for f in validation.sets[0].comparisons[0].model.per_label}
+    assert len(comparison.changes) == round((1 - comparison.agreement) * len(composed)) < len(composed)
+    figures = {f.label: f for f in comparison.model.per_label}
     assert figures["3"].read_as[0][0] == "2"
     for label, one in figures.items():
         assert one.count == sum(strip.text.count(label) for strip in composed.strips)
@@ -287,6 +289,7 @@ def test_a_threshold_parts_no_readings_of_the_same_confidence() -> None:
     right = np.array([True, False, True, True])
     assert most_accepted(confidence, right, 0.3) == (4, 0.7)
     assert most_accepted(confidence, right, 0.2) == (0, 1.0)
+    assert most_accepted(confidence, np.ones(4, bool), 0.0) == (4, 0.7)
     assert most_accepted(confidence, np.array([True, True, False, True]), 0.0) == (2, 0.9)
 
 
