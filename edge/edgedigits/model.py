@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -40,8 +41,8 @@ class Model:
     """A digit classifier, ready to be called.
 
     `name_or_path` is the name of a shipped model (`shipped_models()`) or the path of a `.tflite` file made
-    by `edgedigits-export convert`. `threads` is the number of CPU threads a call may use. A `Model` serves
-    one thread at a time; open one for each.
+    by `edgedigits-export convert`. `threads` is the number of CPU threads a call may use. Threads may share a
+    `Model`, which serves one of them at a time.
 
     `way` is what the model has to serve: one for the characters of strips takes windows of
     `edgedigits.ways.characters` where one for glyphs takes crops.
@@ -83,6 +84,8 @@ class Model:
         # Found by the whole shape of crops and of raw tensors: one look-up checks it as well.
         self._by_crops: dict[tuple[int, ...], _Call] = {}
         self._by_tensor: dict[tuple[int, ...], _Call] = {}
+        # An interpreter, and the memory its input is prepared in, are for one call at a time.
+        self._lock = threading.Lock()
         if batch in self._sizes:
             self._keep(first, batch)
         self._quantize = _quantizer(self.input_dtype, self.input_affine, self.card)
@@ -104,7 +107,8 @@ class Model:
         """
         call = self._by_tensor.get(tensor.shape)
         if call is not None and tensor.dtype == self.input_dtype:
-            return call.run(tensor)
+            with self._lock:
+                return call.run(tensor)
         if tensor.dtype != self.input_dtype or tensor.shape[1:] != self.card.input_shape:
             raise ValueError(
                 f"{self.source} takes {self.input_dtype} of shape N×{_times(self.card.input_shape)}, "
@@ -123,8 +127,10 @@ class Model:
         """
         call = self._by_crops.get(crops.shape)
         if call is not None and crops.dtype is _BYTE:
-            self._quantize(crops, call.glyphs)
-            return self._calibrate(call.run(call.raw))
+            with self._lock:
+                self._quantize(crops, call.glyphs)
+                raw = call.run(call.raw)
+            return self._calibrate(raw)
         self._check_crops(crops)
         fill = self._quantize
         return self._calibrate(self._in_parts(crops, lambda call, part: fill(part, call.glyphs[: len(part)])))
@@ -166,11 +172,12 @@ class Model:
         outputs = np.empty((len(source), len(self.card.labels)), self.output_dtype)
         start = 0
         while start < len(source):
-            call = self._call(_next_size(len(source) - start, self._sizes))
-            part = source[start : start + call.size]
-            fill(call, part)
-            # What an earlier call left behind the part is computed too, and dropped.
-            outputs[start : start + len(part)] = call.run(call.raw)[: len(part)]
+            with self._lock:
+                call = self._call(_next_size(len(source) - start, self._sizes))
+                part = source[start : start + call.size]
+                fill(call, part)
+                # What an earlier call left behind the part is computed too, and dropped.
+                outputs[start : start + len(part)] = call.run(call.raw)[: len(part)]
             start += len(part)
         return outputs
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -73,8 +72,8 @@ class Reader:
     stricter threshold holds. `threads` is the number of CPU threads a call of a network may use (≥ 1),
     `delegate` what `Model` takes. `ink`, `glyphs`, `sheet`, `strip`, `confirm` and `prior` are the stages'
     settings: `PriorSettings(weight=0)` where all numbers are equally likely (as those are whose number of
-    digits is known). A `Reader` reads one picture at a time, and threads that share one wait for one another:
-    open one for each.
+    digits is known). Threads may share a `Reader`, and wait for one another where it
+    asks a network; with a `Reader` each they don't.
 
     Raises `ModelError` for a model that can't be used, or of which nothing as strict as `max_error` is
     promised, and `ValueError` for an unknown way, and a number or a setting that is out of its range.
@@ -155,8 +154,6 @@ class Reader:
         )
         """What reads the lines of a level picture: no part of the stable API."""
         self._ink, self._glyphs, self._sheet = ink, glyphs, sheet
-        # The networks' memory is one picture's. (A `check` may itself read.)
-        self._reading = threading.RLock()
 
     @property
     def strips(self) -> StripReader:
@@ -194,8 +191,7 @@ class Reader:
         check_image(image)
         _check_told(size, count)
         size = (image.shape[1], image.shape[0]) if size is None else size
-        with self._reading:
-            lines = self._read(image, size, Expected(count, check), upright)
+        lines = self._read(image, size, Expected(count, check), upright)
         return Page(lines, size, (time.perf_counter() - started) * 1000)
 
     def _read(

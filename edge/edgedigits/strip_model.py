@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,8 @@ class StripModel:
         self.steps = self.width // STEP
         """Answers for a window."""
         self._windows = {self.width: _Window(interpreter, self.width, len(self.card.labels))}
+        # An interpreter is for one call at a time.
+        self._lock = threading.Lock()
         # What is compiled for a delegate is of one size.
         self._narrower = [width for width in _WIDTHS if width < self.width and not self._opener.delegate]
         self._levels = _levels(self.input_dtype, source["quantization"])
@@ -83,7 +86,8 @@ class StripModel:
         window = self._windows[self.width]
         answers = np.empty((len(tensor), self.steps, len(self.card.labels)), self.output_dtype)
         for i in range(len(tensor)):
-            answers[i] = window.run(tensor[i : i + 1])
+            with self._lock:
+                answers[i] = window.run(tensor[i : i + 1])
         return answers
 
     def log_probabilities(self, strip: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -97,11 +101,12 @@ class StripModel:
         start = 0
         while True:
             left = strip.shape[1] - start
-            window = self._window(left)
-            raw = np.full((1, self.height, window.width, 1), self._levels[0])
-            piece = strip[:, start : start + window.width]
-            raw[0, :, : piece.shape[1], 0] = self._levels.take(piece)
-            answers = window.run(raw)
+            with self._lock:
+                window = self._window(left)
+                raw = np.full((1, self.height, window.width, 1), self._levels[0])
+                piece = strip[:, start : start + window.width]
+                raw[0, :, : piece.shape[1], 0] = self._levels.take(piece)
+                answers = window.run(raw)
             begin = SEEN // STEP if start else 0
             if left <= window.width:
                 parts.append(answers[begin : count - start // STEP])

@@ -7,7 +7,7 @@ Which of them a line takes, and what comes of it where it takes both, is decided
 from __future__ import annotations
 
 import dataclasses
-import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -60,16 +60,21 @@ class LineReader:
     ) -> None:
         self.glyphs, self.way, self.rule = glyphs, way, rule
         self._strips = strips
+        self._opening = threading.Lock()
         self._thorough, self._max_strips = thorough, max_strips
         self._strip_settings, self._confirm = strip, confirm
         self._columns = {label: k for k, label in glyphs.characters}
         self.reads_digits = all(label.isdigit() for label in self._columns)
         """Whether the network for glyphs reads digits, as that for strips does, and not letters."""
 
-    @functools.cached_property
+    @property
     def strips(self) -> StripReader:
-        """What reads strips; its model is opened when it is first needed."""
-        return self._strips if isinstance(self._strips, StripReader) else self._strips()
+        """What reads strips; its model is opened when it is first needed, and once."""
+        if not isinstance(self._strips, StripReader):
+            with self._opening:
+                if not isinstance(self._strips, StripReader):
+                    self._strips = self._strips()
+        return self._strips
 
     def read(
         self, writing: Writing, size: tuple[int, int], expected: Expected
