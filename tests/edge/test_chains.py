@@ -49,13 +49,18 @@ def test_digits_that_all_stand_far_apart_are_one_number() -> None:
 
 def test_a_row_of_low_pieces_that_goes_on_and_on_is_followed_once() -> None:
     """Each is known by the one before it only: to ask all of them again for each takes minutes."""
-    row = boxes((0, 0, 20, 12), *((24 * k, 2, 20, 9) for k in range(1, 3000)), (0, 50, 20, 9))
-    others = np.ones(len(row), bool)
-    started = time.process_time()
-    found = with_neighbours(np.arange(len(row)) == 0, others, row)
-    assert time.process_time() - started < 5
-    assert found[:-1].all()
-    assert not found[-1]
+
+    def seconds(count: int) -> float:
+        row = boxes((0, 0, 20, 12), *((24 * k, 2, 20, 9) for k in range(1, count)), (0, 50, 20, 9))
+        others = np.ones(len(row), bool)
+        started = time.process_time()
+        found = with_neighbours(np.arange(len(row)) == 0, others, row)
+        taken = time.process_time() - started
+        assert found[:-1].all()
+        assert not found[-1]
+        return taken
+
+    assert min(seconds(2000) for _ in range(2)) < 10 * max(seconds(500) for _ in range(2))
 
 
 @pytest.mark.parametrize("right_column", [290, 305])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -277,7 +279,6 @@ def test_a_number_with_a_digit_too_many_to_be_looked_at_is_not_accepted(most: in
 
 def test_a_thousand_specks_take_bounded_time() -> None:
     """Twenty times the specks may not take a hundred times the time (nothing compares all with all)."""
-    import time
 
     def seconds(specks: int) -> float:
         image = paper(1000, 1000)
@@ -294,7 +295,6 @@ def test_a_thousand_specks_take_bounded_time() -> None:
 
 def test_specks_around_large_digits_take_bounded_time() -> None:
     """What is near a large digit is thousands of specks, and none is a part of another."""
-    import time
 
     def seconds(step: int) -> float:
         image = paper(1000, 1000)
@@ -313,7 +313,6 @@ def test_specks_around_large_digits_take_bounded_time() -> None:
 
 def test_rules_that_go_down_a_page_take_bounded_time() -> None:
     """For each text line each rule is looked at where it is, and not all of the page for each."""
-    import time
 
     def seconds(side: int) -> float:
         image = paper(side, side)
