@@ -240,6 +240,17 @@ def test_a_form_in_fractions_has_the_width_that_is_asked_for(tmp_path: Path) -> 
     assert dark[-1] - dark[0] == pytest.approx(900 + 6, abs=1.5)  # and half the frame's line on either side
 
 
+def test_what_is_said_of_a_file_is_one_line_whatever_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a\n\x1b[2J.png"
+    assert main(["form", "print", "meter-card", "--dpi", "72", "--out", str(out)]) == 0
+    assert out.is_file()
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -515,6 +515,26 @@ def test_the_grain_of_a_dim_picture_is_no_writing(pens: Pens, reader: Reader, no
     assert sum(found[name] == value for name, value in values.items()) >= 0.9 * len(values)
 
 
+@pytest.mark.parametrize("bold", [False, True])
+def test_bold_digits_in_narrow_cells_are_no_grain(bold: bool, pens: Pens, reader: Reader) -> None:
+    """They leave no paper in their cells, and what is written thinner elsewhere is not lost for it."""
+    text = '[page]\nsize = [120, 60]\nfind = "none"\n'
+    text += (
+        '[[field]]\nname = "blank"\nbox = [10, 10, 60, 10]\ndigits = 6\nstyle = "comb"\nrequired = false\n'
+    )
+    text += '[[field]]\nname = "narrow"\nbox = [10, 35, 10, 10]\ndigits = 2\nstyle = "comb"\n'
+    text += (
+        '[[field]]\nname = "code"\nbox = [50, 35, 30, 10]\ndigits = 3\nprinted = "box"\nrequired = false\n'
+    )
+    form = parse_form(text, "narrow.toml", Path())
+    page = fill_in(print_form(form), form, {"code": "358", "narrow": "88"}, pens, 0)
+    if bold:
+        cells = page[280:360, 80:160]
+        cells[:] = cv2.erode(cells, np.ones((7, 7), np.uint8))
+    found = FormReader(form, reader).read(cv2.GaussianBlur(page, (0, 0), 3)).values()
+    assert (found["blank"], found["code"]) == (None, "358")
+
+
 @pytest.mark.parametrize("slope", [0.05, 0.25])
 def test_a_sudoku_that_a_shadow_falls_on(pens: Pens, reader: Reader, slope: float) -> None:
     """Its edge hides the printed frame where it crosses it, and may not be taken for a digit."""

@@ -134,6 +134,18 @@ def test_a_page_of_dots_is_none_with_marks_at_its_corners() -> None:
     _error(page, MARKED)
 
 
+@pytest.mark.parametrize("turn", [0, 90])
+@pytest.mark.parametrize("size", [(60, 150), (150, 60)])
+def test_marks_on_a_page_far_longer_than_wide(size: tuple[int, int], turn: int) -> None:
+    wide, high = size
+    marks = [[5, 5], [wide - 5, 5], [wide - 5, high - 5], [5, high - 5]]
+    text = f'[page]\nsize = [{wide}, {high}]\nfind = "corners"\nmarks = {marks}\nmark_size = 4\n'
+    text += '[[field]]\nname = "a"\nbox = [10, 15, 40, 10]\ndigits = 4\nstyle = "comb"\n'
+    form = parse_form(text, "long.toml", Path())
+    image, corners = photograph(print_form(form), 2, turn=turn)
+    assert np.linalg.norm(register(image, form).corners - corners, axis=1).max() < 12
+
+
 def test_marks_are_told_from_the_dots_and_letters_of_a_page() -> None:
     page = print_form(MARKED)
     for number in range(36):  # they go together in every way

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgedigits.commands.arguments import add_verbose, millimetres, resolution
 from edgedigits.commands.run import Run, opened_stdout, sigterm_as_exit
+from edgedigits.streams import printable
 
 
 def add(commands: Any) -> None:
@@ -60,7 +61,8 @@ def perform(arguments: argparse.Namespace, run: Run) -> None:
     """Run the command."""
     stdout = opened_stdout(utf8=False)
     with sigterm_as_exit():
-        print("\n".join(_lines(arguments)), file=stdout)
+        # A file's name may hold what steers a terminal.
+        print("\n".join(map(printable, _lines(arguments))), file=stdout)
 
 
 def _lines(arguments: argparse.Namespace) -> list[str]:

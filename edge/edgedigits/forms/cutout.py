@@ -41,6 +41,8 @@ class CutoutSettings:
     """Fainter than this against the paper is never ink. 0…1."""
     noise_factor: float = 5.0
     """Ink stands this many standard deviations of the paper's noise above the paper."""
+    shade: float = 2.0
+    """The noise in the shade is at most this many times that of most of the page: more is writing."""
     weak_part: float = 0.55
     """A stroke is followed down to this part of the threshold from where it exceeds it. 0…1."""
     faintest: float = 0.35
@@ -296,8 +298,12 @@ class FlatPage:
                 low, quarter = 255 * (1 - np.percentile(inside, (95, 75)))
                 sigma = max(1.0, (quarter - low) / 0.97)
                 floors.append(quarter + (0.67 + self._settings.noise_factor) * sigma)
-        # In the shade there is more of it for the light; one field alone may have a pattern.
-        return float(np.percentile(floors, 90)) if floors else 0.0
+        if not floors:
+            return 0.0
+        # In the shade there is more of it for the light; one field alone may have a pattern, and bold digits
+        # in narrow cells leave no paper in a few of them.
+        usual, most = np.percentile(floors, (50, 90))
+        return float(min(most, self._settings.shade * usual))
 
     def _lift(self, segments: Sequence[Segment]) -> None:
         """Tell the pieces of ink apart, the printed lines taken out but for the strokes that cross them."""

@@ -74,7 +74,7 @@ def quads_of_marks(marks: Sequence[Mark], due: float) -> list[Floats]:
     possible = plausible(quads)
     quads, sides = quads[possible], np.median(sides[possible], axis=1)
     spans = np.linalg.norm(np.roll(quads, -1, axis=1) - quads, axis=2)
-    misfit = np.abs(np.log(sides[:, None] / spans / due).min(axis=1, initial=np.inf))
+    misfit = np.abs(np.log(sides[:, None] / spans / due)).min(axis=1, initial=np.inf)
     # The sides of a page opposite one another are seen about as long.
     uneven = np.abs(np.log(spans[:, :2] / spans[:, 2:])).max(axis=1, initial=0)
     suiting = misfit <= np.log(2.2)
