@@ -53,8 +53,8 @@ def delivering(sink: Sink, journal: Journal, settings: DeliverySettings = QUICK)
         delivery.stop()
 
 
-def eventually(what: Callable[[], object], seconds: float = 10.0) -> bool:
-    until = time.monotonic() + seconds
+def eventually(what: Callable[[], object]) -> bool:
+    until = time.monotonic() + 30
     while not what():
         if time.monotonic() > until:
             return False
@@ -203,7 +203,7 @@ def test_an_output_is_told_while_there_is_nothing_for_it(journal: Journal) -> No
             idle.set()
 
     with delivering(Connected(), journal):
-        assert idle.wait(10)
+        assert idle.wait(30)
 
 
 def test_what_cannot_be_delivered_is_not_waited_for(journal: Journal) -> None:
@@ -212,7 +212,7 @@ def test_what_cannot_be_delivered_is_not_waited_for(journal: Journal) -> None:
 
     class Slow(Flaky):
         def deliver(self, events: Sequence[Event]) -> None:
-            gate.wait(10)
+            gate.wait(60)
 
     class Away(Flaky):
         def deliver(self, events: Sequence[Event]) -> None:
@@ -223,13 +223,13 @@ def test_what_cannot_be_delivered_is_not_waited_for(journal: Journal) -> None:
         fill(journal, 1)
         assert not delivery.drain(0.1)
         gate.set()
-        assert delivery.drain(5)
+        assert delivery.drain(30)
     with delivering(Away(), journal) as delivery:
         fill(journal, 1)
         assert eventually(lambda: not delivery.health().ok)
         assert not delivery.drain(60)
     assert not delivery.drain(60)  # it has ended
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 class Faulty(Flaky):
@@ -299,7 +299,7 @@ def test_a_json_lines_file(journal: Journal, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     with delivering(JsonLinesFile(path), journal) as delivery:
         ids = fill(journal, 5)
-        assert delivery.drain(5)
+        assert delivery.drain(30)
     events = [json.loads(line) for line in path.read_text().splitlines()]
     assert [e["id"] for e in events] == ids
     assert list(events[0]) == [
@@ -391,7 +391,7 @@ def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:
     for _ in range(2):  # the header comes once, whoever continues the file
         with delivering(CsvFile(path), journal) as delivery:
             fill(journal, 2)
-            assert delivery.drain(5)
+            assert delivery.drain(30)
     rows = list(csv.DictReader(path.open()))
     assert [(r["line"], r["text"]) for r in rows] == [
         ("0", "0000"),
@@ -537,10 +537,11 @@ def test_a_webhook_that_refuses_one_event(journal: Journal, receiver: Receiver) 
 
 
 def test_a_webhook_with_a_wrong_token_waits(journal: Journal, receiver: Receiver) -> None:
-    receiver.answers = [401] * 5
+    receiver.answers = [401] * 10_000
     with delivering(Webhook(OutputSettings(to=receiver.address)), journal) as delivery:
         ids = fill(journal, 2)
         assert eventually(lambda: "401" in delivery.health().message)
+        receiver.answers.clear()
         assert eventually(lambda: not journal.backlog(delivery.name).waiting)
     assert [e["id"] for e in receiver.got] == ids
 
