@@ -8,6 +8,9 @@ import http.server
 import itertools
 import json
 import resource
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -468,11 +471,12 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 class Receiver:
     """A web server that takes events, and answers as it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.got: list[dict[str, object]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.answers: list[int] = []
+        self.answer = b""
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -486,17 +490,22 @@ class Receiver:
                     receiver.headers.append(dict(self.headers))
                     receiver.paths.append(self.path)
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(receiver.answer)))
                 self.end_headers()
+                self.wfile.write(receiver.answer)
 
             def log_message(self, *arguments: object) -> None:
                 pass
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}/hook?key=secret"
+        self.address = (
+            f"http{'s' * (tls is not None)}://127.0.0.1:{self._server.server_address[1]}/hook?key=secret"
+        )
 
     def close(self) -> None:
         self._server.shutdown()
@@ -514,7 +523,7 @@ def receiver() -> Iterator[Receiver]:
 def test_a_webhook(journal: Journal, receiver: Receiver, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret\n")
-    receiver.answers = [503, 204, 500]
+    receiver.answers = [503, 200, 500]
     sink = Webhook(OutputSettings(to=receiver.address, password_file=str(token)))
     assert "secret" not in sink.name
     with delivering(sink, journal) as delivery:
@@ -581,6 +590,76 @@ def test_an_address_is_sent_as_it_must_be(journal: Journal, receiver: Receiver) 
     assert receiver.paths == ["/a%20b/%C3%A4?key=x%20y%20z"]
     assert receiver.headers[0]["Authorization"] == "Basic bWU6cEBzcw=="
     assert "p@ss" not in webhook.name
+
+
+def test_a_long_answer_does_not_keep_the_next_event_from_being_sent(
+    journal: Journal, receiver: Receiver
+) -> None:
+    receiver.answers, receiver.answer = [200, 200], b"x" * ((1 << 20) + 1)
+    ids = fill(journal, 2)
+    webhook = Webhook(OutputSettings(to=receiver.address))
+    webhook.deliver(journal.recent(2)[::-1])
+    webhook.close()
+    assert [e["id"] for e in receiver.got] == ids
+
+
+def test_a_user_without_a_password_is_sent(journal: Journal, receiver: Receiver) -> None:
+    fill(journal, 1)
+    webhook = Webhook(OutputSettings(to=receiver.address.replace("http://", "http://me@")))
+    webhook.deliver(journal.recent(1))
+    webhook.close()
+    assert receiver.headers[0]["Authorization"] == "Basic bWU6"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that vouches for itself, and its key, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is missing: tests/system/setup.sh")
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=here"
+    parts = [file.with_name("cert.pem"), file.with_name("key.pem")]
+    more = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(parts[0]), "-keyout", str(parts[1])]
+    subprocess.run([*command.split(), *more], check=True, capture_output=True)
+    file.write_text("".join(part.read_text() for part in parts))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("trusted", "shown", "problem"),
+    [(True, True, ""), (False, True, "its certificate is not trusted"), (True, False, "can't be reached")],
+    ids=["both", "one that is not trusted", "one that shows no certificate"],
+)
+def test_a_webhook_over_tls(
+    journal: Journal, certificate: Path, trusted: bool, shown: bool, problem: str
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    tls.load_verify_locations(certificate)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    receiver = Receiver(tls)
+    files = {"ca_file": str(certificate)} if trusted else {}
+    files |= {"cert_file": str(certificate)} if shown else {}
+    try:
+        webhook = Webhook(OutputSettings(to=receiver.address, **files))  # type: ignore[arg-type]
+        ids = fill(journal, 2)
+        if problem:
+            with pytest.raises(DeliveryError, match=problem):
+                webhook.deliver(journal.recent(2)[::-1])
+        else:
+            webhook.deliver(journal.recent(2)[::-1])
+        webhook.close()
+        assert [e["id"] for e in receiver.got] == ([] if problem else ids)
+    finally:
+        receiver.close()
+
+
+def test_certificates_that_cant_be_used(tmp_path: Path) -> None:
+    (tmp_path / "junk.pem").write_text("no certificate\n")
+    for files in ({"ca_file": str(tmp_path / "none.pem")}, {"cert_file": str(tmp_path / "junk.pem")}):
+        with pytest.raises(SettingsError, match="check ca_file and cert_file") as caught:
+            Webhook(OutputSettings(to="https://h/", **files))  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
