@@ -405,12 +405,13 @@ def test_a_csv_file(journal: Journal, tmp_path: Path) -> None:
     assert rows[0]["accepted"] == "true"
 
 
-def test_a_file_name_is_no_formula(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["@SUM(A1).png", "=1.png", "+1.png", "-1.png", "a=1.png"])
+def test_a_file_name_is_no_formula(tmp_path: Path, name: str) -> None:
     sink = CsvFile(tmp_path / "out.csv")
-    sink.deliver([Event(1, "a-1", "@SUM(A1).png", "", {"lines": [{"text": "1", "accepted": True}]})])
+    sink.deliver([Event(1, "a-1", name, "", {"lines": [{"text": "1", "accepted": True}]})])
     sink.close()
     (row,) = csv.DictReader((tmp_path / "out.csv").open())
-    assert row["source"] == "./@SUM(A1).png"
+    assert row["source"] == (name if name[0] == "a" else f"./{name}")
 
 
 def test_what_a_full_disk_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
