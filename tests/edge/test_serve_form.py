@@ -117,6 +117,13 @@ def test_without_a_file_there_is_none_to_write() -> None:
         assert parsed.json()["form"] == FORM
 
 
+def test_a_body_may_come_in_chunks(client: httpx.Client) -> None:
+    text = client.post("/api/form/text", json=FORM).content
+    answer = client.post("/api/form/parse", content=iter([text[:9], text[9:]]))
+    assert answer.status_code == 200
+    assert answer.json()["form"] == FORM
+
+
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_shipped_forms_survive_a_round_trip(client: httpx.Client, example: Path) -> None:
     values = tomllib.loads(example.read_text())
