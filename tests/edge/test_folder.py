@@ -225,6 +225,26 @@ def test_a_folder_that_goes_away_and_comes_back(tmp_path: Path) -> None:
         thread.join()
 
 
+def test_a_file_that_still_grows_is_left_alone(tmp_path: Path) -> None:
+    source = WatchedFolder(f"watch:{tmp_path}", str(tmp_path), 0.0, threading.Event())
+    assert source.status.heard is None
+    assert source._ready() == []
+    assert source.status.heard is not None  # that nothing comes is no silence
+    for size in (10, 20):
+        (tmp_path / "a.png").write_bytes(b"x" * size)
+        assert source._ready() == []
+    assert source._ready() == [tmp_path / "a.png"]
+
+
+def test_nothing_is_said_of_a_file_that_went_while_others_were_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = WatchedFolder(f"watch:{tmp_path}", str(tmp_path), 0.0, threading.Event())
+    monkeypatch.setattr(source, "_list", lambda: [tmp_path / "gone.png"])
+    assert source._ready() == []
+    assert not caplog.text
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceAwayError, match="no such folder"):
         WatchedFolder("watch:x", str(tmp_path / "x"), 0.0, threading.Event())
