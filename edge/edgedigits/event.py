@@ -61,7 +61,7 @@ class Event:
             "sequence": self.sequence,
             "source": self.source,
             "time": self.time,
-            **{key: value for key, value in self.body.items() if key != "event"},
+            **self.body,
         }
 
     def as_json(self) -> str:

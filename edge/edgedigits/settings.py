@@ -196,7 +196,5 @@ def as_toml(cls: type, values: Any = None) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """Return a value as TOML writes it; its strings are those of JSON."""
-    if isinstance(value, tuple):
-        return "[" + ", ".join(toml_value(part) for part in value) + "]"
+    """Return a value as TOML writes it; its strings and lists are those of JSON."""
     return json.dumps(value, ensure_ascii=False)

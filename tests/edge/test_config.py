@@ -13,7 +13,8 @@ from edgedigits.ink import InkSettings
 from edgedigits.ink.shadows import ShadowSettings
 from edgedigits.live.config import GeneralSettings, describe, load_config, tables
 from edgedigits.outputs.settings import OutputSettings
-from edgedigits.settings import SettingsError, settings_of
+from edgedigits.serve.settings import ServeSettings
+from edgedigits.settings import SettingsError, build, settings_of
 from edgedigits.sheet import SheetSettings
 from edgedigits.ways.confirm import ConfirmSettings
 from edgedigits.ways.strip_cutting import StripSettings
@@ -65,7 +66,7 @@ def test_changes_come_after_the_file(tmp_path: Path) -> None:
         ("[capture]\nwidth = 'wide'", "width is a whole number"),
         ("[capture]\nwidth = true", "width is a whole number"),
         ("[capture]\nwidth = 1e9", "width is a whole number"),
-        ("[capture]\nwidth = 99999", "width lies in 0…20000"),
+        ("[capture]\nwidth = 99999", "width lies in 0…20000, not 99999"),
         ("[capture]\ncrop = [1, 2]", "crop is a list"),
         ("[track]\nsteady_seconds = nan", "steady_seconds lies in"),
         ("capture = 3", "is a table"),
@@ -114,6 +115,13 @@ def test_all_of_it_is_printed_as_it_can_be_read(tmp_path: Path) -> None:
     assert all(config[name] == cls() for name, cls in tables().items())
     values = tomllib.loads(text)
     assert set(values) == set(tables()) | set(settings_of(GeneralSettings))
+
+
+def test_a_list_may_be_of_any_length() -> None:
+    assert build(ServeSettings, {"names": ["a", "b", "c"]}, "file").names == ("a", "b", "c")
+    assert build(ServeSettings, {"names": []}, "file").names == ()
+    with pytest.raises(SettingsError, match="file: names is a list of values, not"):
+        build(ServeSettings, {"names": ["a", 3]}, "file")
 
 
 READER = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.edge.serving import ServeSettings, served
 from edgedigits.errors import FormError
 from edgedigits.files import write_atomically
 from edgedigits.forms.form_file import EXAMPLES, load_form, parse_form
-from edgedigits.serve.fields import form_file, is_bounded, toml_of
+from edgedigits.serve.fields import PAGE_SIDE, form_file, is_bounded, toml_of
 from edgedigits.serve.settings import ServeError
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
@@ -116,6 +117,13 @@ def test_without_a_file_there_is_none_to_write() -> None:
         assert parsed.json()["form"] == FORM
 
 
+def test_a_body_may_come_in_chunks(client: httpx.Client) -> None:
+    text = client.post("/api/form/text", json=FORM).content
+    answer = client.post("/api/form/parse", content=iter([text[:9], text[9:]]))
+    assert answer.status_code == 200
+    assert answer.json()["form"] == FORM
+
+
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_shipped_forms_survive_a_round_trip(client: httpx.Client, example: Path) -> None:
     values = tomllib.loads(example.read_text())
@@ -151,6 +159,7 @@ def test_the_page_is_found_and_flattened(client: httpx.Client) -> None:
     page = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_GRAYSCALE)
     height, width = page.shape
     assert width / height == pytest.approx(210 / 145, rel=0.02)
+    assert width == PAGE_SIDE
     for y, x in ((10, 10), (10, -10), (-10, 10), (-10, -10)):
         assert page[y, x] > 180
 
@@ -192,18 +201,34 @@ def test_a_request_cannot_keep_the_processor_busy(client: httpx.Client) -> None:
         assert time.monotonic() - started < 1
 
 
+def test_a_client_that_asks_too_much_is_told_to_wait(file: Path) -> None:
+    settings = ServeSettings(port=0, **GENEROUS | {"reading_rate": 0.01, "reading_burst": 2})
+    with (
+        served(settings, form=file) as server,
+        httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
+    ):
+        paths = ("/api/form/page", "/api/form/read", "/api/form/page", "/api/form/read")
+        answers = [client.post(path, params={"picture": "x"}, json=FORM) for path in paths]
+    assert [answer.status_code for answer in answers] == [404, 404, 429, 429]
+    assert int(answers[-1].headers["Retry-After"]) > 10
+
+
 def test_nobody_waits_for_another_ones_form(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
     def slow(*arguments: Any) -> Any:
-        time.sleep(2.0)
+        begun.set()
+        go_on.wait(60)
         return parse_form(*arguments)
 
     monkeypatch.setattr("edgedigits.serve.fields.parse_form", slow)
     with ThreadPoolExecutor(2) as others:
         answers = [others.submit(client.post, "/api/form/text", json=FORM) for _ in range(2)]
-        time.sleep(0.3)
-        started = time.monotonic()
-        assert client.get("/api/health").status_code == 200
-        assert time.monotonic() - started < 1.0
+        try:
+            assert begun.wait(30)
+            assert client.get("/api/health").status_code == 200
+        finally:
+            go_on.set()
         assert [answer.result().status_code for answer in answers] == [200, 200]
 
 
@@ -246,6 +271,8 @@ def test_a_file_that_was_spoilt_by_hand_is_told_of(client: httpx.Client, file: P
         (".*.*.*.*x", False),
         ("1**", False),
         ("[0-9", False),
+        ("1" * 200, True),
+        ("1" * 201, False),
     ],
 )
 def test_patterns_are_bounded(pattern: str, good: bool) -> None:
@@ -260,7 +287,9 @@ def test_toml_is_what_was_meant() -> None:
         "grid": [{"name": "{row}{column}", "rows": 2}],
     }
     assert tomllib.loads(toml_of(values)) == values
-    for bad in ({"a": None}, {"a": 2**70}, {"a": "\ud800"}, {"a": [[[[[[1]]]]]]}):
+    headings = [line for line in toml_of(values).splitlines() if line.startswith("[")]
+    assert headings == ["[page]", "[[field]]", "[[grid]]"]
+    for bad in ({"a": None}, {"a": 2**70}, {"a": "\ud800"}, {"a": "\udfff"}, {"a": [[[[[[1]]]]]]}):
         with pytest.raises(ValueError):
             toml_of(bad)
 

@@ -600,6 +600,12 @@ def test_of_a_promise_and_a_threshold_the_stricter_holds(way: str) -> None:
     assert Reader(way=way, min_line_confidence=0.1).rule.min_line_confidence == 0.1
 
 
+@pytest.mark.parametrize("share", [-0.5, 0.0, 1.0])
+def test_a_share_of_errors_that_is_none(share: float) -> None:
+    with pytest.raises(ValueError, match="a share of errors lies between 0 and 1"):
+        Reader(way="glyph", max_error=share)
+
+
 def test_what_is_promised_of_both_ways_is_promised_of_the_default_model() -> None:
     """The lines that the thresholds come from were read with it."""
     for model in ("paper-int8", "paper-robust-int8"):

@@ -68,6 +68,13 @@ def test_pieces_beside_one_another_are_one_line() -> None:
     assert len(find_writing(wide).lines) == 2
 
 
+@pytest.mark.parametrize(("x", "shrunk"), [(250, True), (60, False), (450, False)])
+def test_a_bold_stroke_that_runs_out_of_one_side_is_cut_off_and_not_shrunk(x: int, shrunk: bool) -> None:
+    image = np.full((400, 500), 225, np.uint8)
+    cv2.ellipse(image, (x, 200), (90, 150), 0, 0, 360, 40, 50, cv2.LINE_AA)
+    assert (find_writing(image).image is not image) == shrunk
+
+
 @pytest.mark.parametrize("desk", [40, 70, 100])
 @pytest.mark.parametrize("angle", [0, 3, 12])
 def test_a_sheet_on_a_desk_is_no_bold_digit(desk: int, angle: int) -> None:

@@ -108,8 +108,8 @@ class Webhook:
         self._connection.request("POST", self._path, event.as_json().encode(), headers)
         answer = self._connection.getresponse()
         answer.read(1 << 20)
-        if answer.will_close or not answer.isclosed():
-            self.close()
+        if not answer.isclosed():
+            self.close()  # what is left of so long an answer is not the next one's
         return answer.status
 
     def idle(self) -> None:
