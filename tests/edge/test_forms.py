@@ -1042,6 +1042,9 @@ def test_new_form_from_a_photograph(
     assert there.lines_found > 0.9
     assert main(["form", "new", str(picture), "--out", str(out)]) == 1
     assert "already there" in capsys.readouterr().err
+    out = tmp_path / "none" / "a.toml"
+    assert main(["form", "new", str(picture), "--out", str(out)]) == 1
+    assert capsys.readouterr().err.startswith(f"edgedigits: {out}: its folder is not there; make it")
 
 
 def test_new_form_is_made_another_way_where_one_makes_none(

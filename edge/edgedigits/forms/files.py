@@ -73,6 +73,8 @@ def new_form(picture: str, out: str | None) -> tuple[Path, Path, int]:
         raise OutputError(f"{path}: a form file's name ends in .toml; choose such a name")
     if os.path.lexists(path):
         raise OutputError(f"{path}: it is already there; choose another name with --out")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: its folder is not there; make it, or choose another with --out")
     frame = _first_picture(picture)
     try:
         text, form = propose_form(frame.image, _stem(str(path)))

@@ -63,7 +63,7 @@ def open_station(
         sinks = []
         for output in config.outputs:
             sink = open_sink(output)
-            # Closed by the thread that delivers to it; here only if it comes to none.
+            # It holds nothing until it delivers, and is closed by the thread that does.
             sinks.append(sink)
             if [other.name for other in sinks].count(sink.name) > 1:
                 # They would share one place in the journal, and each lack what the other took.
