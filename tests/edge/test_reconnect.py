@@ -342,7 +342,7 @@ def stream() -> Iterator[Stream]:
 
 @pytest.mark.parametrize("how", ["stall", "garble", "leave", "gone"])
 def test_a_stream_that_fails_and_comes_back(stream: Stream, how: str) -> None:
-    """Long before OpenCV's own half-minute: within 3 s, and read again within 2 s, and the machine's load."""
+    """Noticed within 3 s, read again within 2 s after it is back; the machine's own load on top."""
     stop = threading.Event()
     source = Reconnecting(stream.address, stop=stop)
     log: list[float] = []
@@ -377,6 +377,6 @@ def test_a_stream_that_fails_and_comes_back(stream: Stream, how: str) -> None:
         stop.set()
         thread.join(10)
         source.close()
-    assert noticed <= 15
-    assert again <= 15
+    assert noticed <= 3.0 + 0.5
+    assert again <= 2.0 + 1.0
     assert source.status.reconnects == 1
