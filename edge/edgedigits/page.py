@@ -52,6 +52,7 @@ Reason = Literal[
     "digit",
     "doubtful",
     "surroundings",
+    "edge",
     "crossed",
     "confidence",
 ]
@@ -70,6 +71,7 @@ REASONS: dict[Reason, str] = {
     "digit": "a digit can't be read",
     "doubtful": "a digit is doubtful in one of two ways of reading",
     "surroundings": "it stands among what is no digit",
+    "edge": "an edge between light and dark",
     "crossed": "a dark line goes through it",
     "confidence": "not sure enough",
 }

@@ -195,6 +195,19 @@ def specks(seed: int) -> Picture:
     return sheet
 
 
+def edge(seed: int) -> NDArray[np.uint8]:
+    """Return an edge between light and dark, as of a door or a shadow: sharp or soft, in any size."""
+    rng = np.random.default_rng(seed)
+    height, width = ((64, 260), (100, 100), (40, 200), (200, 120), (480, 640), (30, 60))[seed % 6]
+    y, x = np.mgrid[:height, :width]
+    turn, at = rng.uniform(-np.pi, np.pi), rng.uniform(-0.1, 1.1) * width
+    off = (x - at) * np.cos(turn) + (y - height / 2) * np.sin(turn)
+    soft = rng.uniform(0.5, 30) * height / 64
+    light, dark = rng.uniform(120, 255), rng.uniform(20, 120)
+    grey = dark + (light - dark) / (1 + np.exp(np.clip(off / soft, -50, 50)))
+    return np.clip(grey + rng.normal(0, rng.choice([0, 0, 2, 4]), grey.shape), 0, 255).astype(np.uint8)
+
+
 def photograph(seed: int) -> Picture:
     """A part of a real photograph: a woman's portrait, a temple, a flower."""
     import matplotlib

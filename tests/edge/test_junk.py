@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.edge.drawing import write
-from tests.edge.junk import KINDS, barcode, clothes, drawn_face, printed
+from tests.edge.junk import KINDS, barcode, clothes, drawn_face, edge, printed
 
 from edgedigits import Line, Reader
 
@@ -49,6 +49,27 @@ def test_clothes_are_no_digits(reading: Reader, data_set: Callable[[str], Path])
     """40 pictures of clothes, not among those trained on: at most 6 are taken for one (trousers for 11)."""
     pictures = clothes(data_set("negatives"), 40)
     assert sum(bool(accepted(reading, image)) for image in pictures) <= 6
+
+
+def test_an_edge_between_light_and_dark_is_no_stroke(reading: Reader) -> None:
+    """Of 240 pictures of nothing else at most 6 are taken for a digit; where edges are not known, 16 are."""
+    lines = [line for seed in range(240) for line in reading.read(edge(seed)).lines]
+    assert sum(line.accepted for line in lines) <= 6
+    told = [line for line in lines if "edge" in line.reasons]
+    assert len(told) >= 5
+    assert all(line.confidence <= 0.1 for line in told)
+
+
+def test_a_digit_beside_an_edge_and_one_in_soft_light_are_read(reading: Reader) -> None:
+    light = np.linspace(1.0, 0.55, 320)[None, :, None]
+    soft = (
+        write(np.full((240, 320, 3), 230, np.uint8), "4", (130, 150), size=2, thickness=5) * light
+    ).astype(np.uint8)
+    halved = np.full((240, 320, 3), 230, np.uint8)
+    halved[:, 250:] = 60
+    beside = write(halved, "4", (110, 150), size=2, thickness=5)
+    for image in (soft, beside):
+        assert [line.text for line in accepted(reading, image)] == ["4"]
 
 
 def test_a_number_on_a_sheet_of_junk_is_still_read(reading: Reader) -> None:

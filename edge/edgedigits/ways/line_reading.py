@@ -21,6 +21,7 @@ from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, placed, refuse, scaled
 from edgedigits.ways.combine import combine_lines, less_sure
 from edgedigits.ways.confirm import ConfirmSettings, Seen, confirmed, doubted, standing_alone
+from edgedigits.ways.edges import is_edge
 from edgedigits.ways.expected import Expected
 from edgedigits.ways.glyph_reading import LEFT_OUT, GlyphReader
 from edgedigits.ways.strip_cutting import Region, StripSettings, region_of
@@ -106,6 +107,8 @@ class LineReader:
             if line is not None:
                 if "crossed" in each.line.faults:
                     line = if_sure(less_sure(line, _RIGHT_ACROSS), self.rule, "crossed")
+                if line.accepted and len(hypotheses) <= _FEW and _is_edge(each, writing):
+                    line = refuse(less_sure(line, _OF_EDGES), "edge")
                 read.append((each, _faulty(line, each.line)))
         replaced = [
             line
@@ -215,9 +218,20 @@ class LineReader:
         return lines, within | sure
 
 
+_FEW = 2
+"""An edge between light and dark is taken for a digit where there are no more lines than this."""
+_OF_EDGES = 0.1
+"""So many of those that seem to be edges are digits, blurred or in a bad light."""
+
 _RIGHT_ACROSS = 0.8
 """So many numbers are right of those that seem to be where a thin dark line goes through, a 1 that may be a 7
 there, a 7 a 9: of MNIST's training digits on such lines as `tests/bench/bench_bars.py` draws."""
+
+
+def _is_edge(hypotheses: LineHypotheses, writing: Writing) -> bool:
+    """Return whether a line's only glyph is an edge between light and dark."""
+    glyphs = hypotheses.line.glyphs
+    return len(glyphs) == 1 and is_edge(writing.grey, writing.boxes(hypotheses.line)[0], glyphs[0].ink)
 
 
 def _faulty(line: Line, of: TextLine) -> Line:
