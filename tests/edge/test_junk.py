@@ -56,8 +56,15 @@ def test_an_edge_between_light_and_dark_is_no_stroke(reading: Reader) -> None:
     lines = [line for seed in range(240) for line in reading.read(edge(seed)).lines]
     assert sum(line.accepted for line in lines) <= 6
     told = [line for line in lines if "edge" in line.reasons]
-    assert len(told) >= 5
+    assert len(told) >= 30
     assert all(line.confidence <= 0.1 for line in told)
+
+
+def test_an_edge_is_as_little_believed_at_any_threshold() -> None:
+    for least in (0.0, 0.99):
+        (line,) = Reader(min_line_confidence=least).read(edge(78)).lines
+        assert (line.accepted, line.reasons[0]) == (False, "edge")
+        assert line.confidence <= 0.1
 
 
 def test_a_digit_beside_an_edge_and_one_in_soft_light_are_read(reading: Reader) -> None:

@@ -45,6 +45,16 @@ def lines(test_pictures: Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
+def count_accepted(reader: Reader, folder: Path) -> int:
+    """Return how many lines a reader accepts in the pictures of a folder."""
+    accepted = 0
+    for picture in labelled_pictures(folder):
+        image = cv2.imread(str(picture.path))
+        assert image is not None
+        accepted += sum(line.accepted for line in reader.read(np.asarray(image, np.uint8)).lines)
+    return accepted
+
+
 def test_the_points_keep_their_promise_and_name_the_disputed_label(lines: Path) -> None:
     found = find_points(
         open_reader(MODEL, "glyph", "glyph"), MODEL, "glyph", labelled_pictures(lines), "lines", (0.05, 0.2)
@@ -90,12 +100,7 @@ def test_the_card_gets_the_points_and_all_else_stays(
 
     # What the edge accepts at that promise is what was counted.
     reader = Reader(path, max_error=0.2, way="glyph")
-    accepted = 0
-    for picture in labelled_pictures(lines):
-        image = cv2.imread(str(picture.path))
-        assert image is not None
-        accepted += sum(line.accepted for line in reader.read(np.asarray(image, np.uint8)).lines)
-    assert accepted == point.accepted
+    assert count_accepted(reader, lines) == point.accepted
 
 
 @pytest.mark.parametrize("way", ["strip", "auto"])
@@ -112,12 +117,7 @@ def test_the_points_of_a_model_for_strips_are_of_lines_that_it_reads(
     assert (point.lines, point.data) == (COUNT, lines.name)
     assert point.accepted >= COUNT - 3
     reader = Reader(strip_model=path, max_error=0.2, way=way)
-    accepted = 0
-    for picture in labelled_pictures(lines):
-        image = cv2.imread(str(picture.path))
-        assert image is not None
-        accepted += sum(line.accepted for line in reader.read(np.asarray(image, np.uint8)).lines)
-    assert accepted == point.accepted
+    assert count_accepted(reader, lines) == point.accepted
 
 
 def test_points_of_other_ways_stay(lines: Path, tmp_path: Path) -> None:

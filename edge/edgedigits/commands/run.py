@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
 
 from edgedigits.errors import EdgeDigitsError, OutputError
 from edgedigits.streams import discard_stdout, printable, reconfigure
@@ -160,7 +160,7 @@ def fault(error: Exception) -> str:
     return f"a fault of edgedigits, not of your input ({type(error).__name__}: {error}); please report it"
 
 
-def opened_stdout(utf8: bool) -> Any:
+def opened_stdout(utf8: bool) -> TextIO:
     """Return the standard output, with `utf8` in UTF-8 whatever the locale.
 
     Raises `OutputError` where it is closed.

@@ -19,7 +19,10 @@ from edgedigits.page import Box
 
 @dataclass(frozen=True)
 class EdgeSettings:
-    """When a glyph is an edge: chosen on MNIST's training digits, in any size and light, and drawn edges."""
+    """When a glyph is an edge.
+
+    Chosen on MNIST's training digits and drawn edges, as `tests/bench/bench_edges.py` has them.
+    """
 
     around: float = 0.12
     """What is so near to a glyph is around it, in parts of its longer side. 0.01…1."""

@@ -107,7 +107,7 @@ class LineReader:
             if line is not None:
                 if "crossed" in each.line.faults:
                     line = if_sure(less_sure(line, _RIGHT_ACROSS), self.rule, "crossed")
-                if line.accepted and len(hypotheses) <= _FEW and _is_edge(each, writing):
+                if len(hypotheses) <= _FEW and _is_edge(each, writing):
                     line = refuse(less_sure(line, _OF_EDGES), "edge")
                 read.append((each, _faulty(line, each.line)))
         replaced = [
@@ -221,7 +221,7 @@ class LineReader:
 _FEW = 2
 """An edge between light and dark is taken for a digit where there are no more lines than this."""
 _OF_EDGES = 0.1
-"""So many of those that seem to be edges are digits, blurred or in a bad light."""
+"""A line that seems to be an edge is thought so much less probable; it is refused at any threshold."""
 
 _RIGHT_ACROSS = 0.8
 """So many numbers are right of those that seem to be where a thin dark line goes through, a 1 that may be a 7
