@@ -71,6 +71,37 @@ def number(
     return "".join(str(labels[k]) for k in chosen), np.asarray(large, np.uint8)
 
 
+def in_rows(
+    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    random: np.random.Generator,
+    rows: int,
+    count: int,
+    slender: float = 1.0,
+) -> NDArray[np.uint8]:
+    """Return rows of numbers of `count` of MNIST's digits (pictures, labels), so many times as wide."""
+    inks = [number(digits, random, count, int(random.integers(2, 8)))[1] for _ in range(rows)]
+    apart = int(56 * random.uniform(1.0, 1.6))
+    page = np.zeros((apart * (rows - 1) + 56 + 60, max(ink.shape[1] for ink in inks) + 60), np.uint8)
+    for k, ink in enumerate(inks):
+        place = page[30 + k * apart :, 30:][:56, : ink.shape[1]]
+        np.maximum(place, ink, out=place)
+    page = np.asarray(cv2.resize(page, None, fx=slender, fy=1, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(225 - 0.7 * page.astype(np.float32), np.float32).astype(np.uint8)
+
+
+IN_ROWS: dict[str, tuple[int, int, float]] = {
+    "a digit": (1, 1, 1.0),
+    "a slender digit": (1, 1, 0.6),
+    "two digits": (1, 2, 1.0),
+    "three digits": (1, 3, 1.0),
+    "four digits": (1, 4, 1.0),
+    "two in a column": (2, 1, 1.0),
+    "three in a column": (3, 1, 1.0),
+    "two rows of two": (2, 2, 1.0),
+}
+"""Short numbers and columns, as people write them: rows, digits in each, and how wide they are."""
+
+
 def table(
     digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
     random: np.random.Generator,

@@ -4,7 +4,8 @@ Most handwritten digits upside down pass for others (6 and 9, 4 and 7) or for th
 digits may be a line that lies on its side. The networks read the wrong way up, too, but less surely: what one
 says of the turned strip, or of the turned glyphs, is held against the reading of the line as it stands.
 
-Some numbers read well both ways up (808; 1600, which is 0091): there the paper is taken to be upright.
+Most paper lies upright, and short numbers, or digits in a column, often read well the other way up, too (808;
+16, which is 91; an 8, which is 00 on its side). There the paper is taken to be upright.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from edgedigits.ways.strip_reading import StripReader
 class TurnedSettings:
     """When paper is taken to be turned."""
 
-    better: float = 1.0
+    better: float = 1.2
     """What reads so well upside down stands upside down: the ratio of the probabilities of the best
-    texts, for all lines together. Chosen on the tuning part of the cheque amounts."""
+    texts, for all lines together. Chosen on the tuning part of the cheque amounts, and on numbers and columns
+    in digits of MNIST that were not trained on (`tests/bench/bench_turned.py`)."""
     comparable: float = 0.25
     """What reads so well upside down (the same ratio, of one line) is held against what the strip says by
     itself as it stands: where the glyphs agreed, the line is surer than any reading upside down could be."""
-    leading_zero: float = 2.0
-    """Numbers seldom begin with 0: a text that does counts as so much less probable than one that doesn't."""
+    leading_zeros: float = 3.0
+    """Numbers seldom begin with two 0s, and many end with them: a text that begins so counts as so much less
+    probable than one that doesn't. One 0 says nothing, for codes and days begin with it."""
     surely_upright: float = 0.5
     """Where this ratio is so low, the paper is upright, and no further line is looked at."""
     beyond_doubt: float = 0.98
@@ -45,9 +48,12 @@ class TurnedSettings:
     (`tests/bench/bench_turned.py`)."""
     most_lines: int = 3
     """So many lines of a picture are looked at, those with the most digits."""
-    as_good: float = 0.6
-    """What reads as one line on its side is on its side: the ratio of that line's probability to that of all
-    lines together, read as they stand."""
+    as_good: tuple[float, float, float] = (2.0, 1.0, 0.8)
+    """What reads so well as one line on its side is on its side: the ratio of that line's probability to that
+    of all lines together, read as they stand, for two, three and more digits: many a column of digits reads
+    as two, one of four as four by chance hardly ever. One digit says nothing."""
+    piece: float = 0.6
+    """The same for three digits or more that are one piece of ink, which no digit reads as."""
     column: float = 1.2
     """Short lines that together are so much higher than wide may be one line on its side …"""
     longest: float = 40.0
@@ -58,7 +64,9 @@ class TurnedSettings:
     """A line with fewer digits says nothing about being upside down; one with more is in no column."""
 
 
-OF_GLYPHS = TurnedSettings(better=1.1, comparable=math.inf, lone=math.inf, beyond_doubt=math.inf)
+OF_GLYPHS = TurnedSettings(
+    better=1.1, comparable=math.inf, as_good=(2.0, 0.8, 0.8), lone=math.inf, beyond_doubt=math.inf
+)
 """The same where glyphs are turned one by one, and a lone one is taken as it stands: chosen there, too."""
 
 ReadTurned = Callable[[Sequence[int], int], tuple[str, float]]
@@ -136,11 +144,15 @@ def _on_its_side(
     if not (settings.lone if len(every) == 1 else settings.column) <= slender <= settings.longest:
         return 0
     upright = max(_NEVER, math.prod(line.confidence for line, _ in lines))
-    found = {}
-    for turns, degrees in ((1, 90), (3, 270)):
-        found[degrees] = read(range(len(lines)), turns)[1]
-    best = max(found, key=found.__getitem__)
-    return best if found[best] >= settings.as_good * upright else 0
+    found = {degrees: read(range(len(lines)), turns) for turns, degrees in ((1, 90), (3, 270))}
+    best = max(found, key=lambda degrees: found[degrees][1])
+    text, probability = found[best]
+    if len(text) < 2:
+        return 0
+    as_good = settings.as_good[min(len(text), 4) - 2]
+    if len(every) == 1 and len(text) > 2:
+        as_good = settings.piece
+    return best if probability >= as_good * upright else 0
 
 
 def _upside_down(
@@ -180,7 +192,7 @@ def _gain(read: ReadTurned, k: int, line: Line, settings: TurnedSettings) -> flo
     straight = line.confidence
     if turned >= settings.comparable * straight:
         straight = min(straight, read([k], 0)[1])
-    turned *= settings.leading_zero ** (line.text.startswith("0") - text.startswith("0"))
+    turned *= settings.leading_zeros ** (line.text.startswith("00") - text.startswith("00"))
     return math.log(max(turned, _NEVER) / max(straight, _NEVER))
 
 
