@@ -67,7 +67,7 @@ REASONS: dict[Reason, str] = {
     "hidden": "it may go on under another sheet",
     "turned": "upside down or on its side",
     "passed-over": "something in it was not read",
-    "sign": "a slash, bracket or plus among its digits",
+    "sign": "a bracket, a plus or what may be a slash among its digits",
     "digit": "a digit can't be read",
     "doubtful": "a digit is doubtful in one of two ways of reading",
     "surroundings": "it stands among what is no digit",

@@ -11,13 +11,14 @@ level as a large first digit and small ones behind it.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.glyphs import Box, GlyphSettings, TextLine, box_around
+from edgedigits.glyphs import Box, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.glyphs.text_lines import find_lines_in
 from edgedigits.ink import SLENDER, Ink, InkSettings, dark_on_light, find_ink
 from edgedigits.ink.polarity import is_sheet
@@ -60,8 +61,10 @@ class Writing:
 
     @functools.cached_property
     def grey(self) -> NDArray[np.uint8]:
-        """The greys of the picture: uint8, H×W, all ink dark, no print or shadows."""
-        return dark_on_light(self.image, self.ink)
+        """The greys of the picture: uint8, H×W, all ink dark, no print or shadows, and no slashes."""
+        grey = dark_on_light(self.image, self.ink)
+        slashes = [mark for line in self.lines for mark in line.marks if mark.ink is not None]
+        return _without(grey, slashes, self.across(self.size)) if slashes else grey
 
     @property
     def size(self) -> tuple[int, int]:
@@ -116,6 +119,30 @@ def find_writing(
     if width >= SLENDER * height and len(lines) > 1 and _is_one_line(lines, found.mask.shape[::-1]):
         lines = _joined(lines, glyphs.line_gap)
     return Writing(image, found, lines)
+
+
+_AROUND = 0.05
+"""A stroke's edges are washed out so far, in lengths of it, and are taken out with it."""
+
+
+def _without(
+    grey: NDArray[np.uint8], marks: Sequence[Mark], across: tuple[float, float]
+) -> NDArray[np.uint8]:
+    """Return greys with paper in the place of marks, `across` pixels per working pixel (x, y)."""
+    grey = grey.copy()
+    height, width = grey.shape
+    for mark in marks:
+        assert mark.ink is not None
+        x, y, w, h = scaled(mark.box, across, (width, height))
+        edge = 1 + math.ceil(_AROUND * h)
+        gone = np.zeros((h + 4 * edge, w + 4 * edge), np.uint8)
+        gone[2 * edge : -2 * edge, 2 * edge : -2 * edge] = cv2.resize(mark.ink, (w, h)) > 0
+        gone = np.asarray(cv2.dilate(gone, np.ones((2 * edge + 1, 2 * edge + 1))), np.uint8)
+        left, top = max(0, x - 2 * edge), max(0, y - 2 * edge)
+        place = grey[top : y + h + 2 * edge, left : x + w + 2 * edge]
+        seen = gone[top - y + 2 * edge :, left - x + 2 * edge :][: place.shape[0], : place.shape[1]]
+        place[:] = cv2.inpaint(place, seen, edge, cv2.INPAINT_TELEA)
+    return grey
 
 
 def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:

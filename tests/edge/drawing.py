@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Digits = tuple[NDArray[np.uint8], NDArray[np.integer]]
+"""MNIST's pictures and labels."""
+
 
 def paper(height: int = 240, width: int = 640, level: int = 225) -> NDArray[np.uint8]:
     """Return an empty sheet, H×W×3."""
@@ -53,7 +56,7 @@ def in_a_row(pictures: Sequence[NDArray[np.uint8]], gap: int) -> NDArray[np.uint
 
 
 def number(
-    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    digits: Digits,
     random: np.random.Generator,
     count: int,
     gap: int = 3,
@@ -72,7 +75,7 @@ def number(
 
 
 def in_rows(
-    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    digits: Digits,
     random: np.random.Generator,
     rows: int,
     count: int,
@@ -89,6 +92,32 @@ def in_rows(
     return np.asarray(225 - 0.7 * page.astype(np.float32), np.float32).astype(np.uint8)
 
 
+def dated(
+    text: str, digits: Digits, random: np.random.Generator, beyond: float = 0.15, wide: float = 0.5
+) -> NDArray[np.uint8]:
+    """Return a strip with a text of digits (pictures, labels) and slashes.
+
+    The slashes reach so far above and below the digits, and are so wide, in heights of these.
+    """
+    images, labels = digits
+    tall, gap = 48, 9
+    ink = np.zeros((3 * tall, 2 * tall * (len(text) + 2)), np.uint8)
+    x = tall
+    for sign in text:
+        if sign == "/":
+            width, top, base = round(wide * tall), round(tall * (1 - beyond)), round(tall * (2 + beyond))
+            cv2.line(ink, (x, base), (x + width, top), 255, 5, cv2.LINE_AA)
+        else:
+            image = images[int(random.choice(np.flatnonzero(labels == int(sign))))]
+            left, above, w, h = cv2.boundingRect(image)
+            width = max(4, round(w * tall / h))
+            ink[tall : 2 * tall, x : x + width] = cv2.resize(
+                image[above : above + h, left : left + w], (width, tall)
+            )
+        x += width + gap
+    return np.asarray(225 - 0.7 * ink[:, : x + tall].astype(np.float32), np.float32).astype(np.uint8)
+
+
 IN_ROWS: dict[str, tuple[int, int, float]] = {
     "a digit": (1, 1, 1.0),
     "a slender digit": (1, 1, 0.6),
@@ -103,7 +132,7 @@ IN_ROWS: dict[str, tuple[int, int, float]] = {
 
 
 def table(
-    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    digits: Digits,
     random: np.random.Generator,
     grey: int,
     thick: int,
@@ -135,7 +164,7 @@ def table(
 
 
 def lines_down(
-    digits: tuple[NDArray[np.uint8], NDArray[np.integer]],
+    digits: Digits,
     random: np.random.Generator,
     grey: int,
     thick: int,

@@ -14,6 +14,7 @@ from edgedigits.decode.line import (
     refuse_turned,
     reject,
     with_digits,
+    with_signs_between,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "refuse_turned",
     "reject",
     "with_digits",
+    "with_signs_between",
 ]

@@ -121,6 +121,23 @@ def _with_separators(digits: Sequence[Digit], separators: Sequence[Separator]) -
     return "".join([*signs, *(mark.text for mark in marks[told:])])
 
 
+def with_signs_between(line: Line, signs: Sequence[Separator]) -> Line:
+    """Return a line whose `raw` has signs where they stand among its digits, for whatever it has there."""
+    if not signs:
+        return line
+    gaps = [""]
+    for character in line.raw:
+        if character in line.text:
+            gaps.append("")
+        else:
+            gaps[-1] += character
+    middles = [_middle(digit.box) for digit in line.digits]
+    for sign in signs:
+        gaps[sum(middle < _middle(sign.box) for middle in middles)] = sign.text
+    raw = "".join(gap + label for gap, label in zip(gaps, [*line.text, ""], strict=True))
+    return dataclasses.replace(line, raw=raw)
+
+
 def _middle(box: Box) -> float:
     return box[0] + box[2] / 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -55,10 +55,14 @@ class Glyph:
 
 @dataclass(frozen=True)
 class Mark:
-    """A separator between digits: its text (`.`, `,`, `-`, `=`) and its box in working pixels."""
+    """A separator between digits: its text (`.`, `,`, `-`, `=`, `/`) and its box in working pixels.
 
-    text: Literal[".", ",", "-", "="]
+    `ink` is that of a slash, as a `Glyph` has it: what reads the line as a strip would take it for a 1.
+    """
+
+    text: Literal[".", ",", "-", "=", "/"]
     box: Box
+    ink: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
 
 Fault = Literal["struck-out", "ruled-through", "drawn-over", "stroke-lost", "cut-off", "too-much", "crossed"]

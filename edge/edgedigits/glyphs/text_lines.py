@@ -1,8 +1,8 @@
 """Ink → text lines: components joined to glyphs, told apart by size and shape, gathered into lines.
 
 A component is a connected piece of ink. Most digits are one; the detached top of a 5 is a second that must
-be joined; dots, commas and dashes are marks, specks are nothing, and the edge of the desk, a ruled line or
-a frame is not text at all.
+be joined; dots, commas, dashes and slashes are marks, specks are nothing, and the edge of the desk, a ruled
+line or a frame is not text at all.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from edgedigits.glyphs.chains import (
 from edgedigits.glyphs.columns import Row, part_cells
 from edgedigits.glyphs.components import COLUMN, Components, typical_height
 from edgedigits.glyphs.fragments import join_fragments
-from edgedigits.glyphs.glyph import Glyph, GlyphSettings, TextLine, box_around
+from edgedigits.glyphs.glyph import Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.glyphs.line_faults import faults_of
 from edgedigits.glyphs.not_writing import drop_what_is_no_writing
 from edgedigits.glyphs.separators import marks_beside, part_marks, with_low_digits
+from edgedigits.glyphs.slashes import slashes_among
 from edgedigits.ink import Ink
 from edgedigits.ink.unprinted import pieces_of, without_print
 
@@ -155,7 +156,11 @@ def _line(components: Components, digits: list[int], others: NDArray[np.intp]) -
     span, tall = span_of(digits, components.boxes), tall_of(digits, components.boxes)
     marks = marks_beside(components, span, tall, others)
     left_out, faults = faults_of(components, digits, span, tall)
-    return TextLine(tuple(_glyph(components, i) for i in digits), tuple(marks), left_out, faults)
+    glyphs = [_glyph(components, i) for i in digits]
+    for k in reversed(slashes_among(glyphs)):
+        slash = glyphs.pop(k)
+        marks.append(Mark("/", slash.box, slash.ink))
+    return TextLine(tuple(glyphs), tuple(marks), left_out, faults)
 
 
 _LEVELS = np.arange(256, dtype=np.float32)

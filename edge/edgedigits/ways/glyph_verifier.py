@@ -63,10 +63,11 @@ class GlyphVerifier:
         """Return readings as weighed by a second look, best first; their sum is lower by how much is doubted.
 
         `grey` is uint8, H×W, dark ink on light, and `boxes` are those of the line's glyphs in it; the boxes
-        of `readings` and `marks`, multiplied by `across` (x, y), are in its pixels. What is not looked into
-        is believed no more than anything that is.
+        of `readings` and `marks`, multiplied by `across` (x, y), are in its pixels; marks with ink of their
+        own are not in it. What is not looked into is believed no more than anything that is.
         """
         settings = self.settings
+        seen = [mark for mark in marks if mark.ink is None]
         likely = settings.likely * readings[0].probability if readings else 0.0
         asked = [each for each in readings if each.text and each.probability >= likely]
         region = region_of(boxes, (grey.shape[1], grey.shape[0]), self.strips)
@@ -76,7 +77,7 @@ class GlyphVerifier:
         strip, back = cut
         placed: dict[str, PlacedText] = {}
         for each in asked[: settings.readings]:
-            pieces = spelt(each, marks)
+            pieces = spelt(each, seen)
             middles = back.along(
                 [((x + w / 2) * across[0], (y + h / 2) * across[1]) for (x, y, w, h), _ in pieces]
             )

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.decode import RejectRule, if_sure
+from edgedigits.decode import RejectRule, Separator, if_sure, with_signs_between
 from edgedigits.decode.hypotheses import LineHypotheses
 from edgedigits.glyphs import TextLine
 from edgedigits.normalize import normalize_all
@@ -105,6 +105,7 @@ class LineReader:
             if line is not None and self.way == "auto" and k in of_strips:
                 line = doubted(line, _seen(each, writing, size), self._confirm)
             if line is not None:
+                line = with_signs_between(line, _slashes(each, writing, size))
                 if "crossed" in each.line.faults:
                     line = if_sure(less_sure(line, _RIGHT_ACROSS), self.rule, "crossed")
                 if len(hypotheses) <= _FEW and _is_edge(each, writing):
@@ -239,6 +240,13 @@ def _faulty(line: Line, of: TextLine) -> Line:
     for fault in () if of.whole else sorted(of.faults):
         line = refuse(line, fault)
     return line
+
+
+def _slashes(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Separator]:
+    """Return a line's slashes, which are not in what is read as a strip, in pixels of a view of `size`."""
+    across = writing.across(size)
+    slashes = [mark for mark in hypotheses.line.marks if mark.ink is not None]
+    return [Separator(mark.text, scaled(mark.box, across, size)) for mark in slashes]
 
 
 def _seen(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Seen]:

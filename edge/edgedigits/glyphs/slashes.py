@@ -1,0 +1,96 @@
+"""Slashes between digits, as in dates: straight strokes that lean, and reach beyond the digits beside them.
+
+By itself a slash is a 1 to any network. What is a slash for certain is a separator, and not read; what may be
+one, or a 1 (see `edgedigits.decode.signs`), is no digit that can be trusted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.glyphs.glyph import Box, Glyph, box_around
+
+
+@dataclass(frozen=True)
+class SlashSettings:
+    """What is a slash and no 1; lengths in heights of the two digits beside it, together.
+
+    Of 63 strokes so straight between the digits of the tuning part's cheque amounts none reaches beyond both
+    ends of these by more than 0.02.
+    """
+
+    beyond: float = 0.06
+    """It reaches so far beyond them, above and below …"""
+    beyond_in_all: float = 0.18
+    """… and both together so far."""
+    straight: float = 0.2
+    """It is so wide across its length at most, in lengths of its own."""
+    lean: tuple[float, float] = (8.0, 65.0)
+    """By so many degrees it leans to the right: a bracket or a bar stands upright."""
+    apart: float = 0.04
+    """So far it stands from their ink, where the stroke of an open 4 is nearer."""
+
+
+_INK = 100
+"""What is darker belongs to the stroke, of 255."""
+_FEWEST = 8
+"""Of fewer pixels no direction is told."""
+
+
+def slashes_among(glyphs: Sequence[Glyph], settings: SlashSettings = SlashSettings()) -> list[int]:
+    """Return which glyphs of a line, from left to right, are slashes: between two that are none."""
+    found: list[int] = []
+    for k in range(1, len(glyphs) - 1):
+        if k - 1 in found:
+            continue
+        before, glyph, behind = glyphs[k - 1 : k + 2]
+        if (
+            _reaches_beyond(glyph.box, box_around((before.box, behind.box)), settings)
+            and _leans(glyph.ink, settings)
+            and _gap(glyph, (before, behind)) >= settings.apart * _tall(before, behind)
+        ):
+            found.append(k)
+    return found
+
+
+def _tall(before: Glyph, behind: Glyph) -> int:
+    return box_around((before.box, behind.box))[3]
+
+
+def _reaches_beyond(box: Box, beside: Box, settings: SlashSettings) -> bool:
+    _, top, _, tall = beside
+    above = (top - box[1]) / tall
+    below = (box[1] + box[3] - top - tall) / tall
+    return min(above, below) >= settings.beyond and above + below >= settings.beyond_in_all
+
+
+def _leans(ink: NDArray[np.uint8], settings: SlashSettings) -> bool:
+    """Return whether ink is one straight stroke that leans to the right."""
+    points = np.array(np.nonzero(ink > _INK), np.float64)
+    if points.shape[1] < _FEWEST:
+        return False
+    # The variances of a bar's points are its squared width and length, divided by 12.
+    (across, along), axes = np.linalg.eigh(np.cov(points))
+    if across > settings.straight**2 * along:
+        return False
+    down, right = axes[:, 1]
+    lean = math.degrees(math.atan2(right, -down)) % 180
+    return settings.lean[0] <= lean <= settings.lean[1]
+
+
+def _gap(glyph: Glyph, others: Sequence[Glyph]) -> float:
+    """Return how many pixels are between the ink of a glyph and that of others."""
+    left, top, width, height = box_around([glyph.box, *(other.box for other in others)])
+    free = np.ones((height, width), np.uint8)
+    for other in others:
+        x, y, w, h = other.box
+        free[y - top :, x - left :][:h, :w][other.ink > 0] = 0
+    x, y, w, h = glyph.box
+    away = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return float(away[y - top :, x - left :][:h, :w][glyph.ink > _INK].min())
