@@ -92,28 +92,37 @@ def in_rows(
     return np.asarray(225 - 0.7 * page.astype(np.float32), np.float32).astype(np.uint8)
 
 
-def dated(
+def with_signs(
     text: str, digits: Digits, random: np.random.Generator, beyond: float = 0.15, wide: float = 0.5
 ) -> NDArray[np.uint8]:
-    """Return a strip with a text of digits (pictures, labels) and slashes.
+    """Return a strip with a text of digits (pictures, labels), slashes, dashes, points, commas and colons.
 
-    The slashes reach so far above and below the digits, and are so wide, in heights of these.
+    Slashes reach so far above and below the digits, and are so wide, in heights of these.
     """
     images, labels = digits
     tall, gap = 48, 9
     ink = np.zeros((3 * tall, 2 * tall * (len(text) + 2)), np.uint8)
     x = tall
+    base, middle = 2 * tall, tall + tall // 2
+    strokes = {
+        "/": [((0, round(base + beyond * tall)), (round(wide * tall), round(tall - beyond * tall)))],
+        "-": [((0, middle), (tall // 2, middle - 1))],
+        ".": [((2, base - 3), (2, base - 2))],
+        ",": [((4, base - 4), (0, base + 8))],
+        ":": [((2, base - 12), (2, base - 11)), ((2, tall + 14), (2, tall + 15))],
+    }
     for sign in text:
-        if sign == "/":
-            width, top, base = round(wide * tall), round(tall * (1 - beyond)), round(tall * (2 + beyond))
-            cv2.line(ink, (x, base), (x + width, top), 255, 5, cv2.LINE_AA)
-        else:
+        if sign.isdigit():
             image = images[int(random.choice(np.flatnonzero(labels == int(sign))))]
             left, above, w, h = cv2.boundingRect(image)
             width = max(4, round(w * tall / h))
-            ink[tall : 2 * tall, x : x + width] = cv2.resize(
+            ink[tall:base, x : x + width] = cv2.resize(
                 image[above : above + h, left : left + w], (width, tall)
             )
+        else:
+            for (x1, y1), (x2, y2) in strokes[sign]:
+                cv2.line(ink, (x + x1, y1), (x + x2, y2), 255, 5, cv2.LINE_AA)
+            width = max(max(x1, x2) for (x1, _), (x2, _) in strokes[sign])
         x += width + gap
     return np.asarray(225 - 0.7 * ink[:, : x + tall].astype(np.float32), np.float32).astype(np.uint8)
 

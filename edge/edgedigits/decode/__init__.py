@@ -14,7 +14,7 @@ from edgedigits.decode.line import (
     refuse_turned,
     reject,
     with_digits,
-    with_signs_between,
+    with_signs,
 )
 
 __all__ = [
@@ -31,5 +31,5 @@ __all__ = [
     "refuse_turned",
     "reject",
     "with_digits",
-    "with_signs_between",
+    "with_signs",
 ]

@@ -121,8 +121,15 @@ def _with_separators(digits: Sequence[Digit], separators: Sequence[Separator]) -
     return "".join([*signs, *(mark.text for mark in marks[told:])])
 
 
-def with_signs_between(line: Line, signs: Sequence[Separator]) -> Line:
-    """Return a line whose `raw` has signs where they stand among its digits, for whatever it has there."""
+_DASHES = "-="
+
+
+def with_signs(line: Line, signs: Sequence[Separator]) -> Line:
+    """Return a line with signs in its `raw` that were seen beside its digits.
+
+    Between two digits they replace what stands there. Before the first digit and behind the last a dash is
+    told that the line doesn't have: a strip ends close to the digits. Specks are common there.
+    """
     if not signs:
         return line
     gaps = [""]
@@ -132,8 +139,13 @@ def with_signs_between(line: Line, signs: Sequence[Separator]) -> Line:
         else:
             gaps[-1] += character
     middles = [_middle(digit.box) for digit in line.digits]
+    last = len(gaps) - 1
     for sign in signs:
-        gaps[sum(middle < _middle(sign.box) for middle in middles)] = sign.text
+        place = sum(middle < _middle(sign.box) for middle in middles)
+        if 0 < place < last:
+            gaps[place] = sign.text
+        elif sign.text in _DASHES and not any(dash in gaps[place] for dash in _DASHES):
+            gaps[place] = sign.text + gaps[place] if place == 0 else gaps[place] + sign.text
     raw = "".join(gap + label for gap, label in zip(gaps, [*line.text, ""], strict=True))
     return dataclasses.replace(line, raw=raw)
 

@@ -48,7 +48,7 @@ def _signs(line: Line) -> list[int]:
         return []
     labels = [best_guess(digit) for digit in line.digits]
     beyond, within = _reaches(line)
-    signs = [k for k, label in enumerate(labels) if label in _LIKE_A_PLUS and within[k] >= _HANGS]
+    signs: list[int] = []
     last = len(labels) - 1
     upright = [k for k, label in enumerate(labels) if label == "1" and beyond[k] >= _BEYOND_AT_ALL]
     between = [k for k in upright if 0 < k < last]
@@ -58,7 +58,9 @@ def _signs(line: Line) -> list[int]:
     # One large digit at an end is a hand's way of beginning or ending a number.
     if last > 1 and len(ends) == 2 and sum(beyond[k] for k in ends) >= _BEYOND:
         signs += ends
-    return signs
+    # Beside what reaches beyond everything all digits hang.
+    hang = (k for k, label in enumerate(labels) if label in _LIKE_A_PLUS and within[k] >= _HANGS)
+    return signs + [k for k in hang if not {k - 1, k + 1} & {*signs}]
 
 
 def _reaches(line: Line) -> tuple[list[float], list[float]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.glyphs.colons import colons_among
 from edgedigits.glyphs.components import Components, typical_height
 from edgedigits.glyphs.glyph import Box, box_around
 
@@ -24,14 +25,18 @@ def join_fragments(components: Components) -> None:
     # Of which group each piece is, by the number of one of its pieces; at that number is the box around it.
     roots = np.arange(len(found))
     bounds = components.boxes.copy()
+    # The points of a colon are no pieces of a digit, though the upper one stands like the flag of a 5.
+    apart = np.zeros(len(found), bool)
+    apart[[point for colon in colons_among(components.boxes, tall) for point in colon]] = True
     # Only pieces that begin before this one ends (and a little after, for the flag of a 5) can join it.
     reach = np.searchsorted(x, x + w + 0.12 * tall, side="right").tolist()
     middles = y + h / 2
     for position, i in enumerate(order.tolist()):
-        if reach[position] == position + 1:
+        if reach[position] == position + 1 or apart[i]:
             continue
         window = slice(position + 1, reach[position])
-        left = order[window][np.abs(middles[window] - middles[position]) < 1.35 * tall]
+        near = np.abs(middles[window] - middles[position]) < 1.35 * tall
+        left = order[window][near & ~apart[order[window]]]
         own = int(roots[i])
         while left.size:
             others = roots[left]

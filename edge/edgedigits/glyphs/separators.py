@@ -1,4 +1,4 @@
-"""Which low pieces beside digits are marks, and which: points, commas, dashes and equals signs.
+"""Which low pieces beside digits are marks, and which: points, commas, colons, dashes and equals signs.
 
 What is a mark is a matter of its neighbours: a dot beside a headline may be as high as a digit of the small
 print.
@@ -6,12 +6,14 @@ print.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.glyphs.chains import Span, span_of, tall_of
+from edgedigits.glyphs.colons import colons_among
 from edgedigits.glyphs.components import ON_LEVEL, Components
 from edgedigits.glyphs.glyph import Box, Mark, box_around
 
@@ -84,6 +86,56 @@ def with_low_digits(components: Components, chains: list[list[int]], marks: list
     return chains
 
 
+_COMMA = (0.2, 0.62)
+"""A comma that is as high as a digit may be is so high, in heights of the digit before it, …"""
+_THIN = 0.4
+"""… no wider than this, …"""
+_BEGINS = 0.6
+"""… begins so far below that one's top …"""
+_HANGS = 0.1
+"""… and ends so far below its base …"""
+_BEHIND = 0.6
+"""… and no farther behind it."""
+
+
+def without_commas(boxes: NDArray[np.int64], chains: list[list[int]]) -> tuple[list[list[int]], list[int]]:
+    """Return chains without what hangs below the digit before it as a comma does, and that.
+
+    A comma of half a digit's height is a 1 to any network.
+    """
+    rows = boxes.tolist()
+    ends = [rows[chain[-1]] for chain in chains if len(chain) > 1]
+    kept: list[list[int]] = []
+    commas: list[list[int]] = []
+    for chain in chains:
+        if len(chain) == 1:
+            # What a chain passes over, for it is lower, is a chain of its own.
+            is_comma = any(_hangs(rows[chain[0]], last) for last in ends)
+            (commas if is_comma else kept).append(chain)
+            continue
+        digits = chain[:1]
+        for i in chain[1:]:
+            if _hangs(rows[i], rows[digits[-1]]):
+                commas.append([i])
+            else:
+                digits.append(i)
+        kept.append(digits)
+    return kept, [i for chain in commas for i in chain]
+
+
+def _hangs(piece: Sequence[int], digit: Sequence[int]) -> bool:
+    """Return whether a piece hangs below a digit, and close behind it, as a comma does; both are boxes."""
+    left, top, wide, high = piece
+    x, y, w, h = digit
+    return (
+        _COMMA[0] * h <= high <= _COMMA[1] * h
+        and wide <= _THIN * h
+        and top >= y + _BEGINS * h
+        and top + high >= y + (1 + _HANGS) * h
+        and x + w / 2 <= left + wide / 2 <= x + w + _BEHIND * h
+    )
+
+
 _TWICE = 0.25
 """In no more than this part of its length a mark goes to and fro."""
 
@@ -107,22 +159,41 @@ def marks_beside(components: Components, span: Span, tall: float, others: NDArra
     left, top, right, bottom = span
     x, y, w, h = components.boxes[others].T
     middle, across = y + h / 2, x + w / 2
-    beside = (
-        (top - 0.1 * tall <= middle)
-        & (middle <= bottom + 0.35 * tall)
-        & (left - tall <= across)
-        & (across <= right + tall)
-    )
-    marks = []
-    for x1, y1, w1, h1 in components.boxes[others[beside]].tolist():
-        box = x1, y1, w1, h1
-        text = _mark(w1, h1, (y1 + h1 / 2 - top) / max(1.0, bottom - top), tall)
-        if text is not None and not _is_left_of_line(box, components.lifted):
-            marks.append(Mark(text, box))
+    level = (top - 0.1 * tall <= middle) & (middle <= bottom + 0.35 * tall) & (left - tall <= across)
+    beside = level & (across <= right + tall)
+    near = components.boxes[others[beside]]
+    colons = [
+        (upper, lower)
+        for upper, lower in colons_among(near, tall)
+        if left < near[upper, 0] and near[lower, 0] + near[lower, 2] < right and near[upper, 1] > top
+    ]
+    marks = [Mark(":", box_around([_box(near[upper]), _box(near[lower])])) for upper, lower in colons]
+    points = {point for colon in colons for point in colon}
+
+    def named(rows: NDArray[np.int64]) -> list[Mark]:
+        found = []
+        for box in map(_box, rows):
+            text = mark_of(*box[2:], (box[1] + box[3] / 2 - top) / max(1.0, bottom - top), tall)
+            if text is not None and not _is_left_of_line(box, components.lifted):
+                found.append(Mark(text, box))
+        return found
+
+    marks += named(np.delete(near, list(points), axis=0))
+    behind = [mark.box for mark in marks if mark.text in (".", ",") and mark.box[0] >= right]
+    if behind:
+        # The dash of an amount without cents stands behind its comma.
+        end = min(x + w for x, _, w, _ in behind)
+        farther = components.boxes[others[level & (right + tall < across) & (across <= end + tall)]]
+        marks += [mark for mark in named(farther) if mark.text == "-"]
     return _with_equals_signs(marks)
 
 
-def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",", "-"] | None:
+def _box(row: NDArray[np.int64]) -> Box:
+    x, y, w, h = row.tolist()
+    return x, y, w, h
+
+
+def mark_of(width: int, height: int, level: float, tall: float) -> Literal[".", ",", "-"] | None:
     """Name a small piece of ink by its shape and its level (0 the digits' top, 1 their base)."""
     if width >= 1.6 * height and width >= 0.2 * tall and 0.2 <= level <= 0.85:
         return "-"

@@ -33,6 +33,8 @@ class SlashSettings:
     """It is so wide across its length at most, in lengths of its own."""
     lean: tuple[float, float] = (8.0, 65.0)
     """By so many degrees it leans to the right: a bracket or a bar stands upright."""
+    alone: float = 15.0
+    """The same, at least, of the only slash in a line: two, as in a date, are hardly both 1s."""
     apart: float = 0.04
     """So far it stands from their ink, where the stroke of an open 4 is nearer."""
 
@@ -45,22 +47,18 @@ _FEWEST = 8
 
 def slashes_among(glyphs: Sequence[Glyph], settings: SlashSettings = SlashSettings()) -> list[int]:
     """Return which glyphs of a line, from left to right, are slashes: between two that are none."""
-    found: list[int] = []
+    found: dict[int, float] = {}
     for k in range(1, len(glyphs) - 1):
         if k - 1 in found:
             continue
         before, glyph, behind = glyphs[k - 1 : k + 2]
-        if (
-            _reaches_beyond(glyph.box, box_around((before.box, behind.box)), settings)
-            and _leans(glyph.ink, settings)
-            and _gap(glyph, (before, behind)) >= settings.apart * _tall(before, behind)
-        ):
-            found.append(k)
-    return found
-
-
-def _tall(before: Glyph, behind: Glyph) -> int:
-    return box_around((before.box, behind.box))[3]
+        beside = box_around((before.box, behind.box))
+        if not _reaches_beyond(glyph.box, beside, settings):
+            continue
+        lean = _lean(glyph.ink, settings)
+        if lean is not None and _gap(glyph, (before, behind)) >= settings.apart * beside[3]:
+            found[k] = lean
+    return [k for k, lean in found.items() if len(found) > 1 or lean >= settings.alone]
 
 
 def _reaches_beyond(box: Box, beside: Box, settings: SlashSettings) -> bool:
@@ -70,18 +68,18 @@ def _reaches_beyond(box: Box, beside: Box, settings: SlashSettings) -> bool:
     return min(above, below) >= settings.beyond and above + below >= settings.beyond_in_all
 
 
-def _leans(ink: NDArray[np.uint8], settings: SlashSettings) -> bool:
-    """Return whether ink is one straight stroke that leans to the right."""
+def _lean(ink: NDArray[np.uint8], settings: SlashSettings) -> float | None:
+    """Return by how many degrees one straight stroke leans to the right; None for any other ink."""
     points = np.array(np.nonzero(ink > _INK), np.float64)
     if points.shape[1] < _FEWEST:
-        return False
+        return None
     # The variances of a bar's points are its squared width and length, divided by 12.
     (across, along), axes = np.linalg.eigh(np.cov(points))
     if across > settings.straight**2 * along:
-        return False
+        return None
     down, right = axes[:, 1]
     lean = math.degrees(math.atan2(right, -down)) % 180
-    return settings.lean[0] <= lean <= settings.lean[1]
+    return lean if settings.lean[0] <= lean <= settings.lean[1] else None
 
 
 def _gap(glyph: Glyph, others: Sequence[Glyph]) -> float:

@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.decode import RejectRule, Separator, if_sure, with_signs_between
+from edgedigits.decode import RejectRule, Separator, if_sure, with_signs
 from edgedigits.decode.hypotheses import LineHypotheses
-from edgedigits.glyphs import TextLine
+from edgedigits.glyphs import TextLine, box_around
+from edgedigits.glyphs.separators import mark_of
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, placed, refuse, scaled
 from edgedigits.ways.combine import combine_lines, less_sure
@@ -105,7 +106,7 @@ class LineReader:
             if line is not None and self.way == "auto" and k in of_strips:
                 line = doubted(line, _seen(each, writing, size), self._confirm)
             if line is not None:
-                line = with_signs_between(line, _slashes(each, writing, size))
+                line = with_signs(line, _beside_strips(line, each, writing, size))
                 if "crossed" in each.line.faults:
                     line = if_sure(less_sure(line, _RIGHT_ACROSS), self.rule, "crossed")
                 if len(hypotheses) <= _FEW and _is_edge(each, writing):
@@ -219,6 +220,11 @@ class LineReader:
         return lines, within | sure
 
 
+_LOW = 0.3
+"""A dash is lower than this part of a line's digits."""
+_ABOVE = 0.25
+"""What has more than this part of its width in common with a digit is a part of it."""
+
 _FEW = 2
 """An edge between light and dark is taken for a digit where there are no more lines than this."""
 _OF_EDGES = 0.1
@@ -242,11 +248,38 @@ def _faulty(line: Line, of: TextLine) -> Line:
     return line
 
 
-def _slashes(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Separator]:
-    """Return a line's slashes, which are not in what is read as a strip, in pixels of a view of `size`."""
+def _beside_strips(
+    line: Line, hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]
+) -> list[Separator]:
+    """Return the marks of a line that who reads it as a strip sees badly, in pixels of a view of `size`.
+
+    These are slashes, which are taken out of the strip, and what stands at either end of it.
+    """
     across = writing.across(size)
-    slashes = [mark for mark in hypotheses.line.marks if mark.ink is not None]
-    return [Separator(mark.text, scaled(mark.box, across, size)) for mark in slashes]
+    seen = [Separator(mark.text, scaled(mark.box, across, size)) for mark in hypotheses.line.marks]
+    slashes = [sign for sign in seen if sign.text == "/"]
+    digits = [digit.box for digit in line.digits]
+    middles = [x + w / 2 for x, _, w, _ in digits]
+    _, top, _, tall = box_around(digits)
+    # A dash may be as large as a digit, and no mark but a glyph.
+    boxes = [scaled(glyph.box, across, size) for glyph in hypotheses.line.glyphs]
+    for x, y, w, h in boxes:
+        if mark_of(w, h, (y + h / 2 - top) / tall, tall) == "-" and h < _LOW * tall:
+            seen.append(Separator("-", (x, y, w, h)))
+    ends = min(middles), max(middles)
+    return slashes + [
+        sign
+        for sign in seen
+        if sign.text != "/"
+        and not ends[0] <= sign.box[0] + sign.box[2] / 2 <= ends[1]
+        and all(box == sign.box or _beside(sign.box, box) for box in boxes)
+    ]
+
+
+def _beside(sign: Box, other: Box) -> bool:
+    """Return whether a sign is not above or below something else, as a loose end of a digit is."""
+    common = min(sign[0] + sign[2], other[0] + other[2]) - max(sign[0], other[0])
+    return common <= _ABOVE * sign[2]
 
 
 def _seen(hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]) -> list[Seen]:

@@ -1,8 +1,9 @@
-"""Slashes between digits, as in dates: told from 1s, read as separators, and in the way of no network."""
+"""Separators: slashes as in dates, colons as in times, dashes and commas around amounts, told from digits."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -10,11 +11,14 @@ from typing import get_args
 import cv2
 import numpy as np
 import pytest
-from tests.edge.drawing import Digits, dated, paper, write
+from tests.edge.drawing import Digits, paper, write
+from tests.edge.drawing import with_signs as drawn
 
 from edgedigits import Reader
-from edgedigits.decode import Separator, with_signs_between
+from edgedigits.decode import Separator, with_signs
 from edgedigits.glyphs import Glyph
+from edgedigits.glyphs.colons import colons_among
+from edgedigits.glyphs.separators import without_commas
 from edgedigits.glyphs.slashes import slashes_among
 from edgedigits.page import Digit, Line
 from edgedigits.ways.line_reading import ReadingWay
@@ -38,10 +42,10 @@ def digits(data_set: Callable[[str], Path]) -> Digits:
 @pytest.mark.parametrize("beyond", [0.1, 0.25])
 def test_a_date_is_read_with_its_slashes(wide: float, beyond: float, reading: Reader, digits: Digits) -> None:
     random = np.random.default_rng(3)
-    dates = ["26/10/1993", "1/4/25", "17/07/74", "30/11/2026", "4/9"]
+    dates = ["26/10/1993", "1/4/25", "17/07/74", "30/11/2026", "4/9" if wide > 0.25 else "4/9/26"]
     right = 0
     for date in dates * 2:
-        (line,) = reading.read(dated(date, digits, random, beyond, wide)).lines
+        (line,) = reading.read(drawn(date, digits, random, beyond, wide)).lines
         assert "/" in line.raw
         right += line.raw == date and line.accepted and line.text == date.replace("/", "")
     assert right >= 8
@@ -49,7 +53,7 @@ def test_a_date_is_read_with_its_slashes(wide: float, beyond: float, reading: Re
 
 def test_a_slash_takes_no_digits_place(digits: Digits, reading: Reader) -> None:
     """Where eight digits are looked for they are found beside the slashes, not with them."""
-    page = dated("26/10/1993", digits, np.random.default_rng(0))
+    page = drawn("26/10/1993", digits, np.random.default_rng(0))
     (line,) = reading.read(page, count=(8, 8)).lines
     assert (line.raw, line.accepted) == ("26/10/1993", True)
 
@@ -69,6 +73,10 @@ def test_nothing_but_a_stroke_that_leans_and_reaches_beyond_both_is_a_slash() ->
         return slashes_among([box(0), middle, box(60)])
 
     assert told(glyph(32, 30, [(18, 0), (0, 60)])) == [1]
+    # The only one leans more than a 1 may.
+    assert told(glyph(32, 30, [(10, 0), (0, 60)])) == []
+    two = [glyph(x, 30, [(10, 0), (0, 60)]) for x in (32, 92)]
+    assert slashes_among([box(0), two[0], box(60), two[1], box(120)]) == [1, 3]
     # No higher than what stands beside it, or beyond it at one end alone, it may be a 1.
     assert told(glyph(32, 41, [(12, 0), (0, 38)])) == []
     assert told(glyph(32, 40, [(16, 0), (0, 55)])) == []
@@ -106,10 +114,58 @@ def test_what_reads_strips_sees_paper_in_a_slashs_place() -> None:
     assert np.array_equal(plain[:, 165:], writing.grey[:, 165:])
 
 
-def test_signs_stand_between_the_digits_where_they_were_written() -> None:
-    told = tuple(Digit(label, 0.9, (20 * k, 0, 16, 24), ()) for k, label in enumerate("12?4"))
-    line = Line("12?4", "1,2?4.", 0.9, True, (0, 0, 76, 24), told)
-    assert with_signs_between(line, []) is line
-    assert with_signs_between(line, [Separator("/", (37, -4, 4, 32))]).raw == "1,2/?4."
-    both = [Separator("/", (17, -4, 4, 32)), Separator("/", (57, -4, 4, 32))]
-    assert with_signs_between(line, both).raw == "1/2?/4."
+def test_signs_are_told_where_they_were_written() -> None:
+    digits = tuple(Digit(label, 0.9, (20 * k, 0, 16, 24), ()) for k, label in enumerate("12?4"))
+    line = Line("12?4", "1,2?4.", 0.9, True, (0, 0, 76, 24), digits)
+
+    def raw(*signs: tuple[str, int]) -> str:
+        return with_signs(line, [Separator(text, (x, 8, 4, 8)) for text, x in signs]).raw
+
+    assert with_signs(line, []) is line
+    assert raw(("/", 37)) == "1,2/?4."
+    assert raw(("/", 17), ("/", 57)) == "1/2?/4."
+    # A strip ends close to the digits, and may lack a dash; specks are common there.
+    assert raw(("-", -9)) == "-1,2?4."
+    assert raw(("=", 80)) == "1,2?4.="
+    assert raw((".", -9), (",", 80)) == "1,2?4."
+
+
+@pytest.mark.parametrize("raw", ["-350", "12:30", "7:05:44", "180-", "350,-", "4,50", "12.50"])
+def test_signs_are_read_beside_the_digits_on_every_way(raw: str, reading: Reader, digits: Digits) -> None:
+    random = np.random.default_rng(2)
+    read = [reading.read(drawn(raw, digits, random)).lines for _ in range(10)]
+    # Some of the digits are as easily another one.
+    told = [[re.sub("[0-9?]", "0", line.raw) for line in lines] for lines in read]
+    assert told.count([re.sub("[0-9]", "0", raw)]) >= (7 if reading.way == "strip" else 9)
+    assert [[line.raw for line in lines] for lines in read].count([raw]) >= 6
+
+
+def test_two_points_above_one_another_are_a_colon() -> None:
+    def found(*boxes: tuple[int, int, int, int]) -> list[tuple[int, int]]:
+        return colons_among(np.array([(0, 0, 30, 50), *boxes], np.int64), 50.0)
+
+    upper, lower = (40, 12, 6, 6), (41, 34, 6, 6)
+    assert found(upper, lower) == [(1, 2)]
+    assert found(lower, upper) == [(2, 1)]
+    # A third, one beside the other, a speck above a point, two strokes, and what stands inside a digit.
+    assert found(upper, lower, (40, 2, 6, 4)) == []
+    assert found(upper, (60, 34, 6, 6)) == []
+    assert found((41, 13, 3, 3), lower) == []
+    assert found((40, 12, 14, 5), (40, 34, 14, 5)) == []
+    assert found((10, 12, 6, 6), (10, 34, 6, 6)) == []
+    # Close together they are one stroke that the pen skipped, far apart a flag and a point.
+    assert found(upper, (40, 20, 6, 6)) == []
+    assert found((40, 0, 6, 6), (40, 44, 6, 6)) == []
+    # Among specks there are always two.
+    assert found(upper, lower, *[(60 + 20 * k, 10, 6, 6) for k in range(200)]) == []
+
+
+def test_what_hangs_below_a_digit_is_a_comma_and_no_1() -> None:
+    def parted(*boxes: tuple[int, int, int, int]) -> tuple[list[list[int]], list[int]]:
+        return without_commas(np.array(boxes, np.int64), [list(range(len(boxes)))])
+
+    digits = [(0, 0, 30, 50), (40, 2, 28, 48)]
+    assert parted(*digits, (74, 36, 8, 24)) == ([[0, 1]], [2])
+    # As high as they are, on the same base, wide, or far behind them, it may be a digit.
+    for other in [(74, 34, 8, 36), (74, 30, 8, 20), (74, 36, 26, 24), (120, 36, 8, 24)]:
+        assert parted(*digits, other) == ([[0, 1, 2]], [])

@@ -1,0 +1,61 @@
+"""The two points of a colon, which by themselves would be a decimal point and dirt, or the flag of a 5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ColonSettings:
+    """What is a colon; lengths in heights of a digit."""
+
+    point: tuple[float, float] = (0.06, 0.3)
+    """A point is so large, at least and at most …"""
+    round: float = 1.7
+    """… and no more than so many times as long as thick, unlike the flag of a 5."""
+    room: tuple[float, float] = (0.12, 0.6)
+    """So much is free between the points …"""
+    aslant: float = 0.15
+    """… which stand above one another but for this …"""
+    alike: float = 3.0
+    """… and the larger has no more than so many times the box of the other."""
+    digit: float = 0.42
+    """What is higher may be a digit, and has no colon in it."""
+    most: int = 100
+    """Among more pieces of this size no colon is looked for: they are specks."""
+
+
+def colons_among(
+    boxes: NDArray[np.int64], tall: float, settings: ColonSettings = ColonSettings()
+) -> list[tuple[int, int]]:
+    """Return the pairs of pieces (boxes: N×4, x, y, width, height) that are colons, the upper one first.
+
+    `tall` is how high digits are, in pixels.
+    """
+    x, y, w, h = boxes.T
+    long, thick = np.maximum(w, h), np.minimum(w, h)
+    least, most = settings.point
+    points = np.flatnonzero((long >= least * tall) & (long <= most * tall) & (long <= settings.round * thick))
+    if not 2 <= points.size <= settings.most:
+        return []
+    middles, across = y + h / 2, x + w / 2
+    left, top, wide, high = boxes[h > settings.digit * tall].T[:, :, None]
+    inside = (left < across) & (across < left + wide) & (top < middles) & (middles < top + high)
+    points = points[~inside.any(axis=0)[points]]
+    upper, lower = points[:, None], points[None, :]
+    room = y[lower] - y[upper] - h[upper]
+    sizes = (w * h).astype(np.float64)
+    pairs = (
+        (room >= settings.room[0] * tall)
+        & (room <= settings.room[1] * tall)
+        & (np.abs(across[lower] - across[upper]) <= settings.aslant * tall)
+        & (np.maximum(sizes[lower] / sizes[upper], sizes[upper] / sizes[lower]) <= settings.alike)
+    )
+    # Of three points above one another none is told to belong to another.
+    pairs &= (pairs.sum(axis=1, keepdims=True) == 1) & (pairs.sum(axis=0, keepdims=True) == 1)
+    found = [(int(points[i]), int(points[k])) for i, k in np.argwhere(pairs).tolist()]
+    uppers = {i for i, _ in found}
+    return [(i, k) for i, k in found if k not in uppers]
