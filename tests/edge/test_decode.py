@@ -286,6 +286,7 @@ def test_what_is_a_sign_by_where_it_stands_is_no_digit(
         ("3005", {1: (112, 130), 2: (112, 130)}),  # small zeros
         ("2115", {1: (95, 145), 2: (95, 145)}),  # one beside the other
         ("11", {0: (94, 146)}),
+        ("40", {0: (104, 136)}),  # a small 4, higher than a plus
     ],
 )
 def test_digits_of_unlike_height_stay_digits(text: str, places: dict[int, tuple[int, int]]) -> None:

@@ -19,6 +19,8 @@ _BEYOND_AT_ALL = 0.02
 """One of several does where all of them together reach that far."""
 _HANGS = 0.08
 """A plus ends so far below the top and above the base of what stands beside it …"""
+_LOW = 0.72
+"""… is so high at most, by the same …"""
 _LIKE_A_PLUS = ("4", "7")
 """… and is taken for one of these; of 360 in the tuning part's cheque amounts none is written so."""
 _SIGNS = 1e-3
@@ -47,7 +49,7 @@ def _signs(line: Line) -> list[int]:
     if len(line.digits) < 2:
         return []
     labels = [best_guess(digit) for digit in line.digits]
-    beyond, within = _reaches(line)
+    beyond, within, high = _reaches(line)
     signs: list[int] = []
     last = len(labels) - 1
     upright = [k for k, label in enumerate(labels) if label == "1" and beyond[k] >= _BEYOND_AT_ALL]
@@ -59,12 +61,16 @@ def _signs(line: Line) -> list[int]:
     if last > 1 and len(ends) == 2 and sum(beyond[k] for k in ends) >= _BEYOND:
         signs += ends
     # Beside what reaches beyond everything all digits hang.
-    hang = (k for k, label in enumerate(labels) if label in _LIKE_A_PLUS and within[k] >= _HANGS)
+    hang = (
+        k
+        for k, label in enumerate(labels)
+        if label in _LIKE_A_PLUS and within[k] >= _HANGS and high[k] <= _LOW
+    )
     return signs + [k for k in hang if not {k - 1, k + 1} & {*signs}]
 
 
-def _reaches(line: Line) -> tuple[list[float], list[float]]:
-    """Return how far each digit reaches beyond those beside it, and how far it stays within their height.
+def _reaches(line: Line) -> tuple[list[float], list[float], list[float]]:
+    """Return how far each digit reaches beyond those beside it, how far it stays within, and its height.
 
     The less of what it does above and below, by the height of what those beside it span together. A line that
     slopes is made level.
@@ -83,4 +89,4 @@ def _reaches(line: Line) -> tuple[list[float], list[float]]:
     tops[[0, -1]], bases[[0, -1]] = -np.inf, np.inf
     lower, higher = np.maximum(tops[:-2], tops[2:]), np.minimum(bases[:-2], bases[2:])
     within = np.minimum(y - lower, higher - y - h) / tall
-    return beyond.tolist(), within.tolist()
+    return beyond.tolist(), within.tolist(), (h / tall).tolist()

@@ -19,7 +19,7 @@ from edgedigits.glyphs.glyph import Box, Glyph, box_around
 
 @dataclass(frozen=True)
 class SlashSettings:
-    """What is a slash and no 1; lengths in heights of the two digits beside it, together.
+    """What is a slash and no 1; lengths in heights of the digits.
 
     Of 63 strokes so straight between the digits of the tuning part's cheque amounts none reaches beyond both
     ends of these by more than 0.02.
@@ -34,7 +34,9 @@ class SlashSettings:
     lean: tuple[float, float] = (8.0, 65.0)
     """By so many degrees it leans to the right: a bracket or a bar stands upright."""
     alone: float = 15.0
-    """The same, at least, of the only slash in a line: two, as in a date, are hardly both 1s."""
+    """The same, at least, of the only slash in a line: two, as in a date, are hardly both 1s …"""
+    parallel: float = 12.0
+    """… if they lean alike but for this."""
     apart: float = 0.04
     """So far it stands from their ink, where the stroke of an open 4 is nearer."""
 
@@ -46,25 +48,35 @@ _FEWEST = 8
 
 
 def slashes_among(glyphs: Sequence[Glyph], settings: SlashSettings = SlashSettings()) -> list[int]:
-    """Return which glyphs of a line, from left to right, are slashes: between two that are none."""
-    found: dict[int, float] = {}
+    """Return which glyphs of a line, from left to right, are slashes: between two that are none.
+
+    Of several, as in a date, each is held against the whole line, for a digit beside it may be large. The
+    only one is held against the digits beside it.
+    """
+    if len(glyphs) < 3:
+        return []
+    strokes: dict[int, float] = {}
+    tops, bases = [glyph.box[1] for glyph in glyphs], [glyph.box[1] + glyph.box[3] for glyph in glyphs]
+    line = int(np.median(tops)), int(np.median(bases))
     for k in range(1, len(glyphs) - 1):
-        if k - 1 in found:
-            continue
         before, glyph, behind = glyphs[k - 1 : k + 2]
-        beside = box_around((before.box, behind.box))
-        if not _reaches_beyond(glyph.box, beside, settings):
+        if k - 1 in strokes or not _reaches_beyond(glyph.box, *line, settings):
             continue
         lean = _lean(glyph.ink, settings)
-        if lean is not None and _gap(glyph, (before, behind)) >= settings.apart * beside[3]:
-            found[k] = lean
-    return [k for k, lean in found.items() if len(found) > 1 or lean >= settings.alone]
+        if lean is not None and _gap(glyph, (before, behind)) >= settings.apart * (line[1] - line[0]):
+            strokes[k] = lean
+    if len(strokes) > 1 and max(strokes.values()) - min(strokes.values()) <= settings.parallel:
+        return list(strokes)
+    alone = []
+    for k, lean in strokes.items():
+        _, top, _, tall = box_around((glyphs[k - 1].box, glyphs[k + 1].box))
+        if lean >= settings.alone and _reaches_beyond(glyphs[k].box, top, top + tall, settings):
+            alone.append(k)
+    return alone
 
 
-def _reaches_beyond(box: Box, beside: Box, settings: SlashSettings) -> bool:
-    _, top, _, tall = beside
-    above = (top - box[1]) / tall
-    below = (box[1] + box[3] - top - tall) / tall
+def _reaches_beyond(box: Box, top: int, base: int, settings: SlashSettings) -> bool:
+    above, below = (top - box[1]) / (base - top), (box[1] + box[3] - base) / (base - top)
     return min(above, below) >= settings.beyond and above + below >= settings.beyond_in_all
 
 
