@@ -77,6 +77,14 @@ def test_nothing_but_a_stroke_that_leans_and_reaches_beyond_both_is_a_slash() ->
     assert told(glyph(32, 30, [(10, 0), (0, 60)])) == []
     two = [glyph(x, 30, [(10, 0), (0, 60)]) for x in (32, 92)]
     assert slashes_among([box(0), two[0], box(60), two[1], box(120)]) == [1, 3]
+    # Two reach beyond the line, be the digit between them large, or beyond their neighbours where it rises.
+    large = glyph(60, 30, [(0, 0), (20, 0), (20, 60), (0, 60), (0, 0)])
+    assert slashes_among([box(0), two[0], large, two[1], box(120), box(150)]) == [1, 3]
+    assert slashes_among([box(0), two[0], large]) == []
+    slashes = [glyph(x, 30, [(10, 0), (0, 60)]) for x in (32, 182)]
+    rising = [box(0), slashes[0], box(60), box(90), box(120), box(150), slashes[1], box(210)]
+    risen = [Glyph((x, y - x // 6, w, h), each.ink) for each in rising for x, y, w, h in [each.box]]
+    assert slashes_among(risen) == [1, 6]
     # No higher than what stands beside it, or beyond it at one end alone, it may be a 1.
     assert told(glyph(32, 41, [(12, 0), (0, 38)])) == []
     assert told(glyph(32, 40, [(16, 0), (0, 55)])) == []

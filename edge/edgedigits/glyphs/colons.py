@@ -35,6 +35,8 @@ def colons_among(
 
     `tall` is how high digits are, in pixels.
     """
+    if len(boxes) < 2:
+        return []
     x, y, w, h = boxes.T
     long, thick = np.maximum(w, h), np.minimum(w, h)
     least, most = settings.point

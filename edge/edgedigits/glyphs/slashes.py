@@ -7,6 +7,7 @@ one, or a 1 (see `edgedigits.decode.signs`), is no digit that can be trusted.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,24 +56,23 @@ def slashes_among(glyphs: Sequence[Glyph], settings: SlashSettings = SlashSettin
     """
     if len(glyphs) < 3:
         return []
-    strokes: dict[int, float] = {}
     tops, bases = [glyph.box[1] for glyph in glyphs], [glyph.box[1] + glyph.box[3] for glyph in glyphs]
-    line = int(np.median(tops)), int(np.median(bases))
+    line = int(statistics.median(tops)), int(statistics.median(bases))
+    strokes: dict[int, float] = {}
+    alone: list[int] = []
     for k in range(1, len(glyphs) - 1):
         before, glyph, behind = glyphs[k - 1 : k + 2]
-        if k - 1 in strokes or not _reaches_beyond(glyph.box, *line, settings):
+        _, top, _, tall = box_around((before.box, behind.box))
+        beyond_both = _reaches_beyond(glyph.box, top, top + tall, settings)
+        if k - 1 in strokes or not (beyond_both or _reaches_beyond(glyph.box, *line, settings)):
             continue
         lean = _lean(glyph.ink, settings)
-        if lean is not None and _gap(glyph, (before, behind)) >= settings.apart * (line[1] - line[0]):
+        if lean is not None and _gap(glyph, (before, behind)) >= settings.apart * tall:
             strokes[k] = lean
-    if len(strokes) > 1 and max(strokes.values()) - min(strokes.values()) <= settings.parallel:
-        return list(strokes)
-    alone = []
-    for k, lean in strokes.items():
-        _, top, _, tall = box_around((glyphs[k - 1].box, glyphs[k + 1].box))
-        if lean >= settings.alone and _reaches_beyond(glyphs[k].box, top, top + tall, settings):
-            alone.append(k)
-    return alone
+            if beyond_both and lean >= settings.alone:
+                alone.append(k)
+    several = len(strokes) > 1 and max(strokes.values()) - min(strokes.values()) <= settings.parallel
+    return list(strokes) if several else alone
 
 
 def _reaches_beyond(box: Box, top: int, base: int, settings: SlashSettings) -> bool:
