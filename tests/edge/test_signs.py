@@ -18,7 +18,7 @@ from edgedigits import Reader
 from edgedigits.decode import Separator, with_signs
 from edgedigits.glyphs import Glyph
 from edgedigits.glyphs.colons import colons_among
-from edgedigits.glyphs.separators import without_commas
+from edgedigits.glyphs.separators import commas_among
 from edgedigits.glyphs.slashes import slashes_among
 from edgedigits.page import Digit, Line
 from edgedigits.ways.line_reading import ReadingWay
@@ -169,11 +169,33 @@ def test_two_points_above_one_another_are_a_colon() -> None:
 
 
 def test_what_hangs_below_a_digit_is_a_comma_and_no_1() -> None:
-    def parted(*boxes: tuple[int, int, int, int]) -> tuple[list[list[int]], list[int]]:
-        return without_commas(np.array(boxes, np.int64), [list(range(len(boxes)))])
+    def found(*boxes: tuple[int, int, int, int]) -> list[int]:
+        return commas_among(np.array([(0, 0, 30, 50), (40, 2, 28, 48), (90, 0, 30, 50), *boxes], np.int64))
 
-    digits = [(0, 0, 30, 50), (40, 2, 28, 48)]
-    assert parted(*digits, (74, 36, 8, 24)) == ([[0, 1]], [2])
+    assert found() == []
+    assert found((74, 36, 8, 24)) == [3]
+    assert found((24, 38, 8, 22), (74, 36, 8, 24)) == [3, 4]
     # As high as they are, on the same base, wide, or far behind them, it may be a digit.
-    for other in [(74, 34, 8, 36), (74, 30, 8, 20), (74, 36, 26, 24), (120, 36, 8, 24)]:
-        assert parted(*digits, other) == ([[0, 1, 2]], [])
+    for other in [(74, 34, 8, 36), (74, 30, 8, 20), (74, 36, 26, 24), (160, 36, 8, 24)]:
+        assert found(other) == []
+    # And so is what has its like beside it, in a line below.
+    assert found((74, 36, 8, 24), (92, 60, 16, 24)) == [3]
+    assert found((74, 36, 8, 24), (92, 38, 16, 24)) == []
+
+
+@pytest.mark.parametrize("text", ["572,52", "4,363.85", "823,17"])
+def test_a_large_comma_parts_no_number(text: str, reading: Reader, digits: Digits) -> None:
+    """A comma of half a digit's height was a 1, or the end of one number and the beginning of another."""
+    random = np.random.default_rng(1)
+    right = 0
+    for _ in range(10):
+        page = drawn(text, digits, random)
+        left = 225 - page
+        # Commas longer than those that are drawn: the stroke below the digits' base goes on.
+        place = left[96:108]
+        columns = np.flatnonzero((place > 60).any(axis=0))
+        if columns.size:
+            cv2.line(left, (int(columns[0]) + 2, 92), (int(columns[0]) - 4, 112), 150, 5, cv2.LINE_AA)
+        lines = reading.read(225 - left).lines
+        right += [line.text for line in lines] == [text.replace(",", "").replace(".", "")]
+    assert right >= 8

@@ -6,7 +6,6 @@ print.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -90,50 +89,55 @@ _COMMA = (0.2, 0.62)
 """A comma that is as high as a digit may be is so high, in heights of the digit before it, …"""
 _THIN = 0.4
 """… no wider than this, …"""
-_BEGINS = 0.6
-"""… begins so far below that one's top …"""
+_BEGINS = (0.6, 1.15)
+"""… begins so far below that one's top, no farther, …"""
 _HANGS = 0.1
 """… and ends so far below its base …"""
 _BEHIND = 0.6
 """… and no farther behind it."""
+_AROUND = 2.0
+"""Nothing so near, in its own heights, …"""
+_AS_HIGH = 1.5
+"""… is about as high as it, by this factor, and on its level: small digits have others beside them …"""
+_ABOVE = 0.25
+"""… nor has anything that is no higher more than this of its width above it, as the flag of a 5 is."""
 
 
-def without_commas(boxes: NDArray[np.int64], chains: list[list[int]]) -> tuple[list[list[int]], list[int]]:
-    """Return chains without what hangs below the digit before it as a comma does, and that.
+def commas_among(boxes: NDArray[np.int64]) -> list[int]:
+    """Return which of some pieces as large as digits hang below one as a comma does.
 
-    A comma of half a digit's height is a 1 to any network.
+    Such a one is a 1 to any network, and digits on either side of it, chained to it or not, are numbers of
+    their own.
     """
-    rows = boxes.tolist()
-    ends = [rows[chain[-1]] for chain in chains if len(chain) > 1]
-    kept: list[list[int]] = []
-    commas: list[list[int]] = []
-    for chain in chains:
-        if len(chain) == 1:
-            # What a chain passes over, for it is lower, is a chain of its own.
-            is_comma = any(_hangs(rows[chain[0]], last) for last in ends)
-            (commas if is_comma else kept).append(chain)
-            continue
-        digits = chain[:1]
-        for i in chain[1:]:
-            if _hangs(rows[i], rows[digits[-1]]):
-                commas.append([i])
-            else:
-                digits.append(i)
-        kept.append(digits)
-    return kept, [i for chain in commas for i in chain]
-
-
-def _hangs(piece: Sequence[int], digit: Sequence[int]) -> bool:
-    """Return whether a piece hangs below a digit, and close behind it, as a comma does; both are boxes."""
-    left, top, wide, high = piece
-    x, y, w, h = digit
-    return (
-        _COMMA[0] * h <= high <= _COMMA[1] * h
-        and wide <= _THIN * h
-        and top >= y + _BEGINS * h
-        and top + high >= y + (1 + _HANGS) * h
-        and x + w / 2 <= left + wide / 2 <= x + w + _BEHIND * h
-    )
+    order = np.argsort(boxes[:, 0], kind="stable")
+    x, y, w, h = boxes[order].T
+    highest = int(h.max(initial=0))
+    middle = x + w / 2
+    # What a comma hangs on begins to its left, and no farther from it than the highest and its room are wide.
+    first = np.searchsorted(x, middle - (2 + _BEHIND) * highest)
+    hanging = np.zeros(len(x), bool)
+    for i in np.flatnonzero(h <= _COMMA[1] * highest).tolist():
+        k = slice(int(first[i]), i)
+        high = h[k]
+        hanging[i] = (
+            (_COMMA[0] * high <= h[i])
+            & (h[i] <= _COMMA[1] * high)
+            & (w[i] <= _THIN * high)
+            & (y[i] >= y[k] + _BEGINS[0] * high)
+            & (y[i] <= y[k] + _BEGINS[1] * high)
+            & (y[i] + h[i] >= y[k] + (1 + _HANGS) * high)
+            & (middle[k] <= middle[i])
+            & (middle[i] <= x[k] + w[k] + _BEHIND * high)
+        ).any()
+    found = []
+    for i in np.flatnonzero(hanging).tolist():
+        alike = (h <= _AS_HIGH * h[i]) & (h[i] <= _AS_HIGH * h) & ~hanging
+        level = 2 * (np.minimum(y + h, y[i] + h[i]) - np.maximum(y, y[i])) >= np.minimum(h, h[i])
+        gap = np.maximum(x, x[i]) - np.minimum(x + w, x[i] + w[i])
+        flag = (h <= _AS_HIGH * h[i]) & (y < y[i]) & (y + h >= y[i] - h[i]) & (gap <= -_ABOVE * w[i])
+        if not ((alike & level & (gap <= _AROUND * h[i])) | flag).any():
+            found.append(int(order[i]))
+    return found
 
 
 _TWICE = 0.25

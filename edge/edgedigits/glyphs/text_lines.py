@@ -32,7 +32,7 @@ from edgedigits.glyphs.fragments import join_fragments
 from edgedigits.glyphs.glyph import Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.glyphs.line_faults import faults_of
 from edgedigits.glyphs.not_writing import drop_what_is_no_writing
-from edgedigits.glyphs.separators import marks_beside, part_marks, with_low_digits, without_commas
+from edgedigits.glyphs.separators import commas_among, marks_beside, part_marks, with_low_digits
 from edgedigits.glyphs.slashes import slashes_among
 from edgedigits.ink import Ink
 from edgedigits.ink.unprinted import pieces_of, without_print
@@ -69,10 +69,11 @@ def _lines(components: Components) -> list[TextLine]:
     if not large.any():
         return []
     boxes, line_gap = components.boxes, components.settings.line_gap
+    digits = np.flatnonzero(large)
+    large[digits[commas_among(boxes[digits])]] = False
     chains, marks = part_marks(components, chained(np.flatnonzero(large), boxes, line_gap))
     chains = with_low_digits(components, interleaved(chains, boxes), marks)
-    chains, commas = without_commas(boxes, chains)
-    others = np.concatenate([np.array([*marks, *commas], np.intp), np.flatnonzero(~large)])
+    others = np.concatenate([np.array(marks, np.intp), np.flatnonzero(~large)])
     # What a picture was cut to is one number, if its form has a line in it or not.
     if components.is_page:
         chains = _parted_by_columns(components, chains)
