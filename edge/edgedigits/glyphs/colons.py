@@ -24,6 +24,8 @@ class ColonSettings:
     """… and the larger has no more than so many times the box of the other."""
     digit: float = 0.42
     """What is higher may be a digit, and has no colon in it."""
+    clear: float = 0.3
+    """Nor is what has a third small piece so near: among specks there are always two."""
     most: int = 100
     """Among more pieces of this size no colon is looked for: they are specks."""
 
@@ -60,4 +62,18 @@ def colons_among(
     pairs &= (pairs.sum(axis=1, keepdims=True) == 1) & (pairs.sum(axis=0, keepdims=True) == 1)
     found = [(int(points[i]), int(points[k])) for i, k in np.argwhere(pairs).tolist()]
     uppers = {i for i, _ in found}
-    return [(i, k) for i, k in found if k not in uppers]
+    low = h <= settings.digit * tall
+    return [(i, k) for i, k in found if k not in uppers and _clear(boxes[low], boxes[[i, k]], tall, settings)]
+
+
+def _clear(
+    pieces: NDArray[np.int64], points: NDArray[np.int64], tall: float, settings: ColonSettings
+) -> bool:
+    """Return whether no more of some pieces (N×4) than two points (2×4) themselves are near these."""
+    x, y, w, h = pieces.T
+    near = np.zeros(len(pieces), bool)
+    for left, top, wide, high in points.tolist():
+        apart = np.maximum(x, left) - np.minimum(x + w, left + wide)
+        below = np.maximum(y, top) - np.minimum(y + h, top + high)
+        near |= np.maximum(apart, below) <= settings.clear * tall
+    return int(np.count_nonzero(near)) == len(points)
