@@ -61,10 +61,10 @@ class Writing:
 
     @functools.cached_property
     def grey(self) -> NDArray[np.uint8]:
-        """The greys of the picture: uint8, H×W, all ink dark, no print or shadows, and no slashes."""
+        """The greys of the picture: uint8, H×W, all ink dark, no print or shadows, slashes or dollars."""
         grey = dark_on_light(self.image, self.ink)
-        slashes = [mark for line in self.lines for mark in line.marks if mark.ink is not None]
-        return _without(grey, slashes, self.across(self.size)) if slashes else grey
+        signs = [mark for line in self.lines for mark in line.marks if mark.ink is not None]
+        return _without(grey, signs, self.across(self.size)) if signs else grey
 
     @property
     def size(self) -> tuple[int, int]:

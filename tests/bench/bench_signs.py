@@ -29,7 +29,7 @@ from edgedigits.writing import find_writing
 
 BEYOND = (0.0, 0.05, 0.1, 0.2, 0.3)
 WIDE = (0.25, 0.5, 0.8)
-KINDS = ("dd:dd", "dd:dd:dd", "-ddd", "ddd-", "ddd,-", "dd.dd", "d.ddd,dd", "dd-dd-dddd")
+KINDS = ("dd:dd", "dd:dd:dd", "-ddd", "ddd-", "ddd,-", "dd.dd", "d.ddd,dd", "dd-dd-dddd", "$dd.dd")
 """Where a d stands there is a digit."""
 
 

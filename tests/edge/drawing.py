@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -92,10 +93,13 @@ def in_rows(
     return np.asarray(225 - 0.7 * page.astype(np.float32), np.float32).astype(np.uint8)
 
 
+_S = [(27, 9), (20, 1), (8, 1), (1, 8), (2, 16), (14, 24), (26, 31), (27, 40), (20, 47), (7, 47), (0, 39)]
+
+
 def with_signs(
     text: str, digits: Digits, random: np.random.Generator, beyond: float = 0.15, wide: float = 0.5
 ) -> NDArray[np.uint8]:
-    """Return a strip with a text of digits (pictures, labels), slashes, dashes, points, commas and colons.
+    """Return a strip with a text of digits (pictures, labels) and of any of these signs: / - . , : $
 
     Slashes reach so far above and below the digits, and are so wide, in heights of these.
     """
@@ -110,6 +114,7 @@ def with_signs(
         ".": [((2, base - 3), (2, base - 2))],
         ",": [((4, base - 4), (0, base + 8))],
         ":": [((2, base - 12), (2, base - 11)), ((2, tall + 14), (2, tall + 15))],
+        "$": [*itertools.pairwise((x, tall + y) for x, y in _S), ((14, tall - 7), (14, base + 7))],
     }
     for sign in text:
         if sign.isdigit():

@@ -18,6 +18,7 @@ from edgedigits import Reader
 from edgedigits.decode import Separator, with_signs
 from edgedigits.glyphs import Glyph
 from edgedigits.glyphs.colons import colons_among
+from edgedigits.glyphs.dollars import begins_with_dollar
 from edgedigits.glyphs.separators import commas_among
 from edgedigits.glyphs.slashes import slashes_among
 from edgedigits.page import Digit, Line
@@ -101,14 +102,14 @@ def test_nothing_but_a_stroke_that_leans_and_reaches_beyond_both_is_a_slash() ->
     assert slashes_among([box(0), slash, glyph(60, 30, [(18, 0), (0, 60)]), box(90)]) == []
 
 
-def test_no_digit_of_the_amounts_is_a_slash(data_set: Callable[[str], Path]) -> None:
+def test_no_digit_of_the_amounts_is_a_slash_or_a_dollar(data_set: Callable[[str], Path]) -> None:
     folder = data_set("cheques")
     with (folder / "labels.csv").open(newline="") as file:
         names = [row["file"] for row in csv.DictReader(file) if row["part"] == "tune"][::4]
     for name in names:
         image = np.asarray(cv2.imread(str(folder / "images" / name)), np.uint8)
         found = [mark.text for line in find_writing(image).lines for mark in line.marks]
-        assert "/" not in found, name
+        assert {"/", "$"}.isdisjoint(found), name
 
 
 def test_what_reads_strips_sees_paper_in_a_slashs_place() -> None:
@@ -136,9 +137,12 @@ def test_signs_are_told_where_they_were_written() -> None:
     assert raw(("-", -9)) == "-1,2?4."
     assert raw(("=", 80)) == "1,2?4.="
     assert raw((".", -9), (",", 80)) == "1,2?4."
+    assert raw(("$", -9)) == "$1,2?4."
 
 
-@pytest.mark.parametrize("raw", ["-350", "12:30", "7:05:44", "180-", "350,-", "4,50", "12.50"])
+@pytest.mark.parametrize(
+    "raw", ["-350", "12:30", "7:05:44", "180-", "350,-", "4,50", "12.50", "$68.50", "$7"]
+)
 def test_signs_are_read_beside_the_digits_on_every_way(raw: str, reading: Reader, digits: Digits) -> None:
     random = np.random.default_rng(2)
     read = [reading.read(drawn(raw, digits, random)).lines for _ in range(10)]
@@ -199,3 +203,23 @@ def test_a_large_comma_parts_no_number(text: str, reading: Reader, digits: Digit
         lines = reading.read(225 - left).lines
         right += [line.text for line in lines] == [text.replace(",", "").replace(".", "")]
     assert right >= 8
+
+
+@pytest.mark.parametrize("font", [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_ITALIC])
+def test_a_printed_dollar_is_one_and_no_5(font: int) -> None:
+    def glyph(sign: str, x: int) -> Glyph:
+        ink = np.zeros((140, 120), np.uint8)
+        cv2.putText(ink, sign, (30, 100), font, 2.0, 255, 3, cv2.LINE_AA)
+        left, top, w, h = cv2.boundingRect(ink)
+        return Glyph((x, top, w, h), ink[top : top + h, left : left + w])
+
+    behind = [glyph("2", 60), glyph("7", 120)]
+    assert begins_with_dollar([glyph("$", 0), *behind])
+    assert not begins_with_dollar([glyph("$", 0)])
+    assert not begins_with_dollar([*behind, glyph("$", 180)])
+    for digit in "0123456789":
+        large = glyph(digit, 0)
+        x, y, w, h = large.box
+        larger = np.asarray(cv2.resize(large.ink, (round(1.3 * w), round(1.3 * h))), np.uint8)
+        at = (x, y - round(0.15 * h), larger.shape[1], larger.shape[0])
+        assert not begins_with_dollar([Glyph(at, larger), *behind])

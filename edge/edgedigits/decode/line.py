@@ -121,14 +121,15 @@ def _with_separators(digits: Sequence[Digit], separators: Sequence[Separator]) -
     return "".join([*signs, *(mark.text for mark in marks[told:])])
 
 
-_DASHES = "-="
+_ONCE = ({"-", "="}, {"$"})
+"""One of each of these is told at either end of a line."""
 
 
 def with_signs(line: Line, signs: Sequence[Separator]) -> Line:
     """Return a line with signs in its `raw` that were seen beside its digits.
 
     Between two digits they replace what stands there. Before the first digit and behind the last a dash is
-    told that the line doesn't have: a strip ends close to the digits. Specks are common there.
+    told that the line doesn't have, and a dollar: a strip ends close to the digits. Specks are common there.
     """
     if not signs:
         return line
@@ -144,7 +145,7 @@ def with_signs(line: Line, signs: Sequence[Separator]) -> Line:
         place = sum(middle < _middle(sign.box) for middle in middles)
         if 0 < place < last:
             gaps[place] = sign.text
-        elif sign.text in _DASHES and not any(dash in gaps[place] for dash in _DASHES):
+        elif any(not {*gaps[place]} & once for once in _ONCE if sign.text in once):
             gaps[place] = sign.text + gaps[place] if place == 0 else gaps[place] + sign.text
     raw = "".join(gap + label for gap, label in zip(gaps, [*line.text, ""], strict=True))
     return dataclasses.replace(line, raw=raw)

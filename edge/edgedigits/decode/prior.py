@@ -83,7 +83,7 @@ def grouping_weight(raw: str, settings: PriorSettings = PriorSettings()) -> floa
     and commas. Nothing is said (1) where none stands among the digits, where one or two digits follow the
     last (cents, decimals), of dates, and where there are other separators, as in a telephone number.
     """
-    groups = _GROUPING.split(raw.strip(".,-=/:").replace(REJECTED, "0"))
+    groups = _GROUPING.split(raw.strip(".,-=/:$").replace(REJECTED, "0"))
     if len(groups) == 1 or not all(map(str.isdigit, groups)):
         return 1.0
     first, *further, last = map(len, groups)

@@ -19,7 +19,7 @@ def decimals_in(raw: str, field: Field) -> tuple[int | None, str | None]:
         return None, None
     mark, count = field.decimal, field.decimals
     none_due = mark is None and count is None
-    written = raw.lstrip("-").rstrip("-=")
+    written = raw.lstrip("-$").rstrip("-=")
     parts = re.split(r"([.,]+|[^0-9?])", written)  # a speck beside a point makes two of one
     signs, groups = [part[0] for part in parts[1::2]], [len(part) for part in parts[::2]]
     if signs and not groups[-1] and (none_due or (count is None and len(raw) > len(written))):

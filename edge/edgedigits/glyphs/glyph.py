@@ -55,12 +55,12 @@ class Glyph:
 
 @dataclass(frozen=True)
 class Mark:
-    """A separator between digits: its text (`.`, `,`, `:`, `-`, `=`, `/`) and its box in working pixels.
+    """A separator between digits: its text (`.`, `,`, `:`, `-`, `=`, `/`, `$`) and its box in working pixels.
 
-    `ink` is that of a slash, as a `Glyph` has it: what reads the line as a strip would take it for a 1.
+    `ink` is that of a slash or a dollar, as a `Glyph` has it: what reads strips would take it for a digit.
     """
 
-    text: Literal[".", ",", ":", "-", "=", "/"]
+    text: Literal[".", ",", ":", "-", "=", "/", "$"]
     box: Box
     ink: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 

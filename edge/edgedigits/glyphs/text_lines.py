@@ -28,6 +28,7 @@ from edgedigits.glyphs.chains import (
 )
 from edgedigits.glyphs.columns import Row, part_cells
 from edgedigits.glyphs.components import COLUMN, Components, typical_height
+from edgedigits.glyphs.dollars import begins_with_dollar
 from edgedigits.glyphs.fragments import join_fragments
 from edgedigits.glyphs.glyph import Glyph, GlyphSettings, Mark, TextLine, box_around
 from edgedigits.glyphs.line_faults import faults_of
@@ -162,6 +163,9 @@ def _line(components: Components, digits: list[int], others: NDArray[np.intp]) -
     for k in reversed(slashes_among(glyphs)):
         slash = glyphs.pop(k)
         marks.append(Mark("/", slash.box, slash.ink))
+    if begins_with_dollar(glyphs):
+        sign = glyphs.pop(0)
+        marks.append(Mark("$", sign.box, sign.ink))
     return TextLine(tuple(glyphs), tuple(marks), left_out, faults)
 
 
