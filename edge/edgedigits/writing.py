@@ -141,7 +141,13 @@ def _without(
         left, top = max(0, x - 2 * edge), max(0, y - 2 * edge)
         place = grey[top : y + h + 2 * edge, left : x + w + 2 * edge]
         seen = gone[top - y + 2 * edge :, left - x + 2 * edge :][: place.shape[0], : place.shape[1]]
-        place[:] = cv2.inpaint(place, seen, edge, cv2.INPAINT_TELEA)
+        # What is brighter than most of what stands around it is paper there.
+        free = np.where(seen, 0, place).astype(np.float32)
+        paper = (free >= np.median(place[seen == 0], axis=None)).astype(np.float32)
+        size = (place.shape[1] | 1, place.shape[0] | 1)
+        light = cv2.boxFilter(free * paper, cv2.CV_32F, size, normalize=False)
+        count = cv2.boxFilter(paper, cv2.CV_32F, size, normalize=False)
+        place[seen > 0] = (light / np.maximum(count, 1))[seen > 0]
     return grey
 
 
