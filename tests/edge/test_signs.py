@@ -172,6 +172,18 @@ def test_two_points_above_one_another_are_a_colon() -> None:
     assert found(upper, lower, *[(60 + 20 * k, 10, 6, 6) for k in range(200)]) == []
 
 
+def test_hardly_a_digit_by_hand_passes_for_a_dollar(digits: Digits) -> None:
+    behind = Glyph((100, 0, 20, 40), np.full((40, 20), 255, np.uint8))
+    found = 0
+    for image in digits[0][:2000]:
+        x, y, w, h = cv2.boundingRect((image > 60).view(np.uint8))
+        ink = np.asarray(cv2.resize(image[y : y + h, x : x + w], None, fx=2.5, fy=2.5), np.uint8)
+        # It hangs below the digit behind it, as a dollar does.
+        first = Glyph((0, 48 - len(ink), ink.shape[1], len(ink)), ink)
+        found += begins_with_dollar([first, behind])
+    assert found <= 1
+
+
 def test_what_hangs_below_a_digit_is_a_comma_and_no_1() -> None:
     def found(*boxes: tuple[int, int, int, int]) -> list[int]:
         return commas_among(np.array([(0, 0, 30, 50), (40, 2, 28, 48), (90, 0, 30, 50), *boxes], np.int64))

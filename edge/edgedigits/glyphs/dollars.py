@@ -13,7 +13,11 @@ from edgedigits.glyphs.glyph import Glyph
 
 @dataclass(frozen=True)
 class DollarSettings:
-    """What is a dollar sign. Of 706 lines of cheque amounts, which have none, none begins with what is."""
+    """What is a dollar sign.
+
+    Of 706 lines of cheque amounts, which have none, none begins with what is; of MNIST's 60,000 training
+    digits four 6s have the shape.
+    """
 
     above: float = -0.12
     """It begins so far above the digit behind it, or lower by no more, in heights of that one …"""
@@ -23,11 +27,11 @@ class DollarSettings:
     """It is so wide at least, in heights of its own."""
     ends: float = 0.1
     """At either end so much of its height is bars and nothing else …"""
-    narrow: float = 0.4
+    narrow: float = 0.3
     """… which have so much of its width at most …"""
     middle: tuple[float, float] = (0.2, 0.8)
     """… and stand here in it."""
-    aside: float = 0.15
+    aside: float = 0.25
     """So far beside the bars, in widths of its own, there is ink on either side …"""
     bows: tuple[tuple[float, float], ...] = ((0.1, 0.4), (0.8, 0.94))
     """… in both of these parts of its height: a 4 has none on either side of its foot."""
