@@ -251,9 +251,9 @@ def _faulty(line: Line, of: TextLine) -> Line:
 def _beside_strips(
     line: Line, hypotheses: LineHypotheses, writing: Writing, size: tuple[int, int]
 ) -> list[Separator]:
-    """Return the marks of a line that who reads it as a strip sees badly, in pixels of a view of `size`.
+    """Return the marks of a line that its strip does not show well, in pixels of a view of `size`.
 
-    These are slashes, which are taken out of the strip, and what stands at either end of it.
+    These are slashes, which are taken out of it, and what stands at either end.
     """
     across = writing.across(size)
     seen = [Separator(mark.text, scaled(mark.box, across, size)) for mark in hypotheses.line.marks]
