@@ -101,7 +101,8 @@ def find_writing(
             return Writing(small, found, _joined(lines, glyphs.line_gap))
     elif not slender and min(height, width) > _LONGEST:
         small = shrunk(image, -(-min(height, width) // _SIDE))
-        found, lines = find_lines_in(find_ink(small, ink), glyphs)
+        seen = find_ink(small, ink)
+        found, lines = find_lines_in(seen, glyphs) if _may_fill(seen.mask) else (seen, [])
         if (
             len(lines) == 1
             and _is_one_line(lines, found.mask.shape[::-1])
@@ -149,6 +150,16 @@ def _without(
         count = cv2.boxFilter(paper, cv2.CV_32F, size, normalize=False)
         place[seen > 0] = (light / np.maximum(count, 1))[seen > 0]
     return grey
+
+
+_PART = 0.2
+"""Of a digit that fills a picture one of its pieces is as high as this part of it, or higher."""
+
+
+def _may_fill(mask: NDArray[np.uint8]) -> bool:
+    """Return whether a piece of ink is so high that its line may fill the picture: of most pages none is."""
+    stats = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)[2]
+    return bool((stats[1:, cv2.CC_STAT_HEIGHT] >= _PART * mask.shape[0]).any())
 
 
 def _is_one_line(lines: Sequence[TextLine], size: tuple[int, ...]) -> bool:
