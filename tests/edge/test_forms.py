@@ -352,6 +352,7 @@ def test_signs_between_digits_part_thousands_or_decimals(rest: str, raw: str, va
     [
         ("12", True),
         ("4,5", True),
+        ("$4,5", True),
         ("50,0", True),
         ("9", False),
         ("12,34", False),

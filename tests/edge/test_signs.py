@@ -86,6 +86,9 @@ def test_nothing_but_a_stroke_that_leans_and_reaches_beyond_both_is_a_slash() ->
     rising = [box(0), slashes[0], box(60), box(90), box(120), box(150), slashes[1], box(210)]
     risen = [Glyph((x, y - x // 6, w, h), each.ink) for each in rising for x, y, w, h in [each.box]]
     assert slashes_among(risen) == [1, 6]
+    # Two that lean unlike each other are not two slashes.
+    steep, flat = glyph(32, 30, [(10, 0), (0, 60)]), glyph(92, 30, [(50, 0), (0, 60)])
+    assert slashes_among([box(0), steep, box(60), flat, box(160)]) == [3]
     # No higher than what stands beside it, or beyond it at one end alone, it may be a 1.
     assert told(glyph(32, 41, [(12, 0), (0, 38)])) == []
     assert told(glyph(32, 40, [(16, 0), (0, 55)])) == []
@@ -94,8 +97,10 @@ def test_nothing_but_a_stroke_that_leans_and_reaches_beyond_both_is_a_slash() ->
     assert told(glyph(38, 30, [(8, 0), (0, 20), (0, 40), (8, 60)])) == []
     assert told(glyph(32, 30, [(2, 18), (16, 0), (8, 60)])) == []
     assert told(glyph(32, 30, [(0, 0), (18, 60)])) == []
+    assert slashes_among([box(0), glyph(36, 30, [(0, 0), (30, 0), (4, 60)]), box(90)]) == []  # a 7
     # The stroke of an open 4 stands close to its other half.
-    assert told(glyph(22, 30, [(18, 0), (2, 60)])) == []
+    assert told(glyph(21, 30, [(24, 0), (0, 60)])) == []
+    assert slashes_among([box(0), glyph(29, 30, [(24, 0), (0, 60)]), box(80)]) == [1]
     # At an end of a line there is but one digit to hold it against.
     slash = glyph(32, 30, [(18, 0), (0, 60)])
     assert slashes_among([slash, box(60)]) == slashes_among([box(0), slash]) == []
@@ -152,6 +157,15 @@ def test_signs_are_read_beside_the_digits_on_every_way(raw: str, reading: Reader
     assert [[line.raw for line in lines] for lines in read].count([raw]) >= 6
 
 
+def test_a_dash_that_the_strip_may_not_show_is_told(reading: Reader) -> None:
+    image = paper(160, 420)
+    for place, digit in enumerate("180"):
+        write(image, digit, (60 + 38 * place, 100))
+    cv2.line(image, (174, 84), (196, 83), (40, 30, 30), 3)
+    (line,) = reading.read(image).lines
+    assert (line.raw, line.accepted) == ("180-", True)
+
+
 def test_two_points_above_one_another_are_a_colon() -> None:
     def found(*boxes: tuple[int, int, int, int]) -> list[tuple[int, int]]:
         return colons_among(np.array([(0, 0, 30, 50), *boxes], np.int64), 50.0)
@@ -165,6 +179,9 @@ def test_two_points_above_one_another_are_a_colon() -> None:
     assert found((41, 13, 3, 3), lower) == []
     assert found((40, 12, 14, 5), (40, 34, 14, 5)) == []
     assert found((10, 12, 6, 6), (10, 34, 6, 6)) == []
+    # Another speck is near, or three stand one above another.
+    assert found(upper, lower, (54, 24, 5, 5)) == []
+    assert found((40, 0, 6, 6), (40, 22, 6, 6), (40, 44, 6, 6)) == []
     # Close together they are one stroke that the pen skipped, far apart a flag and a point.
     assert found(upper, (40, 20, 6, 6)) == []
     assert found((40, 0, 6, 6), (40, 44, 6, 6)) == []
@@ -194,6 +211,8 @@ def test_what_hangs_below_a_digit_is_a_comma_and_no_1() -> None:
     # As high as they are, on the same base, wide, or far behind them, it may be a digit.
     for other in [(74, 34, 8, 36), (74, 30, 8, 20), (74, 36, 26, 24), (160, 36, 8, 24)]:
         assert found(other) == []
+    # The body of a 5 whose flag stands off it is no comma.
+    assert found((74, 36, 8, 24), (70, 20, 24, 10)) == []
     # And so is what has its like beside it, in a line below.
     assert found((74, 36, 8, 24), (92, 60, 16, 24)) == [3]
     assert found((74, 36, 8, 24), (92, 38, 16, 24)) == []
@@ -229,6 +248,9 @@ def test_a_printed_dollar_is_one_and_no_5(font: int) -> None:
     assert begins_with_dollar([glyph("$", 0), *behind])
     assert not begins_with_dollar([glyph("$", 0)])
     assert not begins_with_dollar([*behind, glyph("$", 180)])
+    x, y, w, h = glyph("$", 0).box
+    base = behind[0].box[1] + behind[0].box[3]
+    assert not begins_with_dollar([Glyph((x, base - h, w, h), glyph("$", 0).ink), *behind])
     for digit in "0123456789":
         large = glyph(digit, 0)
         x, y, w, h = large.box

@@ -33,9 +33,9 @@ class ColonSettings:
 def colons_among(
     boxes: NDArray[np.int64], tall: float, settings: ColonSettings = ColonSettings()
 ) -> list[tuple[int, int]]:
-    """Return the pairs of pieces (boxes: N×4, x, y, width, height) that are colons, the upper one first.
+    """Return the pairs of pieces that are colons, by their numbers, the upper one first.
 
-    `tall` is how high digits are, in pixels.
+    `boxes` is int64, N×4: x, y, width, height in working pixels; `tall` is how high digits are there.
     """
     if len(boxes) < 2:
         return []
@@ -59,11 +59,11 @@ def colons_among(
         & (np.maximum(sizes[lower] / sizes[upper], sizes[upper] / sizes[lower]) <= settings.alike)
     )
     # Of three points above one another none is told to belong to another.
-    pairs &= (pairs.sum(axis=1, keepdims=True) == 1) & (pairs.sum(axis=0, keepdims=True) == 1)
-    found = [(int(points[i]), int(points[k])) for i, k in np.argwhere(pairs).tolist()]
-    uppers = {i for i, _ in found}
-    low = h <= settings.digit * tall
-    return [(i, k) for i, k in found if k not in uppers and _clear(boxes[low], boxes[[i, k]], tall, settings)]
+    partners = pairs.sum(axis=1) + pairs.sum(axis=0)
+    found = [(i, k) for i, k in np.argwhere(pairs).tolist() if partners[i] == partners[k] == 1]
+    low = boxes[h <= settings.digit * tall]
+    told = [(int(points[i]), int(points[k])) for i, k in found]
+    return [(i, k) for i, k in told if _clear(low, boxes[[i, k]], tall, settings)]
 
 
 def _clear(

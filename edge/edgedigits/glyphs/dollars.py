@@ -23,8 +23,6 @@ class DollarSettings:
     """It begins so far above the digit behind it, or lower by no more, in heights of that one …"""
     below: float = 0.08
     """… and ends so far below its base."""
-    wide: float = 0.35
-    """It is so wide at least, in heights of its own."""
     ends: float = 0.1
     """At either end so much of its height is bars and nothing else …"""
     narrow: float = 0.3
@@ -45,11 +43,10 @@ def begins_with_dollar(glyphs: Sequence[Glyph], settings: DollarSettings = Dolla
     """Return whether the first of a line's glyphs, from left to right, is a dollar sign before others."""
     if len(glyphs) < 2:
         return False
-    (_, top, width, height), (_, digit_top, _, tall) = glyphs[0].box, glyphs[1].box
+    (_, top, _, height), (_, digit_top, _, tall) = glyphs[0].box, glyphs[1].box
     return (
         digit_top - top >= settings.above * tall
         and top + height - digit_top - tall >= settings.below * tall
-        and width >= settings.wide * height
         and _is_dollar(glyphs[0].ink > _INK, settings)
     )
 

@@ -104,10 +104,10 @@ _ABOVE = 0.25
 
 
 def commas_among(boxes: NDArray[np.int64]) -> list[int]:
-    """Return which of some pieces as large as digits hang below one as a comma does.
+    """Return which of some pieces as large as digits hang below one as a comma does, by their numbers.
 
-    Such a one is a 1 to any network, and digits on either side of it, chained to it or not, are numbers of
-    their own.
+    `boxes` is int64, N×4: x, y, width, height in working pixels. Such a one is a 1 to any network, and
+    digits on either side of it, chained to it or not, are numbers of their own.
     """
     order = np.argsort(boxes[:, 0], kind="stable")
     x, y, w, h = boxes[order].T
@@ -177,7 +177,7 @@ def marks_beside(components: Components, span: Span, tall: float, others: NDArra
     def named(rows: NDArray[np.int64]) -> list[Mark]:
         found = []
         for box in map(_box, rows):
-            text = mark_of(*box[2:], (box[1] + box[3] / 2 - top) / max(1.0, bottom - top), tall)
+            text = _mark(*box[2:], (box[1] + box[3] / 2 - top) / max(1.0, bottom - top), tall)
             if text is not None and not _is_left_of_line(box, components.lifted):
                 found.append(Mark(text, box))
         return found
@@ -197,8 +197,11 @@ def _box(row: NDArray[np.int64]) -> Box:
     return x, y, w, h
 
 
-def mark_of(width: int, height: int, level: float, tall: float) -> Literal[".", ",", "-"] | None:
-    """Name a small piece of ink by its shape and its level (0 the digits' top, 1 their base)."""
+def _mark(width: int, height: int, level: float, tall: float) -> Literal[".", ",", "-"] | None:
+    """Name a small piece of ink by its shape and its level (0 the digits' top, 1 their base).
+
+    Its size and that of the digits beside it, `tall`, are in the same pixels; None for what is no mark.
+    """
     if width >= 1.6 * height and width >= 0.2 * tall and 0.2 <= level <= 0.85:
         return "-"
     if level < 0.65 or max(width, height) < 0.06 * tall:

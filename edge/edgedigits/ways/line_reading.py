@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from edgedigits.decode import RejectRule, Separator, if_sure, with_signs
 from edgedigits.decode.hypotheses import LineHypotheses
-from edgedigits.glyphs import TextLine, box_around
-from edgedigits.glyphs.separators import mark_of
+from edgedigits.glyphs import TextLine
 from edgedigits.normalize import normalize_all
 from edgedigits.page import Box, Line, placed, refuse, scaled
 from edgedigits.ways.combine import combine_lines, less_sure
@@ -220,8 +219,6 @@ class LineReader:
         return lines, within | sure
 
 
-_LOW = 0.3
-"""A dash is lower than this part of a line's digits."""
 _ABOVE = 0.25
 """What has more than this part of its width in common with a digit is a part of it."""
 
@@ -258,21 +255,15 @@ def _beside_strips(
     across = writing.across(size)
     seen = [Separator(mark.text, scaled(mark.box, across, size)) for mark in hypotheses.line.marks]
     slashes = [sign for sign in seen if sign.text == "/"]
-    digits = [digit.box for digit in line.digits]
-    middles = [x + w / 2 for x, _, w, _ in digits]
-    _, top, _, tall = box_around(digits)
-    # A dash may be as large as a digit, and no mark but a glyph.
-    boxes = [scaled(glyph.box, across, size) for glyph in hypotheses.line.glyphs]
-    for x, y, w, h in boxes:
-        if mark_of(w, h, (y + h / 2 - top) / tall, tall) == "-" and h < _LOW * tall:
-            seen.append(Separator("-", (x, y, w, h)))
+    middles = [x + w / 2 for x, _, w, _ in (digit.box for digit in line.digits)]
     ends = min(middles), max(middles)
+    boxes = [scaled(glyph.box, across, size) for glyph in hypotheses.line.glyphs]
     return slashes + [
         sign
         for sign in seen
         if sign.text != "/"
         and not ends[0] <= sign.box[0] + sign.box[2] / 2 <= ends[1]
-        and all(box == sign.box or _beside(sign.box, box) for box in boxes)
+        and all(_beside(sign.box, box) for box in boxes)
     ]
 
 
