@@ -1,7 +1,7 @@
 """How well photographed sudokus are registered and read.
 
-    EDGEDIGITS_DATA=… python tests/bench/bench_sudoku.py [--model NAME|FILE] [--shadow LEFT DEGREES]
-        [--json FILE] [--verbose]
+    EDGEDIGITS_DATA=… python tests/bench/bench_sudoku.py [--model NAME|FILE]
+        [--shadow LEFT DEGREES [AT SHARP]] [--json FILE] [--verbose]
 
 Phone photos of calendar sudokus (the data set `sudoku`, 26 photos of 13 puzzles) through the shipped form:
 how far the grid's corners are from the true ones, filled cells (printed and handwritten) accepted and right,
@@ -10,8 +10,9 @@ blank cells read as blank, pencil marks never read as a digit. Puzzles 01_25 and
 page found but more than a quarter of a cell off is none), filled cells right ≥ 0.97 of those accepted with
 ≥ 0.95 accepted, blank ≥ 0.995, pencil marks ≥ 0.97. Exit status 1 where one is missed.
 
-With --shadow half of every grid is in a shadow that leaves so much of the light (0…1): its edge, as sharp as
-the photo, goes through the grid's middle, and its lit side lies so many degrees below the right.
+With --shadow part of every grid is in a shadow that leaves so much of the light (0…1) and whose lit side lies
+so many degrees below the right. Its edge goes AT widths of the grid beside the grid's middle (0: through it)
+and is SHARP pixels wide (standard deviation; 0.8: as sharp as the photo).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import os
 import statistics
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +61,20 @@ def load(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def shaded(image: NDArray[np.uint8], corners: NDArray[np.float64], left: float, degrees: float) -> Any:
-    """Return a photo, H×W×3, half of whose grid is in a shadow."""
+def shaded(
+    image: NDArray[np.uint8],
+    corners: NDArray[np.float64],
+    left: float,
+    degrees: float,
+    at: float = 0.0,
+    sharp: float = 0.8,
+) -> Any:
+    """Return a photo, H×W×3, part of whose grid is in a shadow."""
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     angle, (middle_x, middle_y) = np.radians(degrees), corners.mean(axis=0)
-    beyond = (x - middle_x) * np.cos(angle) + (y - middle_y) * np.sin(angle) < 0
-    shade = cv2.GaussianBlur(beyond.astype(np.float64), (0, 0), 0.8)
+    at *= float(np.linalg.norm(corners[1] - corners[0]))
+    beyond = (x - middle_x) * np.cos(angle) + (y - middle_y) * np.sin(angle) < at
+    shade = cv2.GaussianBlur(beyond.astype(np.float64), (0, 0), sharp)
     return (image * (1 - (1 - left) * shade)[..., None]).astype(np.uint8)
 
 
@@ -73,7 +83,7 @@ def measure(
     folder: Path,
     photos: list[dict[str, Any]],
     verbose: bool,
-    shadow: tuple[float, float] | None = None,
+    shadow: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Read the photos and count."""
     count: Counter[str] = Counter()
@@ -101,6 +111,7 @@ def measure(
                 count["right"] += field.value == label
             elif kind == "blank":
                 count["blank right"] += field.value is None and field.error is None
+                count["blank read"] += field.value is not None
             else:
                 count["pencil right"] += field.value is None
             if verbose and field.value is not None and field.value != label:
@@ -115,6 +126,7 @@ def measure(
         "right": count["right"] / max(1, count["accepted"]),
         "blanks": count["blank"],
         "blank": count["blank right"] / max(1, count["blank"]),
+        "blanks_read": count["blank read"],
         "pencils": count["pencil"],
         "pencil": count["pencil right"] / max(1, count["pencil"]),
         "ms_median": statistics.median(times) if times else None,
@@ -125,10 +137,12 @@ def main() -> int:
     """Measure, print a table, and compare with the figures to reach."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", metavar="NAME|FILE", help="default: the reader's own")
-    parser.add_argument("--shadow", type=float, nargs=2, metavar=("LEFT", "DEGREES"))
+    parser.add_argument("--shadow", type=float, nargs="+", metavar="LEFT DEGREES [AT SHARP]")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--verbose", action="store_true", help="list the cells that were misread")
     arguments = parser.parse_args()
+    if arguments.shadow is not None and len(arguments.shadow) not in (2, 4):
+        parser.error("--shadow takes two numbers or four")
     if "EDGEDIGITS_DATA" not in os.environ:
         parser.error("set EDGEDIGITS_DATA to the folder that holds sudoku/")
     folder = Path(os.environ["EDGEDIGITS_DATA"]) / "sudoku"

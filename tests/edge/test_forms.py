@@ -554,6 +554,55 @@ def test_a_sudoku_that_a_shadow_falls_on(pens: Pens, reader: Reader, slope: floa
     assert sum(found[name] == value for name, value in values.items()) >= 0.9 * len(values)
 
 
+@pytest.mark.parametrize(("degrees", "left"), [(0, 0.6), (3, 0.5), (2, 0.8), (91, 0.6), (88, 0.4), (40, 0.7)])
+def test_the_edge_of_a_shadow_is_written_in_no_field(
+    pens: Pens, reader: Reader, degrees: float, left: float
+) -> None:
+    """An upright one passed for a 1 in each cell that it ran through, a level one for a dash."""
+    form = load_form("sudoku")
+    draw = np.random.default_rng(2)
+    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.3}
+    page = np.pad(fill_in(print_form(form), form, values, pens, 3), 400, constant_values=235)
+    image, corners = photograph(page, 3, size=(840, 1120), share=1.6)
+    y, x = np.mgrid[:1120, :840] - corners.mean(axis=0)[::-1, None, None]
+    beyond = x * np.cos(np.radians(degrees)) + y * np.sin(np.radians(degrees)) < 8
+    shade = cv2.GaussianBlur(beyond.astype(np.float64), (0, 0), 1.5)
+    seen = (image * (1 - (1 - left) * shade)[..., None]).astype(np.uint8)
+    found = FormReader(form, reader).read(seen)
+    assert [field.name for field in found.fields if field.name not in values and field.raw] == []
+    assert sum(found.values()[name] == value for name, value in values.items()) >= len(values) - 1
+
+
+@pytest.mark.parametrize("level", [10, 60, 120])
+@pytest.mark.parametrize("cells", [1, 3, 8])
+def test_cells_blackened_out_are_not_blank(pens: Pens, reader: Reader, level: int, cells: int) -> None:
+    """Filled evenly they look like paper, and a number without its first digits like another number."""
+    field = _meter_card_with(pens, reader, level, cells)
+    assert (field.value, field.reason) == (None, "struck-out")
+    assert field.error == "a cell is blackened out"
+
+
+def test_a_tint_in_unused_cells_is_paper(pens: Pens, reader: Reader) -> None:
+    field = _meter_card_with(pens, reader, 170, 1, " 8652300")
+    assert (field.raw, field.reason) == (" 8652300", "count")
+
+
+def _meter_card_with(
+    pens: Pens, reader: Reader, level: int, cells: int, customer: str = METER["customer"]
+) -> FieldReading:
+    """Fill in a meter card, paint over the first cells of the customer's number, and read that."""
+    form = load_form("meter-card")
+    page = fill_in(print_form(form), form, {**METER, "customer": customer}, pens, 0)
+    high, wide = page.shape
+    field = form.fields[0]
+    assert field.name == "customer"
+    for box in form.cell_boxes(field)[:cells]:
+        x, y, w, h = (round(part * side) for part, side in zip(box, (wide, high, wide, high), strict=True))
+        page[y + 3 : y + h - 2, x + (3 if cells == 1 else 0) : x + w + (-2 if cells == 1 else 2)] = level
+    image, _ = photograph(page, 1)
+    return FormReader(form, reader).read(image).fields[0]
+
+
 @pytest.mark.parametrize("name", ["sudoku", "meter-card", "cheque"])
 def test_what_is_no_page_is_none_in_a_shadow(reader: Reader, name: str) -> None:
     """Evenly lit or not: a page cut off and another form are errors, never readings; so are two pages."""

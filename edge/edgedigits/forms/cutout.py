@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from edgedigits.forms.flat import Flat
 from edgedigits.forms.layout import Field, Form
 from edgedigits.forms.lifting import lift_printed
-from edgedigits.forms.printed_lines import Segment, darkness, flattened, paper_of, printed_segments
+from edgedigits.forms.light import darkness_in_shadows, paper_of
+from edgedigits.forms.printed_lines import Segment, flattened, printed_segments
 from edgedigits.forms.register import Registration
-from edgedigits.forms.striking import is_struck
+from edgedigits.forms.striking import is_blackened, is_struck
 from edgedigits.ink import to_grey
 
 Grey = NDArray[np.uint8]
@@ -43,6 +44,8 @@ class CutoutSettings:
     """Ink stands this many standard deviations of the paper's noise above the paper."""
     shade: float = 2.0
     """The noise in the shade is at most this many times that of most of the page: more is writing."""
+    shadow: float = 1.5
+    """Where paper without a stroke is as dark as one for so long, that is the edge of a shadow."""
     weak_part: float = 0.55
     """A stroke is followed down to this part of the threshold from where it exceeds it. 0…1."""
     faintest: float = 0.35
@@ -234,6 +237,12 @@ class FlatPage:
         sides = left - columns.start, right - columns.start
         return is_struck(mask, sides, bottom - top, field.cells, round(self._flat.line_width) + 3)
 
+    def blackened(self, field: Field) -> bool:
+        """Return whether a field, or a cell of it, is blackened out: what was written can't be seen."""
+        first = self._first[field.name]
+        cells = [self._flat.pixels(box) for _, box in self._boxes[first : first + field.cells]]
+        return is_blackened(self.grey, cells)
+
     def _pieces(self, field: Field) -> NDArray[np.int64]:
         """Return the labels of the pieces of ink that a field has at least a part of."""
         first = self._first[field.name]
@@ -281,9 +290,9 @@ class FlatPage:
             # Averaged over its neighbours a pixel has half the noise, and a stroke its darkness.
             grey = np.asarray(cv2.GaussianBlur(grey, (5, 5), 0), np.uint8)
             floor = self._above_noise(grey, kernel)
-        self._dark = darkness(grey, kernel)
         self.strong = int(min(254, np.ceil(max(floor, least))))
         self.weak = max(1, round(settings.weak_part * self.strong))
+        self._dark = darkness_in_shadows(grey, kernel, self.weak, settings.shadow * self._flat.cell_height)
 
     def _above_noise(self, grey: Grey, kernel: int) -> float:
         """Return the darkness, 0…255, that the noise of the paper doesn't reach, where most of it is dim."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.forms.layout import Form, Frame
+from edgedigits.forms.light import darkness
 from edgedigits.geometry import UNIT_SQUARE, Floats, project
 
 Grey = NDArray[np.uint8]
@@ -317,20 +318,6 @@ def _upsampling(
     x = np.broadcast_to(np.arange(width, dtype=np.float32) / step, (height, width))
     y = np.broadcast_to((np.arange(height, dtype=np.float32) / step)[:, None], (height, width))
     return np.ascontiguousarray(x), np.ascontiguousarray(y)
-
-
-def darkness(grey: Grey, kernel: int) -> Grey:
-    """Return how much of the paper's light is missing: 0 none … 255 all; `kernel` (odd) is above a stroke."""
-    return np.asarray(cv2.bitwise_not(cv2.divide(grey, paper_of(grey, kernel), scale=255)), np.uint8)
-
-
-def paper_of(grey: Grey, kernel: int) -> Grey:
-    """Return how bright the paper is, 1…255, under ink, too; `kernel` (odd) is above a stroke."""
-    smooth = cv2.GaussianBlur(grey, (3, 3), 0)
-    paper = cv2.morphologyEx(
-        smooth, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, (kernel, kernel))
-    )
-    return np.maximum(cv2.blur(paper, (kernel // 2 | 1, kernel // 2 | 1)), 1).astype(np.uint8, copy=False)
 
 
 def _spread(values: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:

@@ -220,6 +220,8 @@ class FormReader:
 
     def _whole(self, field: Field, page: FlatPage, judged: Judged) -> Judged:
         """Return what was read in a field, or the error that it is not all of it, or struck out."""
+        if page.blackened(field):
+            return refused(judged.raw.strip() or REJECTED, 0.0, "struck-out", _BLACKENED)
         # What is struck out may as well be read as several, or as no digits.
         if (judged.value is not None or judged.reason in _OF_MARKS) and page.struck(field):
             return replace(judged, value=None, error=_STRUCK_OUT, reason="struck-out")
@@ -376,6 +378,7 @@ _CLEARLY = 0.9
 """So sure the network is of a digit that stands around a field."""
 
 _STRUCK_OUT = "a line is drawn through what is written"
+_BLACKENED = "a cell is blackened out"
 _OF_MARKS = ("not-digits", "several", "small", "count")
 """Reasons that a field has no value which a line through it may have given."""
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from edgedigits.errors import FormError, RegistrationError
 from edgedigits.forms.form_file import parse_form
 from edgedigits.forms.layout import MOST_DIGITS, Form
-from edgedigits.forms.printed_lines import darkness, flattened
+from edgedigits.forms.light import darkness
+from edgedigits.forms.printed_lines import flattened
 from edgedigits.forms.register import RegistrationSettings, register
 from edgedigits.geometry import UNIT_SQUARE, homography
 from edgedigits.ink import to_grey

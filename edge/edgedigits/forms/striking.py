@@ -1,6 +1,9 @@
-"""A straight line drawn through what is written in a field."""
+"""What is struck out in a field: by a straight line through it, or blackened out."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -12,6 +15,17 @@ _STEEPEST = 0.7
 """Lines that strike out are looked for so steep: pixels down for each to the right …"""
 _OFF = 3.2
 """… and in such steps that over its length no line is missed by more than half so many pixels."""
+
+_FILLED = 0.6
+"""A cell that is blackened out has less than this part of the light beside it: tints that are printed in one
+have more."""
+_PAPER = 80
+"""No paper is left in it: so many in a hundred of its pixels are as dark."""
+_SIDES = 3
+"""On so many of its four sides, or more, it is bright beside it."""
+_INSIDE, _BESIDE, _AS_WIDE = 0.2, 0.12, 0.3
+"""The middle of a cell, which is looked at, is so far from its sides, what is beside it so far away and so
+wide, in parts of its shorter side."""
 
 
 def is_struck(mask: NDArray[np.uint8], sides: tuple[int, int], height: int, cells: int, gap: int) -> bool:
@@ -63,3 +77,40 @@ def is_struck(mask: NDArray[np.uint8], sides: tuple[int, int], height: int, cell
             if 0.2 * h < middle < 0.8 * h:
                 return True
     return False
+
+
+def is_blackened(grey: NDArray[np.uint8], cells: Sequence[tuple[int, int, int, int]]) -> bool:
+    """Return whether one or more of a field's cells, side by side, are filled with ink, or with a colour.
+
+    `grey` is the flattened page (uint8, H×W), `cells` are left, top, right, bottom of each in its pixels. A
+    shadow goes on beyond them, on two sides at least.
+    """
+    filled = [False, *(bool(_darker_than(grey, cell)[:2].any()) for cell in cells), False]
+    starts = [k for k in range(len(cells)) if filled[k + 1] and not filled[k]]
+    ends = [k for k in range(len(cells)) if filled[k + 1] and not filled[k + 2]]
+    runs = [(*cells[k][:2], *cells[j][2:]) for k, j in zip(starts, ends, strict=True)]
+    return any(np.count_nonzero(_darker_than(grey, run)) >= _SIDES for run in runs)
+
+
+def _darker_than(grey: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    """Return of what a box (left, top, right, bottom) is far darker: above, below, left, right of it."""
+    left, top, right, bottom = box
+    side = min(right - left, bottom - top)
+    inside, beside = round(_INSIDE * side), round(_BESIDE * side)
+    wide = beside + max(1, round(_AS_WIDE * side))
+    across, down = slice(left + inside, right - inside), slice(top + inside, bottom - inside)
+    around = (
+        grey[max(0, top - wide) : max(0, top - beside), across],
+        grey[bottom + beside : bottom + wide, across],
+        grey[down, max(0, left - wide) : max(0, left - beside)],
+        grey[down, right + beside : right + wide],
+    )
+    least = _level(grey[down, across]) / _FILLED
+    return np.array([_level(part) > least for part in around])
+
+
+def _level(part: NDArray[np.uint8]) -> float:
+    """Return how bright the paper of a part of the page is, NaN where that has no pixels."""
+    values = part[::2, ::2].ravel()
+    at = len(values) * _PAPER // 100
+    return float(np.partition(values, at)[at]) if len(values) else math.nan
