@@ -202,11 +202,24 @@ class FormReader:
                 raise
             return self._registrar.find(lit), lit
         corners = where.corners.astype(np.float32)
-        if cv2.contourArea(corners) < _ROOM * image.shape[0] * image.shape[1]:
+        doubtful = where.lines_found is not None and where.credit < _CREDIT
+        has_room = cv2.contourArea(corners) < _ROOM * image.shape[0] * image.shape[1]
+        lit = self._lit(image) if doubtful or has_room else None
+        if lit is None:
+            return where, image
+        if doubtful:
+            try:
+                better = self._registrar.find(lit)
+            except SeveralPagesError:
+                raise
+            except RegistrationError:
+                pass
+            else:
+                if better.credit > where.credit:
+                    return better, lit
+        if has_room:
             # There is room for another page, that a shadow may hide.
-            lit = self._lit(image)
-            if lit is not None:
-                self._registrar.find(lit, known=where)
+            self._registrar.find(lit, known=where)
         return where, image
 
     def _lit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
@@ -370,6 +383,9 @@ def trouble_in(
 
 _ANY_SHADOW = InkSettings(shadows=ANY_SHADOW)
 """What is taken for a shadow where the page is proven in any case, by its printed lines."""
+
+_CREDIT = 0.95
+"""Where a page has less credit, part of it may lie elsewhere: a shadow's edge was taken for its side."""
 
 _ROOM = 0.45
 """Where a page takes less than this part of a picture, another may lie beside it."""
