@@ -188,6 +188,25 @@ def test_a_broker_that_goes_and_comes_under_load(broker: Broker, journal: Journa
     listener.close()
 
 
+def test_a_connection_found_lost_when_something_is_to_be_sent(broker: Broker, journal: Journal) -> None:
+    """The socket is gone a moment before the output is told of it."""
+    sink = Mqtt(OutputSettings(to=f"mqtt://127.0.0.1:{broker.port}/d"))
+    sink.idle()
+    sink._client.on_disconnect = None
+    broker.stop()
+    assert eventually(lambda: sink._client.socket() is None)
+    fill(journal, 2)
+    with pytest.raises(DeliveryError, match="can't be reached") as caught:
+        sink.deliver(journal.recent(2)[::-1])
+    assert caught.value.taken == 0
+    broker.start()
+    listener = Listener(broker)
+    sink.deliver(journal.recent(2)[::-1])
+    assert eventually(lambda: listener.events() == [1, 2])
+    sink.close()
+    listener.close()
+
+
 def test_two_outputs_at_one_broker_leave_each_other_alone(broker: Broker, journal: Journal) -> None:
     listener = Listener(broker)
     to = f"mqtt://127.0.0.1:{broker.port}"
@@ -257,7 +276,7 @@ def test_the_last_will(broker: Broker, journal: Journal) -> None:
 
 def test_home_assistant_finds_it(broker: Broker, journal: Journal) -> None:
     settings = OutputSettings(
-        to=f"mqtt://127.0.0.1:{broker.port}", discovery="homeassistant", device="Front desk"
+        to=f"mqtt://127.0.0.1:{broker.port}", discovery="homeassistant/", device="Front desk"
     )
     listener = Listener(broker)
     with delivering(journal, settings):
@@ -353,5 +372,7 @@ def test_settings_that_cant_be(tmp_path: Path) -> None:
         Mqtt(OutputSettings(to="mqtts://host/d", ca_file=str(tmp_path / "none.pem")))
     with pytest.raises(SettingsError, match="topic"):
         Mqtt(OutputSettings(to="mqtt://host/a/+/b"))
+    with pytest.raises(SettingsError, match="discovery = 'home/#'"):
+        Mqtt(OutputSettings(to="mqtt://host/a", discovery="home/#"))
     with pytest.raises(SettingsError, match="password"):
         Mqtt(OutputSettings(to="mqtt://host/a", password_file=str(tmp_path / "none")))

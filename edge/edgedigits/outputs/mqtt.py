@@ -61,6 +61,12 @@ class Mqtt:
         self.topic = urllib.parse.unquote(address.path.strip("/")) or f"edgedigits/{self._device}"
         if any(sign in self.topic for sign in "+#\0"):
             raise SettingsError(f"output '{shown}': a topic has no + or # in it; choose another")
+        self._discovery = settings.discovery.strip("/")
+        if any(sign in self._discovery for sign in "+#\0"):
+            raise SettingsError(
+                f"output '{shown}': discovery = '{settings.discovery}': a topic has no + or # in it; "
+                "it is usually homeassistant"
+            )
         self.name = f"{address.scheme.lower()}://{self._host}:{self._port}/{self.topic}"
         self._user = settings.user or urllib.parse.unquote(address.username or "")
         self._password = urllib.parse.unquote(address.password or "") or secret(
@@ -96,12 +102,18 @@ class Mqtt:
             last = str(event.body.get("text", last))
         until = time.monotonic() + self._settings.timeout
         for taken, info in enumerate(sent):
-            while not info.is_published():
-                if self._lost.is_set() or time.monotonic() > until:
-                    self._drop()
-                    raise self._away(self._reason or f"no answer within {self._settings.timeout:g} s", taken)
-                with contextlib.suppress(ValueError, RuntimeError):
+            try:
+                while not info.is_published():
+                    if self._lost.is_set() or time.monotonic() > until:
+                        self._drop()
+                        raise self._away(
+                            self._reason or f"no answer within {self._settings.timeout:g} s", taken
+                        )
                     info.wait_for_publish(0.05)
+            except (ValueError, RuntimeError) as error:
+                # The connection was gone when it was to be sent; `_lost` is told of that a moment later.
+                self._drop()
+                raise self._away(self._reason or "connection lost", taken) from error
         if last:
             self._publish("text", last, retain=True)
 
@@ -180,7 +192,7 @@ class Mqtt:
         if quietly:
             return
         self._publish("status", "online", retain=True)
-        if self._settings.discovery:
+        if self._discovery:
             self._discover()
 
     def _discover(self) -> None:
@@ -201,7 +213,7 @@ class Mqtt:
                 "sw_version": __version__,
             },
         }
-        topic = f"{self._settings.discovery}/sensor/{unique}/text/config"
+        topic = f"{self._discovery}/sensor/{unique}/text/config"
         self._client.publish(topic, json.dumps(values).encode(), qos=1, retain=True)
 
     def _drop(self) -> None:
