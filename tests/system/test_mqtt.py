@@ -372,6 +372,9 @@ def test_settings_that_cant_be(tmp_path: Path) -> None:
         Mqtt(OutputSettings(to="mqtts://host/d", ca_file=str(tmp_path / "none.pem")))
     with pytest.raises(SettingsError, match="topic"):
         Mqtt(OutputSettings(to="mqtt://host/a/+/b"))
+    for to in ("mqtt://host/a#1", "mqtt://host/a/#", "mqtt://host/a?b", "mqtt://me:1#2@host/a"):
+        with pytest.raises(SettingsError, match=r"ends at its \? or #"):
+            Mqtt(OutputSettings(to=to))
     with pytest.raises(SettingsError, match="discovery = 'home/#'"):
         Mqtt(OutputSettings(to="mqtt://host/a", discovery="home/#"))
     with pytest.raises(SettingsError, match="password"):

@@ -55,6 +55,11 @@ class Mqtt:
             raise SettingsError(f"output '{shown}': {error}; give mqtt://HOST[:PORT]/TOPIC") from error
         if not address.hostname:
             raise SettingsError(f"output '{shown}': no host in it; give mqtt://HOST[:PORT]/TOPIC")
+        if "?" in settings.to or "#" in settings.to:
+            raise SettingsError(
+                f"output '{shown}': the address ends at its ? or #; choose another topic, and in a password "
+                "write %3F or %23"
+            )
         self._host, self._tls = address.hostname, address.scheme.lower() == "mqtts"
         self._port = port or (8883 if self._tls else 1883)
         self._device = _plain(settings.device or socket.gethostname().partition(".")[0])
