@@ -18,6 +18,8 @@ import pytest
 from tests.edge.drawing import paper, write
 from tests.edge.serving import Served, ServeSettings, served
 
+from edgedigits.serve.guard import Buckets
+
 TOKEN = "a-token-of-24-characters"
 GENEROUS = {"rate": 1e5, "burst": 100_000, "reading_rate": 1e5, "reading_burst": 100_000}
 
@@ -361,6 +363,7 @@ def test_two_hundred_hostile_requests(server: Served) -> None:
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),  # another service of this machine
         ({"Sec-Fetch-Site": "same-origin"}, 200),
         ({}, 200),
     ],
@@ -369,9 +372,46 @@ def test_other_sites_are_refused(server: Served, headers: dict[str, str], status
     assert status_of(exchange(server.port, request(headers=headers))) == status
 
 
-def test_our_own_origin_is_not(server: Served) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])  # the latter through a proxy with TLS
+def test_our_own_origin_is_not(server: Served, scheme: str) -> None:
     host = f"localhost:{server.port}"
-    assert status_of(exchange(server.port, request(host=host, headers={"Origin": f"http://{host}"}))) == 200
+    headers = {"Origin": f"{scheme}://{host}"}
+    assert status_of(exchange(server.port, request(host=host, headers=headers))) == 200
+
+
+def test_a_name_that_is_allowed_is_served() -> None:
+    with served(ServeSettings(port=0, names=("Digits.Example",), **GENEROUS)) as server:
+        statuses = {
+            host: status_of(exchange(server.port, request("/", host=host)))
+            for host in ("digits.example", "DIGITS.example.:8443", "other.example", "192.168.1.7", "[::1]")
+        }
+    assert list(statuses.values()) == [200, 200, 421, 421, 200], statuses
+
+
+def test_served_to_the_network_it_is_asked_for_by_any_address() -> None:
+    with served(ServeSettings(port=0, host="0.0.0.0", token=TOKEN, **GENEROUS)) as server:
+        statuses = {
+            host: status_of(exchange(server.port, request("/", host=host)))
+            for host in ("192.168.1.7", "[2001:db8::1]:8000", "localhost", "evil.example")
+        }
+    assert list(statuses.values()) == [200, 200, 200, 421], statuses
+
+
+def test_a_ration_fills_up_in_time_and_no_further() -> None:
+    now = 0.0
+    buckets = Buckets(rate=2.0, burst=3, most=2, clock=lambda: now)
+
+    def waits(client: str, times: int) -> list[float]:
+        return [buckets.take(client) for _ in range(times)]
+
+    assert waits("a", 6) == [0, 0, 0, 0.5, 0.5, 0.5]  # asking in vain costs nothing
+    now = 0.5
+    assert waits("a", 2) == [0, 0.5]
+    now = 1000.0
+    assert waits("a", 4) == [0, 0, 0, 0.5]
+    # Of three, the one that was silent for longest is forgotten, and no other.
+    assert waits("b", 4) == waits("c", 4) == waits("a", 4) == [0, 0, 0, 0.5]
+    assert waits("c", 1) == [0.5]
 
 
 def test_slow_requests_are_ended_and_hold_nobody_up(server: Served) -> None:
@@ -495,7 +535,7 @@ def test_requests_are_rationed_and_watchers_counted() -> None:
         answers = [exchange(server.port, request("/api/page")) for _ in range(30)]
         assert [status_of(a) for a in answers[:20]] == [200] * 20
         assert status_of(answers[-1]) == 429
-        assert b"retry-after: " in answers[-1]
+        assert int(answers[-1].partition(b"retry-after: ")[2].split()[0]) >= 1
     with served(ServeSettings(port=0, viewers=2), [paper()]) as server:
         watching = [socket.create_connection(("127.0.0.1", server.port), timeout=3) for _ in range(2)]
         for connection in watching:
@@ -553,6 +593,28 @@ def test_tokens_cannot_be_tried_for_long(guarded: Served) -> None:
     statuses = [status_of(exchange(guarded.port, data)) for data in tries]
     assert statuses[0] == 401
     assert statuses[-1] == 429
+
+
+def test_a_program_cannot_try_tokens_for_long() -> None:
+    with served(ServeSettings(port=0, token=TOKEN, **GENEROUS)) as server:
+        wrong = [{"Authorization": f"Bearer wrong{k}"} for k in range(12)]
+        answers = [exchange(server.port, request(headers=headers)) for headers in wrong]
+    assert [status_of(answer) for answer in answers] == [401] * 10 + [429] * 2
+    assert b"retry-after: 10" in answers[-1]
+
+
+def test_what_two_readers_could_understand_differently_is_refused(guarded: Served) -> None:
+    host = f"localhost:{guarded.port}"
+    for name, one, other in (
+        ("Host", "evil.example", host),
+        ("Origin", "https://evil.example", f"http://{host}"),
+        ("Authorization", "Bearer wrong", f"Bearer {TOKEN}"),
+    ):
+        given = {"Host": host, "Authorization": f"Bearer {TOKEN}"}
+        given.pop(name, None)
+        lines = [f"{name}: {one}", f"{name}: {other}", *(f"{key}: {value}" for key, value in given.items())]
+        head = "\r\n".join(["GET /api/health HTTP/1.1", *lines]) + "\r\n\r\n"
+        assert status_of(exchange(guarded.port, head.encode())) == 400, name
 
 
 def test_every_answer_bears_the_headers(server: Served) -> None:

@@ -50,7 +50,7 @@ def composed(composer: Composer, count: int, width: int, random: np.random.Gener
     labels = np.full((count, LONGEST), -1, np.int32)
     for i in range(count):
         images[i], text = composer.strip(width, random)
-        labels[i, : len(text[:LONGEST])] = text[:LONGEST]
+        labels[i, : len(text)] = text
     return Strips(images, labels)
 
 
