@@ -584,6 +584,9 @@ def test_the_token_opens(guarded: Served) -> None:
     value = cookie.split(":", 1)[1].split(";")[0].strip()
     assert ask({"Cookie": value}) == 200
     assert ask({"Cookie": value[:-1] + ("0" if value[-1] != "0" else "1")}) == 401
+    # A browser sends the cookies of the host's other services, too, whatever they are.
+    for other in ('prefs={"a": 1, "b": 2}', "a/b=1", "n=Jos\xe9", "x=1 2", "alone"):
+        assert ask({"Cookie": f"{other}; {value}"}) == 200, other
     # Not even with the token may another site's page ask.
     assert ask({"Cookie": value, "Origin": "https://evil.example"}) == 403
 

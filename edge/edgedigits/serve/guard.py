@@ -16,8 +16,8 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgedigits.serve.metrics import Requests
@@ -99,7 +99,6 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         started = False
-        private = _is_private(scope["path"])
 
         async def guarded_send(message: Message) -> None:
             nonlocal started
@@ -109,7 +108,7 @@ class Guard:
                 headers = list(message.get("headers", ()))
                 present = {name.lower() for name, _ in headers}
                 headers += [pair for pair in _HEADERS if pair[0] not in present]
-                if private and b"cache-control" not in present:
+                if b"cache-control" not in present:
                     headers.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": headers}
             await send(message)
@@ -156,7 +155,7 @@ class Guard:
             return 403, "asked for by a page of another site; open edgedigits' own page"
         if not self._settings.token or scope["path"] in _OPEN:
             return None
-        if self._is_known(headers):
+        if self._is_known(scope, headers):
             return None
         if b"authorization" in headers and self._failures.take(client):
             return 429, "too many wrong tokens; wait", 10
@@ -174,16 +173,14 @@ class Guard:
         # No name was resolved, so nobody can have made it resolve to us.
         return address.is_loopback or not self._local or name == self._settings.host.lower()
 
-    def _is_known(self, headers: dict[bytes, bytes]) -> bool:
+    def _is_known(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
         token = self._settings.token
         scheme, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer" and same(given.strip(), token):
             return True
-        try:
-            morsel = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE)
-        except CookieError:
-            return False
-        return morsel is not None and same(morsel.value, session_of(token))
+        # A host's services share its cookies, and those of others may be anything: JSON stops `SimpleCookie`.
+        cookie = HTTPConnection(scope).cookies.get(COOKIE)
+        return cookie is not None and same(cookie, session_of(token))
 
     def wrong_token(self, client: str) -> float:
         """Count a wrong token of a client; returns 0, or the seconds it has to wait before the next try."""
