@@ -19,7 +19,8 @@ UNIT_SQUARE: Floats = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 def homography(own: Floats, seen: Floats) -> Floats:
     """Return the 3×3 matrix that takes points (n×2, n ≥ 4) to others, by least squares where n > 4.
 
-    Raises `RegistrationError` where no matrix does, as for points on one line.
+    Raises `RegistrationError` where no matrix does, as where all points are one. What comes of points on one
+    line is not `plausible`.
     """
     matrix, _ = cv2.findHomography(np.asarray(own, np.float64), np.asarray(seen, np.float64), 0)
     if matrix is None:
@@ -58,8 +59,8 @@ def plausible(quads: Floats) -> NDArray[np.bool_]:
         sines = cross / (lengths * np.roll(lengths, -1, axis=-1))
         opposite = lengths[..., :2] / lengths[..., 2:]
         return np.asarray(
-            np.isfinite(quads).all(axis=(-2, -1))
-            & (lengths.min(axis=-1) >= 8)
+            # None of this holds for a corner at infinity, or NaN.
+            (lengths.min(axis=-1) >= 8)
             & (sines > 0.5).all(axis=-1)
             & ((opposite > 0.4) & (opposite < 2.5)).all(axis=-1)
         )

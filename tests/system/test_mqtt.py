@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -294,7 +295,8 @@ def test_home_assistant_finds_it(broker: Broker, journal: Journal) -> None:
 
 def test_user_and_password(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     passwords = tmp_path / "passwords"
-    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "me", "s3cret"], check=True)
+    for create, user, password in ((["-c"], "me", "s3cret"), ([], "a b", "p/w@")):
+        subprocess.run(["mosquitto_passwd", "-b", *create, str(passwords), user, password], check=True)
     broker = Broker(tmp_path, "allow_anonymous false", f"password_file {passwords}")
     address = f"mqtt://me@127.0.0.1:{broker.port}/d"
     try:
@@ -308,10 +310,14 @@ def test_user_and_password(tmp_path: Path, journal: Journal, monkeypatch: pytest
         secret = tmp_path / "secret"
         secret.write_text("s3cret\n")
         monkeypatch.delenv("EDGEDIGITS_MQTT_PASSWORD")
-        with delivering(journal, OutputSettings(to=address, password_file=str(secret))) as delivery:
-            fill(journal, 1)
-            assert eventually(lambda: not journal.backlog(delivery.name).waiting)
-            assert "s3cret" not in delivery.name
+        kept = OutputSettings(to=address, password_file=str(secret))
+        escaped = address.replace("me@", "a%20b:p%2Fw%40@")
+        named = replace(kept, to=address.replace("me@", "other@"), user="me")
+        for settings in (kept, OutputSettings(to=escaped), named):
+            with delivering(journal, settings) as delivery:
+                fill(journal, 1)
+                assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+                assert delivery.name == address.replace("me@", "")
     finally:
         broker.stop()
 
@@ -365,6 +371,38 @@ def test_tls(
                 assert delivery.health().waiting == 3
     finally:
         broker.stop()
+
+
+def test_a_broker_that_asks_for_a_certificate(tmp_path: Path, certificates: Path, journal: Journal) -> None:
+    broker = Broker(
+        tmp_path,
+        f"certfile {certificates / 'good.pem'}",
+        f"keyfile {certificates / 'good.key'}",
+        f"cafile {certificates / 'ca.pem'}",
+        "require_certificate true",
+    )
+    without = OutputSettings(to=f"mqtts://127.0.0.1:{broker.port}/d", ca_file=str(certificates / "ca.pem"))
+    own = {"cert_file": str(certificates / "foreign.pem"), "key_file": str(certificates / "foreign.key")}
+    try:
+        with delivering(journal, without) as delivery:
+            fill(journal, 1)
+            assert eventually(lambda: "can't be reached" in delivery.health().message)
+        with delivering(journal, replace(without, **own)) as delivery:
+            assert eventually(lambda: not journal.backlog(delivery.name).waiting)
+    finally:
+        broker.stop()
+
+
+@pytest.mark.parametrize(
+    ("to", "name"),
+    [
+        ("mqtt://h", f"mqtt://h:1883/edgedigits/{socket.gethostname().partition('.')[0]}"),
+        ("MQTTS://h/a%20b/", "mqtts://h:8883/a b"),
+        ("mqtts://h:99/t", "mqtts://h:99/t"),
+    ],
+)
+def test_what_an_address_does_not_say(to: str, name: str) -> None:
+    assert Mqtt(OutputSettings(to=to)).name == name
 
 
 def test_settings_that_cant_be(tmp_path: Path) -> None:
