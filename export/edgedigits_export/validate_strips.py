@@ -179,7 +179,7 @@ def validate_strips(
     With `corruptions`, on every set spoilt in the ways of `STRIP_CORRUPTIONS`, too.
 
     Raises `ModelError` where a model can't be opened, reads other labels than the float one, or is not
-    quantized (unless `any_format`), and `DataError` where a set is empty or says what no label stands for.
+    quantized (unless `any_format`), and `DataError` where a set says what no label stands for.
     """
     gates = gates or StripGates()
     models = [StripModel(path) for path in (baseline, *others)]
@@ -193,8 +193,6 @@ def validate_strips(
 
 
 def _check_readable(strips: StripSet, labels: tuple[str, ...]) -> None:
-    if not len(strips):
-        raise DataError(f"{strips.name}: no strips; name a set that has some")
     unread = sorted({sign for strip in strips.strips for sign in strip.text} - set("".join(labels[:-1])))
     if unread:
         raise DataError(

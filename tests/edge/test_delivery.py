@@ -453,7 +453,9 @@ def test_a_full_disk_is_waited_out() -> None:
         JsonLinesFile("/dev/full").deliver([Event(1, "a-1", "cam", "", {"text": "1"})])
 
 
-@pytest.mark.parametrize("to", ["somewhere", "ftp://host/x", "mqtt:///x", "http://", "mqtt://h:99999/", ""])
+@pytest.mark.parametrize(
+    "to", ["somewhere", "ftp://host/x.csv", "mqtt:///x", "http://", "mqtt://h:99999/", ""]
+)
 def test_an_output_that_is_none(to: str) -> None:
     with pytest.raises(EdgeDigitsError) as caught:
         open_sink(OutputSettings(to=to))

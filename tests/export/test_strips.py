@@ -56,6 +56,14 @@ def exported(run: Path, strips: Path, tmp_path_factory: pytest.TempPathFactory) 
     return {one.format.name: one.path for one in made}
 
 
+def clear_strip(labels: tuple[int, ...]) -> np.ndarray:
+    """What the network reads as these labels."""
+    strip = np.zeros((HEIGHT, 60), np.uint8)
+    for place, label in enumerate(labels):
+        strip[2 * label : 2 * label + 2, 4 + 8 * place : 8 + 8 * place] = 255
+    return strip
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_reads_strips(exported: dict[str, Path], name: str) -> None:
     model, row = StripModel(exported[name]), FORMATS[name]
@@ -64,12 +72,22 @@ def test_every_format_reads_strips(exported: dict[str, Path], name: str) -> None
     assert (card.name, card.format, card.input_shape) == (f"bars-{name}", name, (HEIGHT, WINDOW, 1))
     assert (model.input_dtype.name, model.output_dtype.name) == (row.input_dtype, row.output_dtype)
     assert bool(card.representative) == row.representative
-    clear = np.zeros((HEIGHT, 60), np.uint8)
-    for place, label in enumerate((4, 2, 10, 2)):
-        clear[2 * label : 2 * label + 2, 4 + 8 * place : 8 + 8 * place] = 255
+    clear = clear_strip((4, 2, 10, 2))
     assert read_strip(model, clear, digits_only=False).text == "42.2"
     assert card.accuracy[MEASURED] > 0.8
     assert golden.check(model).passed
+
+
+def test_texts_that_differ_in_separators_are_one_where_digits_are_all_that_counts(
+    exported: dict[str, Path],
+) -> None:
+    model, strip = StripModel(exported["int8"]), clear_strip((4, 2, 10, 2))
+    strip[20:22] //= 2  # the point is faint
+    whole, digits = (read_strip(model, strip, digits_only=only) for only in (False, True))
+    assert whole.text in ("42.2", "422")
+    assert whole.confidence < 0.95
+    assert digits.text == "422"
+    assert 0.95 < digits.confidence <= 1
 
 
 def test_the_card_pins_what_it_was_calibrated_with(exported: dict[str, Path], strips: Path) -> None:
@@ -159,6 +177,11 @@ def test_int8_passes_the_gates_and_wrong_models_do_not(
     assert one.baseline.exact > 0.8
     low, high = one.baseline.exact_interval
     assert low < one.baseline.exact < high
+    model = StripModel(exported["float32"])
+    said = [(read_strip(model, strip.image, False), strip.text) for strip in composed.strips]
+    accepted = [r.text == text for r, text in said if r.confidence >= one.baseline.threshold_at_1_percent]
+    assert 0 < one.baseline.read_rate_at_1_percent == len(accepted) / len(said) < 1
+    assert accepted.count(False) <= 0.01 * len(accepted)
     card, body = split_model(exported["int8"])
     swapped = (*card.labels[1:-1], card.labels[0], BLANK)
     for changes in ({"labels": swapped}, {"temperature": 40.0}):
@@ -179,13 +202,16 @@ def test_weights_of_another_run_fail(exported: dict[str, Path], strips: Path, tm
     validation = validate_strips(exported["float32"], [made.path], [composed], timed=False)
     (comparison,) = validation.sets[0].comparisons
     failed = {failure.gate for failure in comparison.failures}
-    assert {"max_drop", "min_agreement", "max_cer_rise"} <= failed
+    assert {"max_drop", "min_agreement", "max_cer_rise", "max_read_rate_loss"} <= failed
     assert len(comparison.changes) == round((1 - comparison.agreement) * len(composed)) < len(composed)
     figures = {f.label: f for f in comparison.model.per_label}
     assert figures["3"].read_as[0][0] == "2"
     for label, one in figures.items():
         assert one.count == sum(strip.text.count(label) for strip in composed.strips)
         assert one.count == one.right + one.deleted + sum(n for _, n in one.read_as)
+    wrong = sum(one.deleted + one.inserted + sum(n for _, n in one.read_as) for one in figures.values())
+    signs = sum(one.count for one in figures.values())
+    assert comparison.model.character_error_rate == pytest.approx(wrong / signs)
 
 
 def test_the_command_says_it_all(
@@ -324,6 +350,16 @@ def test_strips_that_say_what_no_label_stands_for_are_refused(
     models = [str(exported["float32"]), str(exported["int8"])]
     assert main(["validate", *models, "--strips", str(others)]) == 1
     assert "letters: has strips that say 'a', and the model reads only 0 1 2" in capsys.readouterr().err
+
+
+def test_float_models_are_compared_only_where_that_is_asked_for(
+    exported: dict[str, Path], strips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["validate", str(exported["int8"]), str(exported["float32"]), "--strips", str(strips)]
+    assert main(given) == 1
+    assert "name the float model first" in capsys.readouterr().err
+    main([*given, "--any-format"])
+    assert "160 strips, digits and separators compared" in capsys.readouterr().out
 
 
 def test_firmware_is_of_models_for_glyphs(exported: dict[str, Path], tmp_path: Path) -> None:

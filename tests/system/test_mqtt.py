@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -73,6 +74,11 @@ class Broker:
             return False
 
         assert eventually(listening)
+
+    def pause(self, paused: bool) -> None:
+        """Stand still, with its connections open, or go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
 
     def stop(self, kill: bool = False) -> None:
         assert self._process is not None
@@ -202,6 +208,24 @@ def test_a_connection_found_lost_when_something_is_to_be_sent(broker: Broker, jo
     assert caught.value.taken == 0
     broker.start()
     listener = Listener(broker)
+    sink.deliver(journal.recent(2)[::-1])
+    assert eventually(lambda: listener.events() == [1, 2])
+    sink.close()
+    listener.close()
+
+
+def test_a_broker_that_falls_silent_is_not_waited_for(broker: Broker, journal: Journal) -> None:
+    listener = Listener(broker)
+    sink = Mqtt(OutputSettings(to=f"mqtt://127.0.0.1:{broker.port}/d", timeout=0.5))
+    fill(journal, 2)
+    sink.idle()
+    broker.pause(True)
+    for _ in range(2):  # while it is connected, and when it is to connect again
+        started = time.monotonic()
+        with pytest.raises(DeliveryError, match=r"no answer within 0\.5 s"):
+            sink.deliver(journal.recent(2)[::-1])
+        assert time.monotonic() - started < 5
+    broker.pause(False)
     sink.deliver(journal.recent(2)[::-1])
     assert eventually(lambda: listener.events() == [1, 2])
     sink.close()

@@ -79,7 +79,6 @@ class Mqtt:
         )
         self._context = self._tls_context() if self._tls else None
         self._client: Any = None
-        self._announced = False
         self._ready = threading.Event()
         self._lost = threading.Event()
         self._reason = ""
@@ -136,7 +135,7 @@ class Mqtt:
 
     def close(self) -> None:
         """Say `offline` and part from the broker."""
-        if self._client is not None and self._announced and not self._lost.is_set():
+        if self._client is not None and not self._lost.is_set():
             with contextlib.suppress(ValueError, RuntimeError):
                 self._publish("status", "offline", retain=True).wait_for_publish(0.5)
         self._drop()
@@ -193,7 +192,6 @@ class Mqtt:
             reason = self._reason or f"no answer within {self._settings.timeout:g} s"
             self._drop()
             raise self._away(reason)
-        self._announced = not quietly
         if quietly:
             return
         self._publish("status", "online", retain=True)
