@@ -314,6 +314,9 @@ def test_home_assistant_finds_it(broker: Broker, journal: Journal) -> None:
         assert json.loads(listener.of(config["state_topic"])[0])["text"] == "0"
         assert config["unique_id"]
         assert config["device"]["identifiers"]
+        later = Listener(broker)  # as after a restart of Home Assistant
+        assert eventually(lambda: later.of(topic) and later.of(config["availability_topic"]) == [b"online"])
+        later.close()
     listener.close()
 
 
@@ -427,6 +430,11 @@ def test_a_broker_that_asks_for_a_certificate(tmp_path: Path, certificates: Path
 )
 def test_what_an_address_does_not_say(to: str, name: str) -> None:
     assert Mqtt(OutputSettings(to=to)).name == name
+
+
+def test_a_host_that_no_name_can_be_is_away() -> None:
+    with pytest.raises(DeliveryError, match="can't be reached"):
+        Mqtt(OutputSettings(to="mqtt://a..b/t")).probe()
 
 
 def test_settings_that_cant_be(tmp_path: Path) -> None:

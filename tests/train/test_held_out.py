@@ -72,6 +72,8 @@ def test_no_digit_of_a_held_out_strip_is_learnt(train: int, small_mnist: Path, t
     learnt = [shape.tobytes() for shape in learnt_digits(data, recipe, seed=1).fields.inside]
     assert len(learnt) == (train or 1000)
     assert set(learnt) <= set(shapes[:-297])
+    other = [shape.tobytes() for shape in learnt_digits(data, recipe, seed=2).fields.inside]
+    assert (other == learnt) is (train == 0)
 
 
 def test_no_strips_are_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ from edgedigits_train.strip.recipe import (
     load_strip_recipe,
 )
 from edgedigits_train.strip.report import make_report
-from edgedigits_train.strip.source import _AHEAD, Source
+from edgedigits_train.strip.source import _AHEAD, Source, composed
 from edgedigits_train.workers import WorkerError
 
 SMALL = """
@@ -371,12 +371,44 @@ def test_strings_are_composed_of_all_ten_digits_and_of_nothing_else(
         (letters, recipe, "'emnist-letters' is no set of the ten digits"),
         (data, few, r"train = 5: none of these 5 pictures shows a \d"),
         (no_ones, recipe, r"none of these 1000 pictures shows a 1"),
+        (data, replace(recipe, data=replace(recipe.data, validation=1250)), "leaves 47 pictures; lower it"),
+        (data, replace(recipe, data=replace(recipe.data, validation=5000)), "leaves 0 pictures; lower it"),
+        (data, replace(recipe, data=replace(recipe.data, validation=3)), "validation = 3: none of these 3"),
     ):
         with pytest.raises(RecipeError, match=said):
             run.run(wanted, digits, tmp_path / "run", 0)
         assert not (tmp_path / "run").exists()  # where the recipe that is put right may run
         with pytest.raises(RecipeError, match=said):
             sheet.write(wanted, digits, 0, tmp_path / "sheet.png")
+
+
+def test_what_a_strip_says_stands_beside_it(digits: Digits) -> None:
+    composer, again = Composer(digits, Composition()), np.random.default_rng(3)
+    made = composed(composer, 20, 64, np.random.default_rng(3))
+    for image, labels in zip(made.images, made.labels, strict=True):
+        strip, text = composer.strip(64, again)
+        assert np.array_equal(image, strip)
+        assert labels.tolist() == text + [-1] * (len(labels) - len(text))
+
+
+def test_every_block_is_learnt_from_so_often_and_whoever_goes_on_has_the_same(digits: Digits) -> None:
+    given = digits, Composition(), (32, 48), 1, 7
+    with Source(*given, processes=1) as source:
+        whole = [strips.images.tobytes() for strips in source.in_order(0, 60, 2)]
+        kept = len(source._blocks)
+        blocks = [source.block(n).images for n in range(30)]
+    assert kept < 20  # a long run does not fill the memory
+    assert [block.shape[2] for block in blocks] == [32, 48] * 15
+    numbers = {block.tobytes(): n for n, block in enumerate(blocks)}
+    assert len(numbers) == 30
+    order = [numbers[images] for images in whole]
+    assert order[::2] == list(range(30))
+    uses = {n: [turn for turn, number in enumerate(order) if number == n] for n in range(1, 20)}
+    assert all(len(turns) == 2 and turns[1] - turns[0] > 5 for turns in uses.values())
+    with Source(*given, processes=2) as source:
+        assert [strips.images.tobytes() for strips in source.in_order(31, 60, 2)] == whole[31:]
+    with Source(*given[:-1], 8, processes=1) as source:
+        assert source.block(0).images.tobytes() not in numbers
 
 
 def test_a_composing_process_that_is_killed_is_told_in_a_line(digits: Digits) -> None:
