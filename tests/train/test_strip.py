@@ -394,21 +394,29 @@ def test_what_a_strip_says_stands_beside_it(digits: Digits) -> None:
 def test_every_block_is_learnt_from_so_often_and_whoever_goes_on_has_the_same(digits: Digits) -> None:
     given = digits, Composition(), (32, 48), 1, 7
     with Source(*given, processes=1) as source:
-        whole = [strips.images.tobytes() for strips in source.in_order(0, 60, 2)]
+        learnt = list(source.in_order(0, 60, 2))
         kept = len(source._blocks)
         blocks = [source.block(n).images for n in range(30)]
     assert kept < 20  # a long run does not fill the memory
     assert [block.shape[2] for block in blocks] == [32, 48] * 15
+    whole = [strips.images.tobytes() for strips in learnt]
     numbers = {block.tobytes(): n for n, block in enumerate(blocks)}
     assert len(numbers) == 30
     order = [numbers[images] for images in whole]
     assert order[::2] == list(range(30))
     uses = {n: [turn for turn, number in enumerate(order) if number == n] for n in range(1, 20)}
     assert all(len(turns) == 2 and turns[1] - turns[0] > 5 for turns in uses.values())
+    assert all(learnt[one] is learnt[other] for one, other in uses.values())  # composed once
     with Source(*given, processes=2) as source:
         assert [strips.images.tobytes() for strips in source.in_order(31, 60, 2)] == whole[31:]
     with Source(*given[:-1], 8, processes=1) as source:
         assert source.block(0).images.tobytes() not in numbers
+
+
+def test_one_processor_is_enough(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with Source(digits, Composition(), (32,), 1, 0) as source:
+        assert len(source.block(0)) == 1
 
 
 def test_a_composing_process_that_is_killed_is_told_in_a_line(digits: Digits) -> None:
