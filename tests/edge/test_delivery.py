@@ -454,7 +454,8 @@ def test_a_full_disk_is_waited_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "to", ["somewhere", "ftp://host/x.csv", "mqtt:///x", "http://", "mqtt://h:99999/", ""]
+    "to",
+    ["somewhere", "ftp://host/x.jsonl", "ftp://host/x.csv", "mqtt:///x", "http://", "mqtt://h:99999/", ""],
 )
 def test_an_output_that_is_none(to: str) -> None:
     with pytest.raises(EdgeDigitsError) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def test_so_many_frames_are_looked_at_as_is_set(reader: Reader) -> None:
     ) as live:
         live.run(frames=3)
         assert live.hub.counters().seconds > 0.55
+
+
+def test_a_driver_that_does_not_let_go_is_told_of(reader: Reader) -> None:
+    """A stream whose server takes the connection and says nothing."""
+    left, stop = [], threading.Event()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        timer = threading.Timer(0.3, stop.set)
+        timer.start()
+        with open_station(
+            LiveConfig(GeneralSettings(source=source)), stop=stop, reader=reader, left=lambda: left.append(1)
+        ) as live:
+            assert live.run() == 0
+    assert left == [1]
 
 
 def test_pictures_may_be_kept_beside_what_is_no_watched_folder(
