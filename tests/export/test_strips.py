@@ -212,6 +212,11 @@ def test_weights_of_another_run_fail(exported: dict[str, Path], strips: Path, tm
     wrong = sum(one.deleted + one.inserted + sum(n for _, n in one.read_as) for one in figures.values())
     signs = sum(one.count for one in figures.values())
     assert comparison.model.character_error_rate == pytest.approx(wrong / signs)
+    few = dataclasses.replace(composed, strips=composed.strips[:10])
+    given = exported["float32"], [made.path], [few]
+    spoilt = validate_strips(*given, timed=False, corruptions=True).sets[0].comparisons[0]
+    assert "max_corrupted_drop" in {failure.gate for failure in spoilt.failures}
+    assert max(row.drop for row in spoilt.corrupted) > 0.3
 
 
 def test_the_command_says_it_all(
