@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.edge.drawing import paper, write
-from tests.edge.form_pages import Pens, fill_in, photograph, print_form
+from tests.edge.form_pages import MARKED, Pens, fill_in, photograph, print_form
 from tests.edge.junk import clothes
 
 from edgedigits.cli import main
@@ -538,7 +538,7 @@ def test_bold_digits_in_narrow_cells_are_no_grain(bold: bool, pens: Pens, reader
 
 @pytest.mark.parametrize("slope", [0.05, 0.25])
 def test_a_sudoku_that_a_shadow_falls_on(pens: Pens, reader: Reader, slope: float) -> None:
-    """Its edge hides the printed frame where it crosses it, and may not be taken for a digit."""
+    """Its edge runs on from the printed frame where it crosses it, and may not be taken for a digit."""
     form = load_form("sudoku")
     draw = np.random.default_rng(3)
     values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.7}
@@ -547,11 +547,9 @@ def test_a_sudoku_that_a_shadow_falls_on(pens: Pens, reader: Reader, slope: floa
     y, x = np.mgrid[:1120, :840]
     shade = cv2.GaussianBlur((y - slope * x > 480).astype(np.float64), (0, 0), 1.0)
     seen = (image * (1 - 0.65 * shade)[..., None]).astype(np.uint8)
-    with pytest.raises(RegistrationError):
-        register(seen, form)
     found = FormReader(form, reader).read(seen).values()
-    assert sum(found[f.name] is None for f in form.fields if f.name not in values) >= 81 - len(values) - 1
-    assert sum(found[name] == value for name, value in values.items()) >= 0.9 * len(values)
+    assert [f.name for f in form.fields if f.name not in values and found[f.name] is not None] == []
+    assert sum(found[name] == value for name, value in values.items()) >= len(values) - 1
 
 
 @pytest.mark.parametrize(("degrees", "left"), [(0, 0.6), (3, 0.5), (2, 0.8), (91, 0.6), (88, 0.4), (40, 0.7)])
@@ -587,6 +585,47 @@ def test_a_shadow_along_a_grid_is_not_its_side(pens: Pens, reader: Reader) -> No
     assert sum(found.values()[name] == value for name, value in values.items()) >= len(values) - 1
 
 
+def _line_across(image: NDArray[np.uint8], corners: Any, at: float, degrees: float) -> NDArray[np.uint8]:
+    """Draw a line across a page and on, `at` widths of it beside its middle, so many degrees from level."""
+    middle, wide = corners.mean(axis=0), float(np.linalg.norm(corners[1] - corners[0]))
+    way = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    a, b = (middle + [at * wide, 0] + side * 0.8 * wide * way for side in (-1, 1))
+    line = np.zeros(image.shape[:2], np.float32)
+    cv2.line(line, tuple(a.astype(int).tolist()), tuple(b.astype(int).tolist()), 1, 3, cv2.LINE_AA)
+    return (image * (1 - 0.45 * cv2.GaussianBlur(line, (0, 0), 1))[..., None]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("at", "degrees"), [(-0.2, 89), (0.18, 91), (0.0, 50), (0.1, 115)])
+def test_a_line_across_a_page_is_no_1_in_its_fields(
+    pens: Pens, reader: Reader, at: float, degrees: float
+) -> None:
+    """A fold, or a pen that crosses out a column: each blank field on its way held a 1."""
+    form = load_form("exam-marks")
+    draw = np.random.default_rng(1)
+    values = {f.name: str(draw.integers(10)) for f in form.fields if f.cells == 1 and draw.random() < 0.5}
+    image, corners = photograph(fill_in(print_form(form), form, values, pens, 1), 1)
+    seen = FormReader(form, reader).read(_line_across(image, corners, at, degrees))
+    assert any(field.reason == "struck-out" for field in seen.fields)
+    assert [f.name for f in seen.fields if f.value is not None and f.value != values.get(f.name)] == []
+
+
+def test_ones_above_one_another_are_no_line(pens: Pens, reader: Reader) -> None:
+    form = load_form("exam-marks")
+    values = {f.name: "1" for f in form.fields if f.cells == 1}
+    image, _ = photograph(fill_in(print_form(form), form, values, pens, 1), 1)
+    found = FormReader(form, reader).read(image).values()
+    assert sum(found[name] == "1" for name in values) >= len(values) - 1
+
+
+@pytest.mark.parametrize("degrees", [10, 50, 92, 130])
+def test_a_line_across_a_frame_does_not_hide_it(degrees: float) -> None:
+    form = load_form("sudoku")
+    page = np.pad(print_form(form), 300, constant_values=235)
+    image, corners = photograph(page, 3, size=(840, 1120), share=1.4)
+    found = register(_line_across(image, corners, 0.05, degrees), form)
+    assert np.abs(found.corners - register(image, form).corners).max() < 5
+
+
 @pytest.mark.parametrize("level", [10, 60, 120])
 @pytest.mark.parametrize("cells", [1, 3, 8])
 def test_cells_blackened_out_are_not_blank(pens: Pens, reader: Reader, level: int, cells: int) -> None:
@@ -615,6 +654,20 @@ def _meter_card_with(
         page[y + 3 : y + h - 2, x + (3 if cells == 1 else 0) : x + w + (-2 if cells == 1 else 2)] = level
     image, _ = photograph(page, 1)
     return FormReader(form, reader).read(image).fields[0]
+
+
+def test_marks_that_a_shadow_hides_are_found_in_even_light(reader: Reader) -> None:
+    image, corners = photograph(print_form(MARKED), 1, desk=150)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    (left, top), (_, bottom) = corners[0], corners[3]
+    shade = cv2.GaussianBlur(
+        (y - 0.1 * (x - left) < top + 0.06 * (bottom - top)).astype(np.float64), (0, 0), 2
+    )
+    seen = (image * (1 - 0.7 * shade)[..., None]).astype(np.uint8)
+    with pytest.raises(RegistrationError):
+        register(seen, MARKED)
+    where, _ = FormReader(MARKED, reader).find(seen)
+    assert np.linalg.norm(where.corners - corners, axis=1).max() < 12
 
 
 @pytest.mark.parametrize("name", ["sudoku", "meter-card", "cheque"])

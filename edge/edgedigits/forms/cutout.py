@@ -20,7 +20,7 @@ from edgedigits.forms.lifting import lift_printed
 from edgedigits.forms.light import darkness_in_shadows, paper_of
 from edgedigits.forms.printed_lines import Segment, flattened, printed_segments
 from edgedigits.forms.register import Registration
-from edgedigits.forms.striking import is_blackened, is_struck
+from edgedigits.forms.striking import goes_on, is_blackened, is_struck
 from edgedigits.ink import to_grey
 
 Grey = NDArray[np.uint8]
@@ -78,6 +78,10 @@ class CutoutSettings:
     """A printed line or box of no field is mostly higher than this many digits, or than the field …"""
     broad: float = 2.0
     """… or broader than this many heights of the field."""
+    crossing: float = 1.3
+    """A stroke that goes on above and below a field for so long is none of it …"""
+    spanning: float = 0.3
+    """… if it takes so much of the field's height."""
     cut: float = 0.25
     """A number runs out of its field where so much of a piece's width lies beyond the side. 0…1."""
     least_cell: float = 4.0
@@ -236,6 +240,26 @@ class FlatPage:
         mask = (pieces[self._labels[rows, columns]] & (self._dark[rows, columns] >= full)).astype(np.uint8)
         sides = left - columns.start, right - columns.start
         return is_struck(mask, sides, bottom - top, field.cells, round(self._flat.line_width) + 3)
+
+    def crossed(self, field: Field) -> bool:
+        """Return whether a line that comes from far above or below a field runs into it, or through it."""
+        first, high = self._first[field.name], self.height(field)
+        _, top, _, bottom = self._flat.pixels(field.box)
+        rows, columns = self._around(first, field.cells)
+        place = self._place[rows, columns]
+        within = (place > first) & (place <= first + field.cells)
+        labels = np.where(within, self._labels[rows, columns], 0)
+        dark = self._dark >= self.weak
+        for label in self._pieces(field).tolist():
+            down, across = np.nonzero(labels == label)
+            if np.ptp(down) < self._settings.spanning * high:
+                continue
+            y, h = self._stats[label, [cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT]].tolist()
+            stroke = np.column_stack([across + columns.start, down + rows.start])
+            far = max(0, top - y) + max(0, y + h - bottom) >= self._settings.crossing * high
+            if far or goes_on(dark, stroke, high):
+                return True
+        return False
 
     def blackened(self, field: Field) -> bool:
         """Return whether a field, or a cell of it, is blackened out: what was written can't be seen."""

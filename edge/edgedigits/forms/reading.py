@@ -202,30 +202,17 @@ class FormReader:
                 raise
             return self._registrar.find(lit), lit
         corners = where.corners.astype(np.float32)
-        doubtful = where.lines_found is not None and where.credit < _CREDIT
-        has_room = cv2.contourArea(corners) < _ROOM * image.shape[0] * image.shape[1]
-        lit = self._lit(image) if doubtful or has_room else None
-        if lit is None:
-            return where, image
-        if doubtful:
-            try:
-                better = self._registrar.find(lit)
-            except SeveralPagesError:
-                raise
-            except RegistrationError:
-                pass
-            else:
-                if better.credit > where.credit:
-                    return better, lit
-        if has_room:
+        if cv2.contourArea(corners) < _ROOM * image.shape[0] * image.shape[1]:
             # There is room for another page, that a shadow may hide.
-            self._registrar.find(lit, known=where)
+            lit = self._lit(image)
+            if lit is not None:
+                self._registrar.find(lit, known=where)
         return where, image
 
     def _lit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """Return a picture in even light, in grey, None where no shadow's edge is in it.
 
-        Such an edge hides a printed frame, or a sheet's edge, where it crosses it.
+        Such an edge hides a mark, or a sheet's edge, where it crosses it, and a page in the dark.
         """
         grey = to_grey(image)
         lit = evenly_lit(grey, _ANY_SHADOW)
@@ -235,6 +222,8 @@ class FormReader:
         """Return what was read in a field, or the error that it is not all of it, or struck out."""
         if page.blackened(field):
             return refused(judged.raw.strip() or REJECTED, 0.0, "struck-out", _BLACKENED)
+        if judged.raw.strip() and page.crossed(field):
+            return replace(judged, value=None, error=_CROSSED, reason="struck-out")
         # What is struck out may as well be read as several, or as no digits.
         if (judged.value is not None or judged.reason in _OF_MARKS) and page.struck(field):
             return replace(judged, value=None, error=_STRUCK_OUT, reason="struck-out")
@@ -384,9 +373,6 @@ def trouble_in(
 _ANY_SHADOW = InkSettings(shadows=ANY_SHADOW)
 """What is taken for a shadow where the page is proven in any case, by its printed lines."""
 
-_CREDIT = 0.95
-"""Where a page has less credit, part of it may lie elsewhere: a shadow's edge was taken for its side."""
-
 _ROOM = 0.45
 """Where a page takes less than this part of a picture, another may lie beside it."""
 
@@ -395,6 +381,7 @@ _CLEARLY = 0.9
 
 _STRUCK_OUT = "a line is drawn through what is written"
 _BLACKENED = "a cell is blackened out"
+_CROSSED = "a line from above or below runs into the field"
 _OF_MARKS = ("not-digits", "several", "small", "count")
 """Reasons that a field has no value which a line through it may have given."""
 

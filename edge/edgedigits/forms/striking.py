@@ -1,7 +1,8 @@
-"""What is struck out in a field: by a straight line through it, or blackened out."""
+"""What is struck out in a field: by a straight line through it or across the page, or blackened out."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -26,6 +27,15 @@ _SIDES = 3
 _INSIDE, _BESIDE, _AS_WIDE = 0.2, 0.12, 0.3
 """The middle of a cell, which is looked at, is so far from its sides, what is beside it so far away and so
 wide, in parts of its shorter side."""
+
+_THIN, _STRAIGHT = 2.0, 0.05
+"""Nearly all of a straight stroke is no farther from its middle, in pixels or heights of its field."""
+_POINTS = 100
+"""About so many of its pixels, or more, tell where it runs."""
+_BAND, _ONWARD = 0.15, 1.2
+"""So far beyond a stroke, in heights of its field, it is looked whether it goes on as a line …"""
+_MOSTLY = 0.9
+"""… which is so much of what is there on one side, or half as far on both."""
 
 
 def is_struck(mask: NDArray[np.uint8], sides: tuple[int, int], height: int, cells: int, gap: int) -> bool:
@@ -77,6 +87,39 @@ def is_struck(mask: NDArray[np.uint8], sides: tuple[int, int], height: int, cell
             if 0.2 * h < middle < 0.8 * h:
                 return True
     return False
+
+
+def goes_on(ink: NDArray[np.bool_], stroke: NDArray[np.int64], height: int) -> bool:
+    """Return whether a stroke is part of a straight line that goes on beyond its field.
+
+    `ink` (bool, H×W) is all that is dark on the page, what is printed with it, `stroke` are the pixels of the
+    stroke in it (N×2, across and down), `height` is the field's, in pixels.
+    """
+    stroke = stroke[:: max(1, len(stroke) // _POINTS)]
+    x, y, x0, y0 = cv2.fitLine(stroke.astype(np.float32), cv2.DIST_L1, 0, 0.01, 0.01).ravel().tolist()
+    way, middle = np.array([x, y]), np.array([x0, y0])
+    off = stroke - middle
+    if np.percentile(np.abs(off @ np.array([-y, x])), 85) > max(_THIN, _STRAIGHT * height):
+        return False
+    along = off @ way
+    # A printed line lies between the stroke and what it goes on as, and is dark in any case.
+    beyond = np.arange(round(_BAND * height), round(_ONWARD * height) + 1)
+    ends = ((1, float(along.max())), (-1, float(along.min())))
+    seen = [_inked(ink, middle + np.outer(end + sign * beyond, way)) for sign, end in ends]
+    half = len(beyond) // 2
+    one_side, both = max(part.mean() for part in seen), min(part[:half].mean() for part in seen)
+    return bool(max(one_side, both) >= _MOSTLY)
+
+
+def _inked(ink: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of some points (N×2, across and down) lie in ink, or beside it."""
+    high, wide = ink.shape
+    found = np.zeros(len(points), bool)
+    for beside in itertools.product((-1, 0, 1), repeat=2):
+        across, down = (points.round().astype(np.int64) + np.array(beside)).T
+        inside = (across >= 0) & (across < wide) & (down >= 0) & (down < high)
+        found[inside] |= ink[down[inside], across[inside]]
+    return found
 
 
 def is_blackened(grey: NDArray[np.uint8], cells: Sequence[tuple[int, int, int, int]]) -> bool:

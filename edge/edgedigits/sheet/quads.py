@@ -39,7 +39,21 @@ def frame_quads(grey: Grey, settings: QuadSettings) -> list[Floats]:
         )
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         quads += _quads_in(mask, settings)
+        quads += _quads_in(_without_tails(mask, settings), settings)
     return _distinct(quads, scale)
+
+
+def _without_tails(mask: NDArray[Any], settings: QuadSettings) -> Grey:
+    """Return what lines are around (uint8, 0 or 255), without those that run on: a pen's, a fold's."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    least = settings.least_area * mask.shape[0] * mask.shape[1]
+    large = [contour for contour in contours if cv2.contourArea(contour) >= least]
+    whole = cv2.drawContours(np.zeros(mask.shape, np.uint8), large, -1, 255, cv2.FILLED)
+    return np.asarray(cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((_TAIL, _TAIL), np.uint8)), np.uint8)
+
+
+_TAIL = 9
+"""What is no wider is no page. Pixels."""
 
 
 def sheet_quads(grey: Grey, settings: QuadSettings) -> tuple[list[Floats], list[Floats]]:
