@@ -137,7 +137,9 @@ def main() -> int:
     """Measure, print a table, and compare with the figures to reach."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", metavar="NAME|FILE", help="default: the reader's own")
-    parser.add_argument("--shadow", type=float, nargs="+", metavar="LEFT DEGREES [AT SHARP]")
+    parser.add_argument(
+        "--shadow", type=float, nargs="+", metavar="N", help="LEFT DEGREES [AT SHARP]: let one fall on it"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--verbose", action="store_true", help="list the cells that were misread")
     arguments = parser.parse_args()

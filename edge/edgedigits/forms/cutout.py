@@ -249,7 +249,6 @@ class FlatPage:
         place = self._place[rows, columns]
         within = (place > first) & (place <= first + field.cells)
         labels = np.where(within, self._labels[rows, columns], 0)
-        dark = self._dark >= self.weak
         for label in self._pieces(field).tolist():
             down, across = np.nonzero(labels == label)
             if np.ptp(down) < self._settings.spanning * high:
@@ -257,7 +256,7 @@ class FlatPage:
             y, h = self._stats[label, [cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT]].tolist()
             stroke = np.column_stack([across + columns.start, down + rows.start])
             far = max(0, top - y) + max(0, y + h - bottom) >= self._settings.crossing * high
-            if far or goes_on(dark, stroke, high):
+            if far or goes_on(self._dark, self.weak, stroke, high):
                 return True
         return False
 

@@ -37,25 +37,17 @@ def darkness_in_shadows(grey: Grey, kernel: int, weak: int, long: float) -> Grey
     # Within a pixel of an edge the paper is neither side's.
     level = np.maximum(cv2.erode(closed, _SQUARE_3), 1)
     beside = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - _FOLLOWED * weak / 255), level, cv2.CMP_GT)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(beside, connectivity=8)
-    x, y, w, h, area = stats.T
-    edges = np.maximum(w, h) >= long
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(beside, connectivity=8)
+    edges = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) >= long
     edges[0] = False
     if not edges.any():
         return _missing(grey, paper)
-    # A field that is blackened out has long edges, too.
-    lit = cv2.dilate(closed, np.ones((_window(kernel),) * 2, np.uint8))
-    left = np.bincount(labels.ravel(), cv2.divide(level, lit, dtype=cv2.CV_32F).ravel(), count) / area
-    at_border = (x == 0) | (y == 0) | (x + w == grey.shape[1]) | (y + h == grey.shape[0])
-    edges &= (left >= _DEEPEST) | at_border
     near = cv2.dilate(edges[labels].view(np.uint8), np.ones((_window(kernel),) * 2, np.uint8)) > 0
     return _missing(grey, np.where(near, np.minimum(paper, level), paper).astype(np.uint8))
 
 
 _FOLLOWED = 0.7
 """The edge of a shadow is followed down to this part of what would pass for ink, for it may fade."""
-_DEEPEST = 0.4
-"""A shadow that doesn't reach the page's border leaves so much of the light. 0…1."""
 
 
 def _closed(grey: Grey, kernel: int) -> Grey:

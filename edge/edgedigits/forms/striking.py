@@ -89,11 +89,11 @@ def is_struck(mask: NDArray[np.uint8], sides: tuple[int, int], height: int, cell
     return False
 
 
-def goes_on(ink: NDArray[np.bool_], stroke: NDArray[np.int64], height: int) -> bool:
+def goes_on(dark: NDArray[np.uint8], weak: int, stroke: NDArray[np.int64], height: int) -> bool:
     """Return whether a stroke is part of a straight line that goes on beyond its field.
 
-    `ink` (bool, H×W) is all that is dark on the page, what is printed with it, `stroke` are the pixels of the
-    stroke in it (N×2, across and down), `height` is the field's, in pixels.
+    `dark` (uint8, H×W) is how much of the page's light is missing, also in what is printed: ink from `weak`
+    on. `stroke` are the pixels of the stroke (N×2, across and down), `height` is the field's, in pixels.
     """
     stroke = stroke[:: max(1, len(stroke) // _POINTS)]
     x, y, x0, y0 = cv2.fitLine(stroke.astype(np.float32), cv2.DIST_L1, 0, 0.01, 0.01).ravel().tolist()
@@ -105,20 +105,21 @@ def goes_on(ink: NDArray[np.bool_], stroke: NDArray[np.int64], height: int) -> b
     # A printed line lies between the stroke and what it goes on as, and is dark in any case.
     beyond = np.arange(round(_BAND * height), round(_ONWARD * height) + 1)
     ends = ((1, float(along.max())), (-1, float(along.min())))
-    seen = [_inked(ink, middle + np.outer(end + sign * beyond, way)) for sign, end in ends]
+    seen = [_darkest(dark, middle + np.outer(end + sign * beyond, way)) for sign, end in ends]
     half = len(beyond) // 2
-    one_side, both = max(part.mean() for part in seen), min(part[:half].mean() for part in seen)
-    return bool(max(one_side, both) >= _MOSTLY)
+    one_side = max(np.mean(part >= weak) for part in seen)
+    both_sides = min(np.mean(part[:half] >= weak) for part in seen)
+    return bool(max(one_side, both_sides) >= _MOSTLY)
 
 
-def _inked(ink: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which of some points (N×2, across and down) lie in ink, or beside it."""
-    high, wide = ink.shape
-    found = np.zeros(len(points), bool)
+def _darkest(dark: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return how dark it is at points (N×2, across and down), or beside them, 0 off the page."""
+    high, wide = dark.shape
+    found = np.zeros(len(points), np.uint8)
     for beside in itertools.product((-1, 0, 1), repeat=2):
         across, down = (points.round().astype(np.int64) + np.array(beside)).T
         inside = (across >= 0) & (across < wide) & (down >= 0) & (down < high)
-        found[inside] |= ink[down[inside], across[inside]]
+        found[inside] = np.maximum(found[inside], dark[down[inside], across[inside]])
     return found
 
 
