@@ -59,7 +59,7 @@ def plausible(quads: Floats) -> NDArray[np.bool_]:
         sines = cross / (lengths * np.roll(lengths, -1, axis=-1))
         opposite = lengths[..., :2] / lengths[..., 2:]
         return np.asarray(
-            # None of this holds for a corner at infinity, or NaN.
+            # Not all of this holds for a corner at infinity, or NaN.
             (lengths.min(axis=-1) >= 8)
             & (sines > 0.5).all(axis=-1)
             & ((opposite > 0.4) & (opposite < 2.5)).all(axis=-1)

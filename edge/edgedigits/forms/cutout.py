@@ -81,7 +81,7 @@ class CutoutSettings:
     crossing: float = 1.3
     """A stroke that goes on above and below a field for so long is none of it …"""
     spanning: float = 0.3
-    """… if it takes so much of the field's height."""
+    """… if it is as high as this in it, both in heights of the field."""
     cut: float = 0.25
     """A number runs out of its field where so much of a piece's width lies beyond the side. 0…1."""
     least_cell: float = 4.0

@@ -10,21 +10,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.ink.shadows import Ground, contrast_of, ground_of
+
 Grey = NDArray[np.uint8]
-_SQUARE_3 = np.ones((3, 3), np.uint8)
 
 
 def darkness(grey: Grey, kernel: int) -> Grey:
     """Return how much of the light is missing (uint8, H×W): 0 as bright as paper … 255 black.
 
-    `kernel` (odd, pixels) is above the width of a stroke.
+    `grey` is uint8, H×W; `kernel` (odd, pixels) is above the width of a stroke.
     """
-    return _missing(grey, paper_of(grey, kernel))
+    return contrast_of(grey, paper_of(grey, kernel))
 
 
 def paper_of(grey: Grey, kernel: int) -> Grey:
-    """Return how bright the paper is, 1…255, under ink, too; `kernel` (odd) is above a stroke."""
-    return _smoothed(_closed(grey, kernel), kernel)
+    """Return how bright the paper is (uint8, H×W), 1…255, under ink, too; takes what `darkness` does."""
+    return np.maximum(_ground(grey, kernel).paper, 1)
 
 
 def darkness_in_shadows(grey: Grey, kernel: int, weak: int, long: float) -> Grey:
@@ -32,38 +33,22 @@ def darkness_in_shadows(grey: Grey, kernel: int, weak: int, long: float) -> Grey
 
     These are where paper is as dark as `weak` (1…255), no ink being there, for `long` pixels or more.
     """
-    closed = _closed(grey, kernel)
-    paper = _smoothed(closed, kernel)
-    # Within a pixel of an edge the paper is neither side's.
-    level = np.maximum(cv2.erode(closed, _SQUARE_3), 1)
-    beside = cv2.compare(cv2.convertScaleAbs(paper, alpha=1 - _FOLLOWED * weak / 255), level, cv2.CMP_GT)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(beside, connectivity=8)
+    ground = _ground(grey, kernel, _FOLLOWED * weak / 255)
+    paper = np.maximum(ground.paper, 1)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ground.edges, connectivity=8)
     edges = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) >= long
     edges[0] = False
-    if not edges.any():
-        return _missing(grey, paper)
-    near = cv2.dilate(edges[labels].view(np.uint8), np.ones((_window(kernel),) * 2, np.uint8)) > 0
-    return _missing(grey, np.where(near, np.minimum(paper, level), paper).astype(np.uint8))
+    if edges.any():
+        # The smoothed paper is too bright as far from an edge as it was smoothed.
+        window = np.ones((kernel // 2 | 1,) * 2, np.uint8)
+        near = cv2.dilate(edges[labels].view(np.uint8), window) > 0
+        paper = np.where(near, np.minimum(paper, np.maximum(ground.level, 1)), paper).astype(np.uint8)
+    return contrast_of(grey, paper)
 
 
 _FOLLOWED = 0.7
 """The edge of a shadow is followed down to this part of what would pass for ink, for it may fade."""
 
 
-def _closed(grey: Grey, kernel: int) -> Grey:
-    smooth = cv2.GaussianBlur(grey, (3, 3), 0)
-    window = cv2.getStructuringElement(cv2.MORPH_RECT, (kernel, kernel))
-    return np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, window), np.uint8)
-
-
-def _smoothed(paper: Grey, kernel: int) -> Grey:
-    return np.maximum(cv2.blur(paper, (_window(kernel),) * 2), 1).astype(np.uint8, copy=False)
-
-
-def _window(kernel: int) -> int:
-    """Return the width of the window that paper is smoothed in."""
-    return kernel // 2 | 1
-
-
-def _missing(grey: Grey, paper: Grey) -> Grey:
-    return np.asarray(cv2.bitwise_not(cv2.divide(grey, paper, scale=255)), np.uint8)
+def _ground(grey: Grey, kernel: int, step: float = 0.0) -> Ground:
+    return ground_of(np.asarray(cv2.GaussianBlur(grey, (3, 3), 0), np.uint8), kernel, step)
