@@ -485,12 +485,29 @@ def test_exam_marks(pens: Pens, reader: Reader) -> None:
     assert sum(found[name] not in (None, mark) for name, mark in marks.items()) <= 0.2 * len(marks)
 
 
-def test_sudokus_and_upside_down(pens: Pens, reader: Reader) -> None:
+def _sudoku(
+    pens: Pens, seed: int, part: float, room: int, **camera: Any
+) -> tuple[Form, dict[str, str], NDArray[np.uint8], Any]:
+    """Return the form, digits for a part of its cells, and a photograph of it, with the page's corners.
+
+    There are `room` pixels of paper around the grid; `camera` is for `photograph`.
+    """
     form = load_form("sudoku")
-    draw = np.random.default_rng(3)
-    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.8}
-    page = np.pad(fill_in(print_form(form), form, values, pens, 3), 100, constant_values=235)
-    image, _ = photograph(page, 3, size=(840, 1120), bow=0.01)
+    draw = np.random.default_rng(seed)
+    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < part}
+    page = np.pad(fill_in(print_form(form), form, values, pens, seed), room, constant_values=235)
+    image, corners = photograph(page, seed, **camera)
+    return form, values, image, corners
+
+
+def _in_shadow(image: NDArray[np.uint8], where: NDArray[np.bool_], left: float, soft: float) -> Any:
+    """Return a picture in a shadow that leaves so much of the light, its edge so many pixels wide."""
+    shade = cv2.GaussianBlur(where.astype(np.float64), (0, 0), soft)
+    return (image * (1 - (1 - left) * shade)[..., None]).astype(np.uint8)
+
+
+def test_sudokus_and_upside_down(pens: Pens, reader: Reader) -> None:
+    form, values, image, _ = _sudoku(pens, 3, 0.8, 100, size=(840, 1120), bow=0.01)
     found = FormReader(form, reader).read(image).values()
     assert all(found[field.name] is None for field in form.fields if field.name not in values)
     assert sum(found[name] == value for name, value in values.items()) >= 0.9 * len(values)
@@ -539,15 +556,9 @@ def test_bold_digits_in_narrow_cells_are_no_grain(bold: bool, pens: Pens, reader
 @pytest.mark.parametrize("slope", [0.05, 0.25])
 def test_a_sudoku_that_a_shadow_falls_on(pens: Pens, reader: Reader, slope: float) -> None:
     """Its edge runs on from the printed frame where it crosses it, and may not be taken for a digit."""
-    form = load_form("sudoku")
-    draw = np.random.default_rng(3)
-    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.7}
-    page = np.pad(fill_in(print_form(form), form, values, pens, 3), 400, constant_values=235)
-    image, _ = photograph(page, 3, size=(840, 1120), share=1.6)
+    form, values, image, _ = _sudoku(pens, 3, 0.7, 400, size=(840, 1120), share=1.6)
     y, x = np.mgrid[:1120, :840]
-    shade = cv2.GaussianBlur((y - slope * x > 480).astype(np.float64), (0, 0), 1.0)
-    seen = (image * (1 - 0.65 * shade)[..., None]).astype(np.uint8)
-    found = FormReader(form, reader).read(seen).values()
+    found = FormReader(form, reader).read(_in_shadow(image, y - slope * x > 480, 0.35, 1.0)).values()
     assert [f.name for f in form.fields if f.name not in values and found[f.name] is not None] == []
     assert sum(found[name] == value for name, value in values.items()) >= len(values) - 1
 
@@ -557,30 +568,20 @@ def test_the_edge_of_a_shadow_is_written_in_no_field(
     pens: Pens, reader: Reader, degrees: float, left: float
 ) -> None:
     """An upright one passed for a 1 in each cell that it ran through, a level one for a dash."""
-    form = load_form("sudoku")
-    draw = np.random.default_rng(2)
-    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.3}
-    page = np.pad(fill_in(print_form(form), form, values, pens, 3), 400, constant_values=235)
-    image, corners = photograph(page, 3, size=(840, 1120), share=1.6)
+    form, values, image, corners = _sudoku(pens, 3, 0.3, 400, size=(840, 1120), share=1.6)
     y, x = np.mgrid[:1120, :840] - corners.mean(axis=0)[::-1, None, None]
     beyond = x * np.cos(np.radians(degrees)) + y * np.sin(np.radians(degrees)) < 8
-    shade = cv2.GaussianBlur(beyond.astype(np.float64), (0, 0), 1.5)
-    seen = (image * (1 - (1 - left) * shade)[..., None]).astype(np.uint8)
-    found = FormReader(form, reader).read(seen)
+    found = FormReader(form, reader).read(_in_shadow(image, beyond, left, 1.5))
     assert [field.name for field in found.fields if field.name not in values and field.raw] == []
     assert sum(found.values()[name] == value for name, value in values.items()) >= len(values) - 1
 
 
 def test_a_shadow_along_a_grid_is_not_its_side(pens: Pens, reader: Reader) -> None:
     """Its edge cuts off a corner; bent far enough, the lines of the rest were where they belong."""
-    form = load_form("sudoku")
-    draw = np.random.default_rng(5)
-    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if draw.random() < 0.4}
-    page = np.pad(fill_in(print_form(form), form, values, pens, 5), 300, constant_values=235)
-    image, _ = photograph(page, 5, size=(1120, 1400), share=1.4)
+    form, values, image, _ = _sudoku(pens, 5, 0.4, 300, size=(1120, 1400), share=1.4)
     y, x = np.mgrid[:1400, :1120]
-    shade = cv2.GaussianBlur((y + 0.025 * (x - 560) < 1015).astype(np.float64), (0, 0), 1.0)
-    found = FormReader(form, reader).read((image * (1 - 0.39 * shade)[..., None]).astype(np.uint8))
+    seen = _in_shadow(image, y + 0.025 * (x - 560) < 1015, 0.61, 1.0)
+    found = FormReader(form, reader).read(seen)
     assert [field.name for field in found.fields if field.name not in values and field.raw] == []
     assert sum(found.values()[name] == value for name, value in values.items()) >= len(values) - 1
 
@@ -660,10 +661,7 @@ def test_marks_that_a_shadow_hides_are_found_in_even_light(reader: Reader) -> No
     image, corners = photograph(print_form(MARKED), 1, desk=150)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     (left, top), (_, bottom) = corners[0], corners[3]
-    shade = cv2.GaussianBlur(
-        (y - 0.1 * (x - left) < top + 0.06 * (bottom - top)).astype(np.float64), (0, 0), 2
-    )
-    seen = (image * (1 - 0.7 * shade)[..., None]).astype(np.uint8)
+    seen = _in_shadow(image, y - 0.1 * (x - left) < top + 0.06 * (bottom - top), 0.3, 2)
     with pytest.raises(RegistrationError):
         register(seen, MARKED)
     where, _ = FormReader(MARKED, reader).find(seen)
