@@ -586,6 +586,22 @@ def test_a_shadow_along_a_grid_is_not_its_side(pens: Pens, reader: Reader) -> No
     assert sum(found.values()[name] == value for name, value in values.items()) >= len(values) - 1
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_rubbed_out_is_blank_on_a_desk_of_grain(pens: Pens, reader: Reader, seed: int) -> None:
+    """It is faint beside the page's writing, not beside what lies around the page."""
+    form = load_form("exam-marks")
+    names = [f.name for f in form.fields if f.cells == 1]
+    values = dict.fromkeys(names[::2], "7")
+    blank = print_form(form).astype(np.float64)
+    page = fill_in(print_form(form), form, values, pens, seed)
+    rubbed_out = fill_in(print_form(form), form, dict.fromkeys(names[1::2], "4"), pens, seed)
+    page = np.minimum(page, blank - 0.18 * (blank - rubbed_out)).astype(np.uint8)
+    image, _ = photograph(page, seed)
+    found = FormReader(form, reader).read(image)
+    assert [field.name for field in found.fields if field.name not in values and field.raw] == []
+    assert sum(found.values()[name] == "7" for name in values) >= len(values) - 2
+
+
 def _line_across(image: NDArray[np.uint8], corners: Any, at: float, degrees: float) -> NDArray[np.uint8]:
     """Draw a line across a page and on, `at` widths of it beside its middle, so many degrees from level."""
     middle, wide = corners.mean(axis=0), float(np.linalg.norm(corners[1] - corners[0]))

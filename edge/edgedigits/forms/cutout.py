@@ -358,7 +358,10 @@ class FlatPage:
         strong[self._labels[self._dark >= self.strong]] = True
         strong &= ~self._remnant
         self._peak = self._peaks()
-        strong &= self._peak >= self._settings.faintest * self._typical_peak(strong)
+        # In fields: in the margin there may be a desk's grain, or what else lies on it.
+        written = np.zeros(len(self._stats), bool)
+        written[self._labels[place > 0]] = True
+        strong &= self._peak >= self._settings.faintest * self._typical_peak(strong & written)
         owner = np.zeros(len(self._stats), np.int64)
         labels, places = self._labels[self._labels > 0], place[self._labels > 0]
         pairs, counts = np.unique(
