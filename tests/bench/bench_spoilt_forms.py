@@ -5,9 +5,9 @@
 The mark grid and the sudoku, some of their fields filled in with MNIST's test digits, are drawn and
 photographed as they are (`plain`), with a `fold` or a pen's `line` across the page in three places each,
 upright, level or slanting, and with three of their fields `blackened`, filled with ink or scribbled over
-densely. Given are, of the fields of pages that are found, those read right, those told to be blank, those
-refused, those read wrong, and of the latter those that are blank. A blackened field should be refused, whatever
-was written. Everything is seeded.
+densely. Given are, of the fields of pages that are found, those read right, blank ones told to be blank,
+those refused, written ones told to be blank (`lost`), those read wrong, and of the latter those that are
+blank. A blackened field should be refused, whatever was written. Everything is seeded.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def main() -> int:
         parser.error("set EDGEDIGITS_DATA to the folder that holds mnist/")
     pens = Pens(Path(os.environ["EDGEDIGITS_DATA"]) / "mnist")
     print(
-        f"{'form':<12}{'':<11}{'found':>10}{'fields':>8}{'right':>7}{'blank':>7}{'refused':>9}"
+        f"{'form':<12}{'':<11}{'found':>10}{'fields':>8}{'right':>7}{'blank':>7}{'refused':>9}{'lost':>6}"
         f"{'wrong':>7}{'of blank':>10}"
     )
     for name in ("exam-marks", "sudoku"):
@@ -120,11 +120,13 @@ def main() -> int:
                         count["right" if field.value == true else "wrong"] += 1
                         count["wrong blank"] += true is None
                     else:
-                        count["blank" if field.reason in (None, "blank") else "refused"] += 1
+                        is_blank = field.reason in (None, "blank")
+                        written = true is not None or field.name in spoilt
+                        count[("lost" if written else "blank") if is_blank else "refused"] += 1
             found = f"{count['found']} of {count['pages']}"
             print(
                 f"{name:<12}{kind:<11}{found:>10}{count['fields']:>8}{count['right']:>7}{count['blank']:>7}"
-                f"{count['refused']:>9}{count['wrong']:>7}{count['wrong blank']:>10}",
+                f"{count['refused']:>9}{count['lost']:>6}{count['wrong']:>7}{count['wrong blank']:>10}",
                 flush=True,
             )
     return 0
