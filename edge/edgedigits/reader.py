@@ -23,8 +23,9 @@ from edgedigits.errors import ModelError
 from edgedigits.geometry import Floats
 from edgedigits.glyphs import GlyphSettings
 from edgedigits.ink import InkSettings, check_image
+from edgedigits.ink.glare import find_glare
 from edgedigits.model import Model
-from edgedigits.page import REJECTED, Line, Page, placed, scaled, with_reasons
+from edgedigits.page import REJECTED, Line, Page, Reason, placed, scaled, with_reasons
 from edgedigits.runtime import read_model
 from edgedigits.settings import check_all
 from edgedigits.sheet import SheetSettings, find_sheets, has_room_beside
@@ -48,6 +49,8 @@ DEFAULT_WAY: ReadingWay = "auto"
 
 _LARGE = 700
 """Shorter side in pixels of a picture in which writing is found with half as many along each side."""
+_NO_BOARD = 130
+"""What one writes on in a brighter colour is darker than this, 0…255."""
 
 
 class Reader:
@@ -228,7 +231,7 @@ class Reader:
         """Read a picture as it is, but for what is hidden by sheets with such corners (4×2, its pixels)."""
         writing = self._find_writing(image, hidden)
         lines = self._read_writing(writing, size, expected, upright)
-        return self._refuse_cut(lines, writing, hidden, image, size) if hidden else lines
+        return self._refuse_cut(lines, writing, hidden, image, size)
 
     def _read_beside(
         self, image: NDArray[np.uint8], sheets: Sequence[Floats], expected: Expected, upright: bool
@@ -254,10 +257,19 @@ class Reader:
         image: NDArray[np.uint8],
         size: tuple[int, int],
     ) -> tuple[Line, ...]:
-        """Return lines in pixels of a page of `size`, what is hidden of its `image` being no part of them."""
+        """Return lines in pixels of a page of `size`, refused where they may go on in what can't be seen.
+
+        That is what is `hidden` of its `image` (see `_read_level`), and where there is glare.
+        """
+        if not lines:
+            return lines
         to_page = size[0] / image.shape[1], size[1] / image.shape[0]
-        quads = [quad * to_page for quad in hidden]
-        return refuse_cut(lines, quads, self.rule, writing.ink, writing.across(size))
+        glare = find_glare(image, _NO_BOARD if writing.ink.polarity == "light" else 0)
+        outlines: dict[Reason, Sequence[Floats]] = {"hidden": hidden, "glare": glare}
+        for reason, found in outlines.items():
+            there = [outline * to_page for outline in found]
+            lines = refuse_cut(lines, there, self.rule, writing.ink, writing.across(size), reason)
+        return lines
 
     def _find_writing(self, image: NDArray[np.uint8], hidden: Sequence[Floats] = ()) -> Writing:
         """Return the writing in a picture, less what is hidden."""

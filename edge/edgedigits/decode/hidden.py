@@ -1,6 +1,6 @@
-"""Where other sheets of paper lie in a picture: painted over, and numbers that may go on beneath refused.
+"""What hides parts of a picture: other sheets are painted over, and numbers that may go on there refused.
 
-What is seen of a number that other paper lies on reads well, and is another number.
+What is seen of a number that other paper lies on, or that light washes out, reads well, and is another number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edgedigits.decode.line import RejectRule, if_sure
 from edgedigits.geometry import Floats, shared_area
 from edgedigits.glyphs import TextLine
 from edgedigits.ink import Ink
-from edgedigits.page import Line, digit_height
+from edgedigits.page import Line, Reason, digit_height
 
 _EDGE = 0.008
 """How far the edges of other sheets and their shadows reach, as a part of the picture's longer side."""
@@ -79,16 +79,19 @@ def refuse_cut(
     rule: RejectRule,
     ink: Ink,
     across: tuple[float, float] = (1.0, 1.0),
+    reason: Reason = "hidden",
 ) -> tuple[Line, ...]:
     """Return lines, those that may go on where something is hidden with their confidence lowered.
 
-    `hidden` are convex quadrilaterals, 4×2, in pixels of the lines' boxes; `ink` is what the lines were found
-    in, and `across` those pixels per working pixel, across and down.
+    `hidden` are convex polygons, N×2, clockwise, in pixels of the lines' boxes; `ink` is what the lines were
+    found in, and `across` those pixels per working pixel, across and down. `reason` is why those are refused.
     """
     if not hidden:
         return tuple(lines)
     seen = (ink.mask > 0) & (ink.contrast >= ink.strong)
-    return tuple(_refused(line, rule) if _may_go_on(line, hidden, seen, across) else line for line in lines)
+    return tuple(
+        _refused(line, rule, reason) if _may_go_on(line, hidden, seen, across) else line for line in lines
+    )
 
 
 def _may_go_on(
@@ -143,6 +146,6 @@ _SPARSE = 2.0
 """… this in each, on average."""
 
 
-def _refused(line: Line, rule: RejectRule) -> Line:
+def _refused(line: Line, rule: RejectRule, reason: Reason) -> Line:
     line = dataclasses.replace(line, confidence=_WHOLE * line.confidence)
-    return if_sure(line, rule, "hidden")
+    return if_sure(line, rule, reason)

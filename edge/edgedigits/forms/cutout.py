@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.forms.covering import covered_fields, washed_out_fields
 from edgedigits.forms.flat import Flat
 from edgedigits.forms.layout import Field, Form
 from edgedigits.forms.lifting import lift_printed
@@ -129,8 +130,14 @@ class FlatPage:
         for k, (field, _) in enumerate(self._boxes):
             self._first.setdefault(field.name, k)
         self._flatten(to_grey(image), registration)
-        self._find_ink()
-        self._lift(printed_segments(form))
+        dark = self._find_ink()
+        segments = printed_segments(form)
+        # Along the edge of a shadow what is no ink hides no printed line.
+        self.covered = covered_fields(dark, segments, form, self._flat)
+        """The names of the fields that something lies on …"""
+        self.washed_out = washed_out_fields(self.grey, form, self._flat)
+        """… and of those that light washes out."""
+        self._lift(segments)
         self._share_out()
 
     def cells(self, field: Field) -> list[Cell]:
@@ -302,7 +309,8 @@ class FlatPage:
         else:
             self.grey, _ = flattened(grey, registration.matrix, registration.bend, size, margin)
 
-    def _find_ink(self) -> None:
+    def _find_ink(self) -> Grey:
+        """Find how much of the light is missing in ink; return how much is missing in anything."""
         settings = self._settings
         kernel = (
             max(9, round(settings.stroke * self._flat.cell_height), round(2.5 * self._flat.line_width)) | 1
@@ -315,7 +323,9 @@ class FlatPage:
             floor = self._above_noise(grey, kernel)
         self.strong = int(min(254, np.ceil(max(floor, least))))
         self.weak = max(1, round(settings.weak_part * self.strong))
-        self._dark = darkness_in_shadows(grey, kernel, self.weak, settings.shadow * self._flat.cell_height)
+        long = settings.shadow * self._flat.cell_height
+        self._dark, dark = darkness_in_shadows(grey, kernel, self.weak, long)
+        return dark
 
     def _above_noise(self, grey: Grey, kernel: int) -> float:
         """Return the darkness, 0…255, that the noise of the paper doesn't reach, where most of it is dim."""

@@ -20,6 +20,11 @@ class Flat:
     line_width: float
     """That of its printed lines."""
 
+    @property
+    def reach(self) -> int:
+        """How far from where it should be a printed line is looked for."""
+        return max(4, round(0.1 * self.cell_height + 0.6 * self.line_width))
+
     def pixels(self, box: Box) -> tuple[int, int, int, int]:
         """Return where a box of the page, in its fractions, is: left, top, right and bottom."""
         (w, h), m = self.size, self.margin

@@ -45,7 +45,7 @@ def _dotted_lines(
 ) -> list[tuple[Box, tuple[int, int]]]:
     """Return the boxes of fields whose line to write on is dotted, and its rows (first, last + 1)."""
     found = []
-    reach = _reach(flat)
+    reach = flat.reach
     for box in lines:
         left, _, right, at = flat.pixels(box)
         first = max(0, at - reach)
@@ -57,11 +57,6 @@ def _dotted_lines(
                 found.append((box, (first + rows[0] - 1, first + rows[1] + 1)))
                 break
     return found
-
-
-def _reach(flat: Flat) -> int:
-    """Return how far from where it should be a line is looked for, in pixels."""
-    return max(4, round(0.1 * flat.cell_height + 0.6 * flat.line_width))
 
 
 def _lift_one(
@@ -78,7 +73,7 @@ def _lift_one(
     m = flat.margin
     start, end = round(segment.start * along) + m, round(segment.end * along) + m
     at = segment.at * across + m
-    reach = _reach(flat)
+    reach = flat.reach
     first, last = max(0, round(at) - reach), min(mask.shape[0], round(at) + reach + 1)
     strip = mask[first:last, max(0, start) : end + 1]
     if strip.size == 0:

@@ -28,8 +28,8 @@ def paper_of(grey: Grey, kernel: int) -> Grey:
     return np.maximum(_ground(grey, kernel).paper, 1)
 
 
-def darkness_in_shadows(grey: Grey, kernel: int, weak: int, long: float) -> Grey:
-    """Return what `darkness` does, but that the edges of shadows are none.
+def darkness_in_shadows(grey: Grey, kernel: int, weak: int, long: float) -> tuple[Grey, Grey]:
+    """Return what `darkness` does, but that the edges of shadows are none, and that itself.
 
     These are where paper is as dark as `weak` (1…255), no ink being there, for `long` pixels or more.
     """
@@ -38,12 +38,14 @@ def darkness_in_shadows(grey: Grey, kernel: int, weak: int, long: float) -> Grey
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ground.edges, connectivity=8)
     edges = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) >= long
     edges[0] = False
-    if edges.any():
-        # The smoothed paper is too bright as far from an edge as it was smoothed.
-        window = np.ones((kernel // 2 | 1,) * 2, np.uint8)
-        near = cv2.dilate(edges[labels].view(np.uint8), window) > 0
-        paper = np.where(near, np.minimum(paper, np.maximum(ground.level, 1)), paper).astype(np.uint8)
-    return contrast_of(grey, paper)
+    dark = contrast_of(grey, paper)
+    if not edges.any():
+        return dark, dark
+    # The smoothed paper is too bright as far from an edge as it was smoothed.
+    window = np.ones((kernel // 2 | 1,) * 2, np.uint8)
+    near = cv2.dilate(edges[labels].view(np.uint8), window) > 0
+    lit = np.where(near, np.minimum(paper, np.maximum(ground.level, 1)), paper).astype(np.uint8)
+    return contrast_of(grey, lit), dark
 
 
 _FOLLOWED = 0.7

@@ -48,7 +48,7 @@ class FieldReading:
     there is one only where a check digit tells what stands there. `confidence` is the probability (0…1) of
     the value being right, given that the number that was written satisfies the form's rules. `error` is one
     line, `reason` one of `blank`, `not-digits`, `struck-out`, `several`, `small`, `note`, `count`, `check`,
-    `confidence`, `outside`; both are None where all is well. Where a rule rejected the best reading and a
+    `confidence`, `outside`, `covered`, `glare`; both are None where all is well. Where a rule rejected the best reading and a
     next-best one took its place, `instead_of` is the text that was rejected. `corners` are the field's in
     pixels of the upright picture, from top left clockwise.
     """
@@ -220,6 +220,10 @@ class FormReader:
 
     def _whole(self, field: Field, page: FlatPage, judged: Judged) -> Judged:
         """Return what was read in a field, or the error that it is not all of it, or struck out."""
+        if field.name in page.washed_out:
+            return refused(judged.raw, 0.0, "glare", _WASHED_OUT)
+        if field.name in page.covered:
+            return refused(judged.raw, 0.0, "covered", _COVERED)
         if page.blackened(field):
             return refused(judged.raw.strip() or REJECTED, 0.0, "struck-out", _BLACKENED)
         if judged.raw.strip() and page.crossed(field):
@@ -381,6 +385,8 @@ _CLEARLY = 0.9
 
 _STRUCK_OUT = "a line is drawn through what is written"
 _BLACKENED = "a cell is blackened out"
+_WASHED_OUT = "light washes out a part of the field; turn the page, or the lamp, and take another picture"
+_COVERED = "what is printed around the field can't all be seen; take away what lies on it, and the glare"
 _CROSSED = "a line from above or below runs into the field"
 _OF_MARKS = ("not-digits", "several", "small", "count")
 """Reasons that a field has no value which a line through it may have given."""
