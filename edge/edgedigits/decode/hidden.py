@@ -1,6 +1,6 @@
 """What hides parts of a picture: other sheets are painted over, and numbers that may go on there refused.
 
-What is seen of a number that other paper lies on, or that light washes out, reads well, and is another number.
+What is seen of a number that other paper lies on, or that light washes out, reads well, and is another.
 """
 
 from __future__ import annotations

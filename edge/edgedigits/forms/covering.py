@@ -35,7 +35,8 @@ _SAME = 1.5e-3
 def covered_fields(dark: Grey, segments: Sequence[Segment], form: Form, flat: Flat) -> frozenset[str]:
     """Return the names of the fields that have a gap in the lines printed around them.
 
-    `dark` is how much of the flattened page's light is missing (uint8, H×W): 0 as bright as paper … 255 black.
+    `dark` is how much of the flattened page's light is missing (uint8, H×W): 0 as bright as paper … 255
+    black.
     `segments` are its printed lines, cut to pieces.
     """
     profiles = [_profile(dark, segment, flat) for segment in segments]

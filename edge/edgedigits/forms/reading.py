@@ -48,9 +48,9 @@ class FieldReading:
     there is one only where a check digit tells what stands there. `confidence` is the probability (0…1) of
     the value being right, given that the number that was written satisfies the form's rules. `error` is one
     line, `reason` one of `blank`, `not-digits`, `struck-out`, `several`, `small`, `note`, `count`, `check`,
-    `confidence`, `outside`, `covered`, `glare`; both are None where all is well. Where a rule rejected the best reading and a
-    next-best one took its place, `instead_of` is the text that was rejected. `corners` are the field's in
-    pixels of the upright picture, from top left clockwise.
+    `confidence`, `outside`, `covered`, `glare`; both are None where all is well. Where a rule rejected the
+    best reading and a next-best one took its place, `instead_of` is the text that was rejected. `corners` are
+    the field's in pixels of the upright picture, from top left clockwise.
     """
 
     name: str

@@ -41,7 +41,7 @@ def faults_of(
         "stroke-lost": math.isinf(left_out) or _went_with_a_line(components, around, tall),
         "cut-off": on_page and _is_cut_off(components, digits, span, tall),
         "too-much": _like_writing(components, components.too_many, span, tall).size > 0,
-        "drawn-over": _is_drawn_over(components, span, tall),
+        "drawn-over": _is_drawn_over(components, span, tall) or _is_covered(components, digits, span, tall),
         "crossed": _ACROSS.hides <= across < _ACROSS.bold,
     }
     left_out = 0.0 if math.isinf(left_out) else left_out
@@ -227,6 +227,44 @@ def _is_drawn_over(components: Components, span: Span, tall: float) -> bool:
     aside = round(_DRAWN_BESIDE * tall)
     here = np.isin(components.labels[top:bottom, max(0, left - aside) : right + aside], components.drawn)
     return bool(np.count_nonzero(here.any(axis=1)) >= _DRAWN_ACROSS * tall)
+
+
+_OBJECT = 1.6
+"""What lies on paper, as a finger does, is so wide and so high, or more, in heights of a digit, …"""
+_MASSIVE = 0.36
+"""… so thick in one place, or more, …"""
+_TOUCHES = 0.5
+"""… and no farther from a number's end."""
+
+
+def _is_covered(components: Components, digits: list[int], span: Span, tall: float) -> bool:
+    """Return whether something massive, and far larger than digits, stands at an end of a span.
+
+    What touches it goes with it: the number's next digit.
+    """
+    if not components.is_page:
+        return False
+    w, h = components.stats[:, cv2.CC_STAT_WIDTH], components.stats[:, cv2.CC_STAT_HEIGHT]
+    large = np.asarray(np.minimum(w, h) >= _OBJECT * tall)
+    large[0] = False
+    large[[label for i in digits for label in components.members[i]]] = False
+    if not large.any():
+        return False
+    left, top, right, bottom = (max(0, round(edge)) for edge in span)
+    aside = round(_TOUCHES * tall)
+    ends = (
+        components.labels[top:bottom, max(0, left - aside) : left],
+        components.labels[top:bottom, right : right + aside],
+    )
+    beside = {int(label) for end in ends for label in np.unique(end[large[end]])}
+    return any(_thickness(components, label) >= _MASSIVE * tall for label in beside)
+
+
+def _thickness(components: Components, label: int) -> float:
+    """Return how thick a piece of ink is where it is thickest, in pixels."""
+    x, y, w, h = components.stats[label, :4].tolist()
+    own = np.pad(components.labels[y : y + h, x : x + w] == label, 1).view(np.uint8)
+    return 2 * float(cv2.distanceTransform(own, cv2.DIST_L2, 3).max())
 
 
 _AS_DARK = 0.7

@@ -1,6 +1,12 @@
-"""What is no writing, and dropped before lines are made: frames, rules, the desk, pale lines, drawings."""
+"""What is no writing, and dropped before lines are made.
+
+Frames, rules, the desk around a sheet, pale lines, drawings, and holes that were punched.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +26,7 @@ def drop_what_is_no_writing(components: Components) -> None:
     _drop_frames_and_desk(components)
     if components.is_page:
         _leave_out_pale_lines(components)
+        _leave_out_boxes_to_tick(components)
         _drop_drawings(components)
 
 
@@ -193,10 +200,12 @@ def _leave_out_pale_lines(components: Components) -> None:
 
 
 def _drop_drawings(components: Components) -> None:
-    """Drop what is drawn: outlines that digits touch, and what is far higher than the writing."""
+    """Drop what is drawn: outlines that digits touch, what is far higher than the writing, and holes."""
     around = {label for label, is_free in find_outlines(components.labels, components.stats) if not is_free}
     drawn = np.array([members[0] in around for members in components.members], bool)
     drawn |= _are_far_higher(components, ~drawn)
+    drawn |= _are_solid(components, ~drawn)
+    drawn |= _are_faces(components, ~drawn)
     if drawn.any():
         components.passed_over += int(components.areas[drawn].sum())
         components.drawn = components.labels_of(drawn)
@@ -248,3 +257,95 @@ def _are_outside(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> Mask:
     across, down = x + w / 2, y + h / 2
     inside = (left <= across) & (across <= left + wide) & (top <= down) & (down <= top + tall)
     return np.asarray(~inside.any(axis=0))
+
+
+_SOLID, _WHOLE = 0.68, 0.94
+"""What is solid fills so much of its box, and of its convex hull, or more: of 60,000 digits of MNIST 8 do."""
+_ROUND = 0.6
+"""It is so many times as wide as high, or as high as wide, or more."""
+
+
+def _are_solid(components: Components, of: Mask) -> Mask:
+    """Return which of some components are as solid as holes that were punched: they read as 0s."""
+    _, _, w, h = components.boxes.T
+    found = of & (h >= components.settings.least_height)
+    found &= (components.areas >= _SOLID * w * h) & (np.minimum(w, h) >= _ROUND * np.maximum(w, h))
+    for i in np.flatnonzero(found).tolist():
+        x, y, width, height = components.boxes[i].tolist()
+        own = np.asarray(components.labels[y : y + height, x : x + width] == components.members[i][0])
+        hull = cv2.convexHull(cv2.findNonZero(own.view(np.uint8)))
+        whole = cv2.fillConvexPoly(np.zeros(own.shape, np.uint8), hull, 1)
+        found[i] = np.count_nonzero(own) >= _WHOLE * np.count_nonzero(whole)
+    return np.asarray(found)
+
+
+_FEATURES, _OF_FACE = 2, 0.02
+"""A face has so many pieces in its outline, or more, and these so much ink, or more, for its box."""
+
+
+def _are_faces(components: Components, of: Mask) -> Mask:
+    """Return which of some components have pieces in them, as a face has its eyes: it reads as a 0."""
+    x, y, w, h = components.boxes.T
+    found = np.zeros(len(x), bool)
+    for i in np.flatnonzero(of & (np.minimum(w, h) >= components.settings.least_height)).tolist():
+        inside = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
+        features = int(components.areas[inside].sum())
+        found[i] = np.count_nonzero(inside) >= _FEATURES and features >= _OF_FACE * w[i] * h[i]
+    return found
+
+
+_ALIKE = 0.03
+"""Rings are alike where their radii differ by no more than this part, or half a pixel, …"""
+_LEAST_RINGS = 2
+"""… and printed where so many are: of MNIST's 0s one in a thousand is as round as each of them."""
+_SQUARE, _SQUARE_INSIDE = 0.9, 0.8
+"""A box, and its inside, fill so much of the rectangle around them: no digit of MNIST's does."""
+
+
+def _leave_out_boxes_to_tick(components: Components) -> None:
+    """Leave out empty boxes, and rings that are alike: they read as 0s, also of a number beside them."""
+    _, _, w, h = components.boxes.T
+    high = h >= components.settings.least_height
+    boxes, radii = np.zeros(len(h), bool), np.zeros(len(h))
+    for i in np.flatnonzero(high & (np.abs(w - h) <= 1 + 0.15 * np.maximum(w, h))).tolist():
+        x, y, width, height = components.boxes[i].tolist()
+        own = components.labels[y : y + height, x : x + width] == components.members[i][0]
+        contours, tree = cv2.findContours(
+            np.pad(own, 1).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+        )
+        if len(contours) == 2 and tree[0][0][2] == 1:  # the second is the hole in the first
+            boxes[i] = _is_box(own, contours)
+            radii[i] = _radius(contours)
+    rings = np.flatnonzero(radii)
+    apart = np.abs(radii[rings, None] - radii[rings])
+    alike = np.count_nonzero(apart <= np.maximum(0.5, _ALIKE * radii[rings]), axis=1) >= _LEAST_RINGS
+    boxes[rings[alike]] = True
+    if boxes.any():
+        components.leave_out(boxes)
+
+
+def _is_box(own: Mask, contours: Sequence[NDArray[Any]]) -> bool:
+    """Return whether ink (bool, H×W) is a box; `contours` are those around it and around its hole, N×1×2."""
+    (wide, high), (wide_inside, high_inside) = (cv2.minAreaRect(contour)[1] for contour in contours)
+    hole = cv2.contourArea(contours[1]) - len(contours[1]) / 2 + 1
+    area = np.count_nonzero(own) + hole
+    # What is around a hole is a pixel wider on each side.
+    inside = hole / max(1.0, (wide_inside - 1) * (high_inside - 1))
+    return bool(area >= _SQUARE * (wide + 1) * (high + 1) and inside >= _SQUARE_INSIDE)
+
+
+def _radius(contours: Sequence[NDArray[Any]]) -> float:
+    """Return the radius of a ring, as round inside as outside, in pixels, 0 for none.
+
+    `contours` are those around it and around its hole, N×1×2.
+    """
+    (outer, off, middle), (inner, inner_off, inner_middle) = (_circle(contour[:, 0]) for contour in contours)
+    is_round = off <= 0.02 * outer + 0.35 and inner_off <= 0.03 * inner + 0.5
+    return outer if is_round and np.hypot(*(middle - inner_middle)) <= 0.05 * outer + 0.5 else 0.0
+
+
+def _circle(points: NDArray[Any]) -> tuple[float, float, NDArray[np.float64]]:
+    """Return the radius of a circle through points (N×2), how far off they are, and where its middle is."""
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    away = np.linalg.norm(points - middle, axis=1)
+    return float(away.mean()), float(away.std()), middle

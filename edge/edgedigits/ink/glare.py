@@ -62,7 +62,7 @@ def find_glare(
     bright = (small >= settings.clipped).view(np.uint8)
     if not bright.any():
         return []
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     side = min(small.shape)
     least = max(3.0, settings.least * side)
     large = (stats[1:, cv2.CC_STAT_WIDTH] >= least) & (stats[1:, cv2.CC_STAT_HEIGHT] >= least)
