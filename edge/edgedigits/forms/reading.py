@@ -220,12 +220,12 @@ class FormReader:
 
     def _whole(self, field: Field, page: FlatPage, judged: Judged) -> Judged:
         """Return what was read in a field, or the error that it is not all of it, or struck out."""
+        if page.blackened(field):
+            return refused(judged.raw.strip() or REJECTED, 0.0, "struck-out", _BLACKENED)
         if field.name in page.washed_out:
             return refused(judged.raw, 0.0, "glare", _WASHED_OUT)
         if field.name in page.covered:
             return refused(judged.raw, 0.0, "covered", _COVERED)
-        if page.blackened(field):
-            return refused(judged.raw.strip() or REJECTED, 0.0, "struck-out", _BLACKENED)
         if judged.raw.strip() and page.crossed(field):
             return replace(judged, value=None, error=_CROSSED, reason="struck-out")
         # What is struck out may as well be read as several, or as no digits.

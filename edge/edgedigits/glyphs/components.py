@@ -42,6 +42,8 @@ class Components:
     """Which labels, by number, were taken for no writing …"""
     drawn: list[int]
     """… and which of them for drawings."""
+    faces: list[Box]
+    """Where drawings have pieces in them, as a face has its eyes."""
     faint: NDArray[np.intp]
     """Which labels are writing only if others like them are."""
     too_many: NDArray[np.intp]
@@ -74,7 +76,7 @@ class Components:
         self.boxes = self.stats[ids, :4].astype(np.int64)
         self.areas = areas[ids].astype(np.int64)
         self.dropped = np.zeros(count, bool)
-        self.drawn = []
+        self.drawn, self.faces = [], []
 
     def drop(self, unwanted: NDArray[np.bool_]) -> None:
         """Take components (bool, N) for no writing."""

@@ -220,10 +220,12 @@ _DRAWN_ACROSS = 0.3
 
 
 def _is_drawn_over(components: Components, span: Span, tall: float) -> bool:
-    """Return whether a drawing goes through a span, or so close by that digits may have gone with it."""
+    """Return whether a drawing goes through a span, around it, or so near that digits may be part of it."""
     if not components.drawn:
         return False
     left, top, right, bottom = (max(0, round(edge)) for edge in span)
+    if any(x <= left and right <= x + w and y <= top and bottom <= y + h for x, y, w, h in components.faces):
+        return True
     aside = round(_DRAWN_BESIDE * tall)
     here = np.isin(components.labels[top:bottom, max(0, left - aside) : right + aside], components.drawn)
     return bool(np.count_nonzero(here.any(axis=1)) >= _DRAWN_ACROSS * tall)

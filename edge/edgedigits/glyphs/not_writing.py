@@ -205,7 +205,9 @@ def _drop_drawings(components: Components) -> None:
     drawn = np.array([members[0] in around for members in components.members], bool)
     drawn |= _are_far_higher(components, ~drawn)
     drawn |= _are_solid(components, ~drawn)
-    drawn |= _are_faces(components, ~drawn)
+    faces = _are_faces(components, ~drawn)
+    components.faces = [(x, y, w, h) for x, y, w, h in components.boxes[faces].tolist()]
+    drawn |= faces
     if drawn.any():
         components.passed_over += int(components.areas[drawn].sum())
         components.drawn = components.labels_of(drawn)

@@ -1,0 +1,143 @@
+"""Fields that something lies on, or that a lamp washes out, are errors: never blank, never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.edge.form_pages import Pens, fill_in, photograph, print_form
+from tests.edge.lying import finger, glare, note
+
+from edgedigits.forms import FieldReading, FormReader
+from edgedigits.forms.form_file import load_form, parse_form
+from edgedigits.forms.layout import Form
+from edgedigits.reader import Reader
+
+Picture = NDArray[np.uint8]
+Hide = Callable[[Picture, tuple[float, float], float], tuple[Picture, NDArray[np.bool_]]]
+
+
+def _finger(image: Picture, middle: tuple[float, float], cell: float) -> tuple[Picture, NDArray[np.bool_]]:
+    return finger(image, middle, 1.6 * cell, 70, np.random.default_rng(0))
+
+
+def _note(image: Picture, middle: tuple[float, float], cell: float) -> tuple[Picture, NDArray[np.bool_]]:
+    return note(image, middle, 2.3 * cell, 12, np.random.default_rng(0))
+
+
+def _glare(image: Picture, middle: tuple[float, float], cell: float) -> tuple[Picture, NDArray[np.bool_]]:
+    return glare(image, middle, (1.4 * cell, 0.9 * cell), 20, 0.1 * cell)
+
+
+def _soft_glare(
+    image: Picture, middle: tuple[float, float], cell: float
+) -> tuple[Picture, NDArray[np.bool_]]:
+    return glare(image, middle, (1.4 * cell, 0.9 * cell), 20, 0.4 * cell)
+
+
+HIDE: dict[str, Hide] = {"finger": _finger, "note": _note, "glare": _glare, "soft glare": _soft_glare}
+
+
+@pytest.fixture(scope="module")
+def pens(data_set: Callable[[str], Path]) -> Pens:
+    return Pens(data_set("mnist"))
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader()
+
+
+def _filled(form: Form, pens: Pens, seed: int) -> tuple[Picture, NDArray[np.float64], dict[str, str]]:
+    """Return a photographed page, its corners, and what is written in about half of its fields."""
+    draw = np.random.default_rng(seed)
+    values = {f.name: str(draw.integers(1, 10)) for f in form.fields if f.cells == 1 and draw.random() < 0.5}
+    page = fill_in(print_form(form), form, values, pens, seed)
+    if form.name != "sudoku":
+        return *photograph(page, seed), values
+    page = np.pad(page, 300, constant_values=235)
+    return *photograph(page, seed, size=(1120, 1400), share=1.4), values
+
+
+def _hidden(field: FieldReading, where: NDArray[np.bool_]) -> float:
+    own = cv2.fillConvexPoly(np.zeros(where.shape, np.uint8), np.array(field.corners), 1) > 0
+    return float(np.count_nonzero(own & where)) / np.count_nonzero(own)
+
+
+@pytest.mark.parametrize("kind", HIDE)
+@pytest.mark.parametrize("name", ["sudoku", "exam-marks"])
+def test_a_field_that_something_hides_is_an_error(pens: Pens, reader: Reader, name: str, kind: str) -> None:
+    form = load_form(name)
+    image, _, values = _filled(form, pens, 3)
+    forms = FormReader(form, reader)
+    before = forms.read(image)
+    assert [f.reason for f in before.fields if f.reason in ("covered", "glare")] == []
+    target = before.fields[len(before.fields) // 2]
+    corners = np.array(target.corners)
+    x, y = corners.mean(axis=0).tolist()
+    cell = float(np.linalg.norm(corners[3] - corners[0]))
+    seen, where = HIDE[kind](image, (x, y), cell)
+    after = {field.name: field for field in forms.read(seen).fields}
+    assert after[target.name].reason in ("covered", "glare")
+    assert after[target.name].confidence == 0
+    hidden = [field.name for field in before.fields if _hidden(field, where) > 0.3]
+    assert len(hidden) >= 3
+    assert [n for n in hidden if after[n].error is None] == []
+    for field in before.fields:
+        # No field beside it says what it didn't say before, and those far away all say the same.
+        assert after[field.name].value in (None, values.get(field.name), field.value)
+        away = np.linalg.norm(np.array(field.corners).mean(axis=0) - (x, y))
+        if _hidden(field, where) == 0 and away > 4 * cell and kind != "finger":
+            assert after[field.name].value == field.value
+
+
+def test_glare_is_told_from_what_lies_there(pens: Pens, reader: Reader) -> None:
+    form = load_form("sudoku")
+    image, corners, _ = _filled(form, pens, 1)
+    cell = float(np.linalg.norm(corners[1] - corners[0])) / 14
+    x, y = corners.mean(axis=0).tolist()
+    for kind, reason in (("glare", "glare"), ("note", "covered")):
+        fields = FormReader(form, reader).read(HIDE[kind](image, (x, y), cell)[0]).fields
+        assert fields[40].reason == reason
+
+
+@pytest.mark.parametrize("level", [120, 180, 205])
+def test_pale_lines_are_seen(pens: Pens, reader: Reader, level: int) -> None:
+    """Where lines are printed palely they take a tenth of the light, and all of them are seen."""
+    form = load_form("exam-marks")
+    page = print_form(form)
+    page = np.where(page >= 45, np.maximum(page, level), page).astype(np.uint8)  # the marks stay black
+    image, _ = photograph(fill_in(page, form, {"q3.2": "5"}, pens, 0), 2)
+    fields = FormReader(form, reader).read(image).fields
+    assert [field.name for field in fields if field.reason in ("covered", "glare")] == []
+
+
+LINE = """
+[page]
+size = [120, 60]
+find = "frame"
+[[field]]
+name = "a"
+box = [20, 20, 60, 12]
+digits = [1, 6]
+style = "free"
+printed = "line"
+required = false
+"""
+
+
+def test_of_a_line_to_write_on_its_foot_is_seen(pens: Pens, reader: Reader) -> None:
+    """What lies above it hides nothing that is printed; what lies on it does."""
+    form = parse_form(LINE, "test.toml", Path())
+    image, _ = photograph(fill_in(print_form(form), form, {"a": "4711"}, pens, 0), 0)
+    forms = FormReader(form, reader)
+    field = forms.read(image).fields[0]
+    assert (field.value, field.reason) == ("4711", None)
+    corners = np.array(field.corners, np.float64)
+    foot = corners[2:].mean(axis=0).tolist()
+    seen, _ = note(image, (foot[0], foot[1]), 40, 20, np.random.default_rng(0))
+    assert forms.read(seen).fields[0].reason == "covered"
