@@ -235,17 +235,25 @@ _OBJECT = 1.6
 """What lies on paper, as a finger does, is so wide and so high, or more, in heights of a digit, …"""
 _MASSIVE = 0.36
 """… so thick in one place, or more, …"""
-_TOUCHES = 0.5
-"""… and no farther from a number's end."""
+_LOOSER, _NEAR = 1.2, (0.5, 1.0)
+"""… and no farther from a number's end than so many times what its digits lie from one another, at least and
+at most so many of their heights."""
 
 
 def _is_covered(components: Components, digits: list[int], span: Span, tall: float) -> bool:
     """Return whether something massive, and far larger than digits, stands at an end of a span.
 
-    What touches it goes with it: the number's next digit.
+    What touches it goes with it: the number's next digit. Of what is wider than any stroke only the edge is
+    known.
     """
     if not components.is_page:
         return False
+    boxes = components.boxes[digits]
+    boxes = boxes[np.argsort(boxes[:, 0])]
+    gap = (boxes[1:, 0] - boxes[:-1, 0] - boxes[:-1, 2]).max(initial=0)
+    aside = min(max(_LOOSER * float(gap), _NEAR[0] * tall), _NEAR[1] * tall)
+    if _ends_at_an_edge(components, span, aside):
+        return True
     w, h = components.stats[:, cv2.CC_STAT_WIDTH], components.stats[:, cv2.CC_STAT_HEIGHT]
     large = np.asarray(np.minimum(w, h) >= _OBJECT * tall)
     large[0] = False
@@ -253,13 +261,31 @@ def _is_covered(components: Components, digits: list[int], span: Span, tall: flo
     if not large.any():
         return False
     left, top, right, bottom = (max(0, round(edge)) for edge in span)
-    aside = round(_TOUCHES * tall)
     ends = (
-        components.labels[top:bottom, max(0, left - aside) : left],
-        components.labels[top:bottom, right : right + aside],
+        components.labels[top:bottom, max(0, round(left - aside)) : left],
+        components.labels[top:bottom, right : round(right + aside)],
     )
     beside = {int(label) for end in ends for label in np.unique(end[large[end]])}
     return any(_thickness(components, label) >= _MASSIVE * tall for label in beside)
+
+
+_AT_EDGE = 0.6
+"""Beside so much of a number's height, or more, such an edge runs."""
+
+
+def _ends_at_an_edge(components: Components, span: Span, aside: float) -> bool:
+    """Return whether the edge of something dark runs down an end of a span, so many pixels aside at most."""
+    edges = components.ink.edges
+    if not edges.any():
+        return False
+    down, across = edges.shape[0] / components.labels.shape[0], edges.shape[1] / components.labels.shape[1]
+    left, top, right, bottom = span
+    rows = slice(max(0, round(down * top)), max(0, round(down * bottom)) + 1)
+    for start, end in ((left - aside, left), (right, right + aside)):
+        beside = edges[rows, max(0, math.floor(across * start)) : max(0, math.ceil(across * end))]
+        if beside.size and np.mean((beside > 0).any(axis=1)) >= _AT_EDGE:
+            return True
+    return False
 
 
 def _thickness(components: Components, label: int) -> float:
