@@ -51,6 +51,10 @@ class CutoutSettings:
     """A stroke is followed down to this part of the threshold from where it exceeds it. 0…1."""
     faintest: float = 0.35
     """What is fainter than this part of the page's typical writing is rubbed out, or shows through. 0…1."""
+    larger: float = 1.5
+    """What is faint and larger than this is no writing, but may be joined with some …"""
+    inked: float = 0.01
+    """… where this part of a cell is as dark as writing. 0…1."""
     speck: float = 0.2
     """A cell whose ink is smaller than this is blank."""
     border: float = 0.12
@@ -133,7 +137,7 @@ class FlatPage:
         dark = self._find_ink()
         segments = printed_segments(form)
         # Along the edge of a shadow what is no ink hides no printed line.
-        self.covered = covered_fields(dark, segments, form, self._flat)
+        self.covered = set(covered_fields(dark, segments, form, self._flat))
         """The names of the fields that something lies on …"""
         self.washed_out = washed_out_fields(self.grey, form, self._flat)
         """… and of those that light washes out."""
@@ -371,7 +375,10 @@ class FlatPage:
         # In fields: in the margin there may be a desk's grain, or what else lies on it.
         written = np.zeros(len(self._stats), bool)
         written[self._labels[place > 0]] = True
-        strong &= self._peak >= self._settings.faintest * self._typical_peak(strong & written)
+        least = self._settings.faintest * self._typical_peak(strong & written)
+        faint = strong & (self._peak < least)
+        strong &= ~faint
+        self.covered |= self._joined_with(faint, place, least)
         owner = np.zeros(len(self._stats), np.int64)
         labels, places = self._labels[self._labels > 0], place[self._labels > 0]
         pairs, counts = np.unique(
@@ -392,6 +399,21 @@ class FlatPage:
         self._place = np.where(owned < 0, place, owned)
         self._place[(self._labels == 0)] = 0
         self.ink = np.where(self._place > 0, self._dark, 0).astype(np.uint8)
+
+    def _joined_with(self, faint: NDArray[np.bool_], place: NDArray[np.int32], least: float) -> set[str]:
+        """Return the names of fields that large faint pieces have writing in: a finger with what it touches.
+
+        `place` (int32, H×W) is one more than a pixel's cell, 0 outside; writing is as dark as `least`.
+        """
+        large = np.maximum(self._stats[:, cv2.CC_STAT_WIDTH], self._stats[:, cv2.CC_STAT_HEIGHT])
+        faint = faint & (large >= self._settings.larger * self._flat.cell_height)
+        if not faint.any():
+            return set()
+        dark = place[faint[self._labels] & (self._dark >= least)]
+        counts = np.bincount(dark, minlength=len(self._boxes) + 1)[1:]
+        area = np.bincount(place.ravel(), minlength=len(self._boxes) + 1)[1:]
+        written = np.flatnonzero(counts >= self._settings.inked * np.maximum(1, area))
+        return {self._boxes[k][0].name for k in written.tolist()}
 
     def _peaks(self) -> NDArray[np.float64]:
         """Return for each piece of ink how dark its darkest tenth is."""
