@@ -445,6 +445,14 @@ def test_settings_that_cant_be(tmp_path: Path) -> None:
     for to in ("mqtt://host/a#1", "mqtt://host/a/#", "mqtt://host/a?b", "mqtt://me:1#2@host/a"):
         with pytest.raises(SettingsError, match=r"ends at its \? or #"):
             Mqtt(OutputSettings(to=to))
+    (tmp_path / "of-nobody").write_text("secret\n")
+    for settings in (
+        OutputSettings(to="mqtt://:secret@host/a"),
+        OutputSettings(to="mqtt://host/a", password_file=str(tmp_path / "of-nobody")),
+    ):
+        with pytest.raises(SettingsError, match="a password, but no user") as refused:
+            Mqtt(settings)
+        assert "secret" not in str(refused.value)
     with pytest.raises(SettingsError, match="discovery = 'home/#'"):
         Mqtt(OutputSettings(to="mqtt://host/a", discovery="home/#"))
     with pytest.raises(SettingsError, match="password"):

@@ -77,6 +77,11 @@ class Mqtt:
         self._password = urllib.parse.unquote(address.password or "") or secret(
             settings.password_file, PASSWORD_VARIABLE
         )
+        if not self._user and (address.password or settings.password_file):
+            raise SettingsError(
+                f"output '{shown}': a password, but no user; set user = \"NAME\", or give "
+                "mqtt://NAME:PASSWORD@HOST"
+            )
         self._context = self._tls_context() if self._tls else None
         self._client: Any = None
         self._ready = threading.Event()
