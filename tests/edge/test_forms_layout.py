@@ -164,6 +164,7 @@ def test_fields_of_a_grid_are_named_by_row_and_column() -> None:
         (PAGE + FIELD.replace("10, 10, 40", f"10, 10, {'9' * 5001}"), "a number of thousands of digits"),
         (PAGE + FIELD + f"least_height = {10**400}", "'least_height' is 1000"),
         (PAGE + FIELD + f"required = 0x{'f' * 5000}", "'required' is a number of thousands of digits"),
+        ("a." * 40_000 + "a = 1\n" + PAGE + FIELD, "my.toml:1: more than 500 dots in a line"),
         (PAGE + FIELD + '"a\\nb" = 3', r"unknown key 'a\nb'"),
         (
             PAGE + FIELD.replace("= 4", "= 40") + f"range = [{10**40}, {10**40}]",

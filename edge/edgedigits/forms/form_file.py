@@ -100,6 +100,8 @@ EXAMPLES = Path(__file__).parent / "examples"
 MOST_FIELDS = 2000
 _MOST_BYTES = 1 << 20
 _MOST_SHOWN = 80
+_MOST_DOTS = 500
+"""What the parts of a dotted key cost grows with their square."""
 
 
 def example_names() -> tuple[str, ...]:
@@ -137,6 +139,11 @@ def parse_form(text: str, source: str, folder: Path) -> Form:
 
     Raises `FormError` as `load_form` does.
     """
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MOST_DOTS:
+            raise FormError(
+                f"{source}:{number}: more than {_MOST_DOTS} dots in a line; break it into several"
+            )
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
