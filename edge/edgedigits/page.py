@@ -65,7 +65,7 @@ REASONS: dict[Reason, str] = {
     "stroke-lost": "strokes at its end went with a printed line",
     "cut-off": "the picture ends in it",
     "too-much": "there is more ink than is looked at",
-    "hidden": "it may go on under another sheet",
+    "hidden": "it may go on under something that lies there",
     "glare": "light may wash out a part of it",
     "turned": "upside down or on its side",
     "passed-over": "something in it was not read",

@@ -16,6 +16,7 @@ from edgedigits.card import Card, split_bytes
 from edgedigits.decode import is_character, refuse_turned
 from edgedigits.decode.hidden import is_grain, legible, painted_over, refuse_cut
 from edgedigits.decode.hypotheses import LineHypotheses
+from edgedigits.decode.patches import refuse_patched
 from edgedigits.decode.prior import PriorSettings
 from edgedigits.decode.surroundings import weigh_surroundings
 from edgedigits.decode.thresholds import Thresholds
@@ -269,6 +270,9 @@ class Reader:
         for reason, found in outlines.items():
             there = [outline * to_page for outline in found]
             lines = refuse_cut(lines, there, self.rule, writing.ink, writing.across(size), reason)
+        if writing.is_strip:
+            grey = writing.grey
+            lines = refuse_patched(lines, grey, (grey.shape[1] / size[0], grey.shape[0] / size[1]), self.rule)
         return lines
 
     def _find_writing(self, image: NDArray[np.uint8], hidden: Sequence[Floats] = ()) -> Writing:

@@ -76,6 +76,12 @@ class Writing:
         """Width and height of what the ink was found in, working pixels."""
         return self.ink.contrast.shape[1], self.ink.contrast.shape[0]
 
+    @property
+    def is_strip(self) -> bool:
+        """Whether the picture may be cut to one line of writing: low, and wide."""
+        width, height = self.working_size
+        return height <= self.ink.strip_height and width >= SLENDER * height
+
     def across(self, size: tuple[int, int]) -> tuple[float, float]:
         """Return how many pixels a view of this width and height has per working pixel (x, y)."""
         width, height = self.working_size

@@ -8,6 +8,9 @@ the written fields of which a tenth or more is hidden, those read right, refused
 and read wrong; of such blank ones those told to be blank, refused and read as a digit; and of all other
 fields how many are refused.
 
+Cheque amounts (every other one of the tuning part of the data set `cheques`), cut to strips: the same lies on
+them. Given are those accepted and right, and those accepted otherwise.
+
 Pages of numbers in digits of MNIST that no network was trained on (eight times as many): a finger on them,
 glare, punched holes, a face drawn on them, boxes and rings to tick. Given are, of the numbers, those accepted
 and right, those accepted otherwise, whether misread or hidden in part, and lines accepted where there is no
@@ -17,6 +20,7 @@ number. Everything is seeded.
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
 from collections import Counter
@@ -141,6 +145,27 @@ def _share(hidden: Mask, cell: NDArray[np.float64]) -> float:
     return float(np.count_nonzero(hidden & own)) / max(1, np.count_nonzero(own))
 
 
+def strips(folder: Path) -> None:
+    """Read cheque amounts, and print a table."""
+    reader = Reader()
+    with (folder / "labels.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["part"] == "tune"][::2]
+    print(f"\n{'strips':<14}{'amounts':>9}{'right':>7}{'wrong':>7}")
+    for place, (name, hide) in enumerate({"as they are": None, **HIDDEN}.items()):
+        count: Counter[str] = Counter()
+        for number_of, row in enumerate(rows):
+            image = np.asarray(cv2.imread(str(folder / "images" / row["file"])), np.uint8)
+            height, width = image.shape[:2]
+            if hide is not None:
+                draw = np.random.default_rng([place, number_of])
+                at = draw.uniform(0.15, 0.85) * width, draw.uniform(0.3, 0.7) * height
+                image, _ = hide(image, at, 0.45 * height, draw)
+            for line in reader.read(image).lines:
+                if line.accepted:
+                    count["right" if line.text == row["text"] else "wrong"] += 1
+        print(f"{name:<14}{len(rows):>9}{count['right']:>7}{count['wrong']:>7}", flush=True)
+
+
 def _holes(image: Picture, draw: np.random.Generator) -> Picture:
     return lying.holes(
         image,
@@ -240,8 +265,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=4, metavar="N", help="pictures of each photo")
     options = parser.parse_args()
     if "EDGEDIGITS_DATA" not in os.environ:
-        parser.error("set EDGEDIGITS_DATA to the folder that holds mnist/ and sudoku/")
-    sudokus(Path(os.environ["EDGEDIGITS_DATA"]) / "sudoku", options.seeds)
+        parser.error("set EDGEDIGITS_DATA to the folder that holds mnist/, sudoku/ and cheques/")
+    data = Path(os.environ["EDGEDIGITS_DATA"])
+    sudokus(data / "sudoku", options.seeds)
+    strips(data / "cheques")
     pages(8 * options.seeds)
     return 0
 

@@ -90,7 +90,7 @@ def refuse_cut(
         return tuple(lines)
     seen = (ink.mask > 0) & (ink.contrast >= ink.strong)
     return tuple(
-        _refused(line, rule, reason) if _may_go_on(line, hidden, seen, across) else line for line in lines
+        as_cut(line, rule, reason) if _may_go_on(line, hidden, seen, across) else line for line in lines
     )
 
 
@@ -146,6 +146,7 @@ _SPARSE = 2.0
 """… this in each, on average."""
 
 
-def _refused(line: Line, rule: RejectRule, reason: Reason) -> Line:
+def as_cut(line: Line, rule: RejectRule, reason: Reason) -> Line:
+    """Return a line of which a part may be missing, for a reason, with its confidence lowered."""
     line = dataclasses.replace(line, confidence=_WHOLE * line.confidence)
     return if_sure(line, rule, reason)
