@@ -76,9 +76,9 @@ def test_light_that_falls_off_is_none(to: float) -> None:
 
 @pytest.mark.parametrize(("kind", "most"), [("glare", 2), ("finger", 7)])
 def test_a_number_with_a_part_of_it_hidden_is_not_accepted(
-    data_set: Callable[[str], Path], kind: str
+    data_set: Callable[[str], Path], kind: str, most: int
 ) -> None:
-    """Of 20 amounts in MNIST's test digits a digit in the middle is hidden; 18 or more are read before."""
+    """Of 20 numbers in MNIST's test digits the middle is hidden; 17 and 12 of them were accepted once."""
     pens, draw, reader = Pens(data_set("mnist")), np.random.default_rng(5), Reader()
     before = after = 0
     for _ in range(20):
@@ -93,4 +93,4 @@ def test_a_number_with_a_part_of_it_hidden_is_not_accepted(
         before += any(line.accepted and line.text == text for line in reader.read(image).lines)
         after += any(line.accepted for line in reader.read(hidden).lines)
     assert before >= 18
-    assert after <= 2
+    assert after <= most

@@ -65,13 +65,16 @@ def find_patch(grey: NDArray[np.uint8], boxes: Sequence[Box]) -> Patch | None:
     side = max(5, int(_STROKE * tall)) | 1
     paper = cv2.morphologyEx(cv2.blur(grey, (3, 3)), cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     light = np.maximum(1, cv2.reduce(paper[top:bottom], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel())
+    reach = round(_BESIDE * tall)
+    (first, *_), (last, _, wide, _) = boxes[0], boxes[-1]
+    seen = light[max(0, first - reach) : last + wide + reach]
+    if seen.max() <= (1 + _DEVIATES) * seen.min():
+        return None
     levels = [float(np.median(light[min(x, width - 1) : x + w])) for x, _, w, _ in boxes]
     middles = [x + w / 2 for x, _, w, _ in boxes]
     # Beyond its ends the light falls off, or grows, as along the number.
     slope, level = np.polyfit(middles, levels, 1) if len(boxes) > 1 else (0.0, levels[0])
     along = np.maximum(1, level + slope * np.arange(width))
-    reach = round(_BESIDE * tall)
-    (first, *_), (last, _, wide, _) = boxes[0], boxes[-1]
     parts = [
         (slice(max(0, first - reach), max(0, first)), (levels[0], along)),
         (slice(last + wide, last + wide + reach), (levels[-1], along)),
