@@ -300,7 +300,7 @@ _ALIKE = 0.03
 """Rings are alike where their radii differ by no more than this part, or half a pixel, …"""
 _LEAST_RINGS = 2
 """… and printed where so many are: of MNIST's 0s one in a thousand is as round as each of them."""
-_SQUARE, _SQUARE_INSIDE = 0.9, 0.8
+_SQUARE, _SQUARE_INSIDE = 0.88, 0.78
 """A box, and its inside, fill so much of the rectangle around them: no digit of MNIST's does."""
 
 
