@@ -301,14 +301,17 @@ _ALIKE = 0.03
 _LEAST_RINGS = 2
 """… and printed where so many are: of MNIST's 0s one in a thousand is as round as each of them."""
 _SQUARE, _SQUARE_INSIDE = 0.88, 0.78
-"""A box, and its inside, fill so much of the rectangle around them: no digit of MNIST's does."""
+"""A box, and its inside, fill so much of the rectangle around them: no digit of MNIST's does …"""
+_ROUNDED, _ROUNDED_INSIDE = 0.82, 0.6
+"""… or so much, where it is blurred, beside another of its size, to a pixel and this part of it."""
+_OF_ITS_SIZE = 0.08
 
 
 def _leave_out_boxes_to_tick(components: Components) -> None:
     """Leave out empty boxes, and rings that are alike: they read as 0s, also of a number beside them."""
     _, _, w, h = components.boxes.T
     high = h >= components.settings.least_height
-    boxes, radii = np.zeros(len(h), bool), np.zeros(len(h))
+    fills, radii = np.zeros((len(h), 2)), np.zeros(len(h))
     for i in np.flatnonzero(high & (np.abs(w - h) <= 1 + 0.15 * np.maximum(w, h))).tolist():
         x, y, width, height = components.boxes[i].tolist()
         own = components.labels[y : y + height, x : x + width] == components.members[i][0]
@@ -316,8 +319,12 @@ def _leave_out_boxes_to_tick(components: Components) -> None:
             np.pad(own, 1).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
         )
         if len(contours) == 2 and tree[0][0][2] == 1:  # the second is the hole in the first
-            boxes[i] = _is_box(own, contours)
+            fills[i] = _fills(own, contours)
             radii[i] = _radius(contours)
+    boxes = np.asarray((fills >= (_SQUARE, _SQUARE_INSIDE)).all(axis=1))
+    for i in np.flatnonzero((fills >= (_ROUNDED, _ROUNDED_INSIDE)).all(axis=1) & ~boxes).tolist():
+        near = 1 + _OF_ITS_SIZE * h[i]
+        boxes[i] = (boxes & (np.abs(w - w[i]) <= near) & (np.abs(h - h[i]) <= near)).any()
     rings = np.flatnonzero(radii)
     apart = np.abs(radii[rings, None] - radii[rings])
     alike = np.count_nonzero(apart <= np.maximum(0.5, _ALIKE * radii[rings]), axis=1) >= _LEAST_RINGS
@@ -326,14 +333,17 @@ def _leave_out_boxes_to_tick(components: Components) -> None:
         components.leave_out(boxes)
 
 
-def _is_box(own: Mask, contours: Sequence[NDArray[Any]]) -> bool:
-    """Return whether ink (bool, H×W) is a box; `contours` are those around it and around its hole, N×1×2."""
+def _fills(own: Mask, contours: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    """Return how much of the rectangles around them ink (bool, H×W) with its hole, and the hole, fill, 0…1.
+
+    `contours` are those around the ink and around its hole, N×1×2.
+    """
     (wide, high), (wide_inside, high_inside) = (cv2.minAreaRect(contour)[1] for contour in contours)
     hole = cv2.contourArea(contours[1]) - len(contours[1]) / 2 + 1
     area = np.count_nonzero(own) + hole
     # What is around a hole is a pixel wider on each side.
     inside = hole / max(1.0, (wide_inside - 1) * (high_inside - 1))
-    return bool(area >= _SQUARE * (wide + 1) * (high + 1) and inside >= _SQUARE_INSIDE)
+    return area / ((wide + 1) * (high + 1)), inside
 
 
 def _radius(contours: Sequence[NDArray[Any]]) -> float:
