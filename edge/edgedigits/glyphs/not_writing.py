@@ -305,16 +305,22 @@ _SQUARE, _SQUARE_INSIDE = 0.88, 0.78
 _ROUNDED, _ROUNDED_INSIDE = 0.82, 0.6
 """… or so much, where it is blurred, beside another of its size, to a pixel and this part of it."""
 _OF_ITS_SIZE = 0.08
+_INSIDE = ((0.5, 0.5), (0.35, 0.35), (0.35, 0.65), (0.65, 0.35), (0.65, 0.65))
+"""There is paper at these points of both, in parts of their height and width."""
 
 
 def _leave_out_boxes_to_tick(components: Components) -> None:
     """Leave out empty boxes, and rings that are alike: they read as 0s, also of a number beside them."""
-    _, _, w, h = components.boxes.T
-    high = h >= components.settings.least_height
+    x, y, w, h = components.boxes.T
+    hollow = (h >= components.settings.least_height) & (np.abs(w - h) <= 1 + 0.15 * np.maximum(w, h))
+    for down, across in _INSIDE:
+        hollow &= components.labels[(y + down * h).astype(np.intp), (x + across * w).astype(np.intp)] == 0
     fills, radii = np.zeros((len(h), 2)), np.zeros(len(h))
-    for i in np.flatnonzero(high & (np.abs(w - h) <= 1 + 0.15 * np.maximum(w, h))).tolist():
-        x, y, width, height = components.boxes[i].tolist()
-        own = components.labels[y : y + height, x : x + width] == components.members[i][0]
+    for i in np.flatnonzero(hollow).tolist():
+        left, top, width, height = components.boxes[i].tolist()
+        own = components.labels[top : top + height, left : left + width] == components.members[i][0]
+        if not _reaches_its_sides(own):
+            continue
         contours, tree = cv2.findContours(
             np.pad(own, 1).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
         )
@@ -331,6 +337,15 @@ def _leave_out_boxes_to_tick(components: Components) -> None:
     boxes[rings[alike]] = True
     if boxes.any():
         components.leave_out(boxes)
+
+
+def _reaches_its_sides(own: Mask) -> bool:
+    """Return whether ink (bool, H×W, cut to it) lies about the middle of each of its box's sides."""
+    for side in (own[0], own[-1], own[:, 0], own[:, -1]):
+        middle = np.flatnonzero(side).mean() / len(side)
+        if not 0.2 <= middle <= 0.8:
+            return False
+    return True
 
 
 def _fills(own: Mask, contours: Sequence[NDArray[Any]]) -> tuple[float, float]:

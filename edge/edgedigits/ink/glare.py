@@ -60,11 +60,11 @@ def find_glare(
     if small.ndim == 3:
         small = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
     bright = (small >= settings.clipped).view(np.uint8)
-    if not bright.any():
-        return []
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     side = min(small.shape)
     least = max(3.0, settings.least * side)
+    if np.count_nonzero(bright) < least**2 / 2:
+        return []
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     large = (stats[1:, cv2.CC_STAT_WIDTH] >= least) & (stats[1:, cv2.CC_STAT_HEIGHT] >= least)
     reach = max(3, round(settings.around * side))
     if not large.any():
