@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -31,6 +34,7 @@ def page() -> Picture:
     return np.clip(image + draw.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
 
 
+INK = (50, 40, 40)
 NUMBERS = ["2715", "4083", "9360", "6142", "5829", "7034"]
 
 
@@ -49,10 +53,46 @@ def test_punched_holes_are_no_digits(reader: Reader, level: int, radius: float) 
     assert accepted(reader, holes(paper(600, 900, 210), 50, radius, 3, level)) == []
 
 
+def test_punched_holes_seen_at_an_angle_are_no_digits(reader: Reader) -> None:
+    upright = cv2.resize(page(), (900, 840), interpolation=cv2.INTER_CUBIC)
+    seen = cv2.resize(holes(upright, 50, 14, 3, 90), (900, 600), interpolation=cv2.INTER_AREA)
+    assert accepted(reader, seen) == NUMBERS
+
+
+@pytest.mark.parametrize(("slant", "thickness"), [(0.0, 24), (0.55, 20), (0.85, 8)])
+def test_ones_that_are_bold_or_slant_are_no_holes(reader: Reader, slant: float, thickness: int) -> None:
+    image = page()
+    for x in (380, 430):
+        cv2.line(image, (x, 250), (x + round(40 * slant), 210), INK, thickness, cv2.LINE_AA)
+    assert accepted(reader, image) == [*NUMBERS[:2], "11", *NUMBERS[2:]]
+
+
 @pytest.mark.parametrize("radius", [25, 40, 60])
 @pytest.mark.parametrize("thickness", [2, 5])
 def test_a_face_is_no_zero(reader: Reader, radius: float, thickness: int) -> None:
     assert accepted(reader, face(page(), (440, 290), radius, thickness)) == NUMBERS
+
+
+def test_eyes_of_a_face_are_no_zeros(reader: Reader) -> None:
+    image = paper(600, 900, 210)
+    cv2.circle(image, (440, 300), 80, INK, 2, cv2.LINE_AA)
+    for x in (412, 468):
+        cv2.ellipse(image, (x, 288), (10, 16), 0, 0, 360, INK, 2, cv2.LINE_AA)
+    assert accepted(reader, image) == []
+
+
+def test_a_number_above_a_face_is_read(reader: Reader) -> None:
+    image = write(face(page(), (440, 290), 60), "31", (400, 200), size=1.0)
+    assert accepted(reader, image) == [*NUMBERS[:2], "31", *NUMBERS[2:]]
+
+
+@pytest.mark.parametrize(("radius", "dots"), [(3, 1), (2, 2)])
+def test_a_zero_with_a_dot_or_specks_in_it_is_no_face(reader: Reader, radius: int, dots: int) -> None:
+    image = write(page(), "2 8", (380, 230), size=1.3)
+    cv2.ellipse(image, (432, 212), (14, 19), 0, 0, 360, INK, 3, cv2.LINE_AA)
+    for k in range(dots):
+        cv2.circle(image, (432, 212 + 7 * k), radius, INK, cv2.FILLED, cv2.LINE_AA)
+    assert accepted(reader, image) == [*NUMBERS[:2], "208", *NUMBERS[2:]]
 
 
 @pytest.mark.parametrize("is_ring", [False, True])
@@ -67,6 +107,97 @@ def test_what_is_to_be_ticked_is_no_zero_before_a_number(
             image = to_tick(image, (x, y), side, thickness, is_ring)
         image = to_tick(image, (430, y), side, thickness, is_ring)
     assert accepted(reader, image) == NUMBERS
+
+
+@pytest.mark.parametrize("degrees", [2, 4, 7])
+@pytest.mark.parametrize(("width", "height", "thickness"), [(18, 18, 2), (31, 34, 3)])
+def test_boxes_to_tick_are_no_zeros_where_the_page_lies_turned(
+    reader: Reader, degrees: float, width: int, height: int, thickness: int
+) -> None:
+    image = page()
+    for x, y in itertools.product((120, 430, 535), (135, 285, 435)):
+        corners = 16 * cv2.boxPoints(((x, y), (width, height), degrees))
+        cv2.polylines(image, [np.rint(corners).astype(np.int32)], True, INK, thickness, cv2.LINE_AA, 4)
+    assert accepted(reader, image) == NUMBERS
+
+
+def _ring(image: Picture, middle: tuple[float, float], radius: float, thickness: int = 3) -> None:
+    x, y, r = (round(16 * part) for part in (*middle, radius))
+    cv2.circle(image, (x, y), r, INK, thickness, cv2.LINE_AA, 4)
+
+
+@pytest.mark.parametrize("radii", [(9, 9.4), (30, 30.8), (40, 40.9)])
+def test_two_rings_to_tick_are_alike_for_all_that_the_camera_does(
+    reader: Reader, radii: tuple[float, float]
+) -> None:
+    """Farther away one is a little smaller, and small ones differ by parts of a pixel."""
+    image = page()
+    for y, radius in zip((135, 285), radii, strict=True):
+        _ring(image, (430, y), radius, 2 if radius < 20 else 4)
+    assert accepted(reader, image) == NUMBERS
+
+
+def _with_zeros(draw: Callable[[Picture, int, int, int], None]) -> Picture:
+    """Write 20 and 40 on the page, their 0s drawn: at x, their foot at y, the first and the second."""
+    image = page()
+    for k, (text, y) in enumerate((("2", 230), ("4", 400))):
+        image = write(image, text, (380, y), size=1.3)
+        draw(image, 420, y, k)
+    return image
+
+
+WITH_ZEROS = [*NUMBERS[:2], "20", *NUMBERS[2:4], "40", *NUMBERS[4:]]
+
+
+@pytest.mark.parametrize("radii", [(16, 18), (20, 21), (24, 25.4)])
+def test_round_zeros_of_two_sizes_are_digits(reader: Reader, radii: tuple[float, float]) -> None:
+    image = _with_zeros(lambda image, x, y, k: _ring(image, (x + radii[k], y - radii[k]), radii[k]))
+    assert accepted(reader, image) == WITH_ZEROS
+
+
+def test_a_round_zero_alone_is_a_digit(reader: Reader) -> None:
+    image = write(page(), "2", (380, 230), size=1.3)
+    _ring(image, (440, 212), 18)
+    assert accepted(reader, image) == [*NUMBERS[:2], "20", *NUMBERS[2:]]
+
+
+def test_a_bold_zero_with_corners_is_no_box_to_tick(reader: Reader) -> None:
+    image = write(page(), "2", (380, 230), size=1.3)
+    cv2.rectangle(image, (420, 190), (444, 230), INK, 8)
+    assert accepted(reader, image) == [*NUMBERS[:2], "20", *NUMBERS[2:]]
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside", "aside"),
+    [
+        ((17, 20), (13, 16), 0),  # a little oval
+        ((16, 18), (12, 14), 0),
+        ((18, 18), (8, 14), 0),  # bold at the sides
+        ((20, 20), (13, 13), 4),  # bold at one side
+    ],
+)
+def test_printed_zeros_are_alike_and_digits(
+    reader: Reader, outside: tuple[int, int], inside: tuple[int, int], aside: int
+) -> None:
+    def draw(image: Picture, x: int, y: int, _: int) -> None:
+        middle = x + outside[0], y - outside[1]
+        cv2.ellipse(image, middle, outside, 0, 0, 360, INK, cv2.FILLED, cv2.LINE_AA)
+        hole = middle[0] + aside, middle[1]
+        cv2.ellipse(image, hole, inside, 0, 0, 360, (210,) * 3, cv2.FILLED, cv2.LINE_AA)
+
+    assert accepted(reader, _with_zeros(draw)) == WITH_ZEROS
+
+
+def test_a_sheet_of_rings_takes_little_memory(reader: Reader) -> None:
+    """Of 1,600 rings not each is held against every other."""
+    image = paper(1000, 1000, 220)
+    for x, y in itertools.product(range(20, 980, 24), repeat=2):
+        cv2.circle(image, (x, y), 9, INK, 1, cv2.LINE_AA)
+    tracemalloc.start()
+    assert reader.read(image).lines == ()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16e6
 
 
 def test_zeros_in_pen_are_digits_however_many(reader: Reader, data_set: Callable[[str], Path]) -> None:
@@ -94,6 +225,39 @@ def test_a_number_that_a_finger_lies_on_is_not_accepted(reader: Reader, seed: in
     assert [line.text for line in lines if line.accepted and line.text not in NUMBERS] == []
     assert {"2715", "4083", "9360"} <= {line.text for line in lines if line.accepted}
     assert "6142" not in {line.text for line in lines if line.accepted}
+
+
+@pytest.mark.parametrize(("tip", "degrees", "covered"), [((200, 285), 180, "9360"), ((640, 285), 0, "6142")])
+def test_a_digit_that_a_finger_leaves_of_a_number_is_not_accepted(
+    reader: Reader, tip: tuple[float, float], degrees: float, covered: str
+) -> None:
+    """How far from one another its digits lie can't be seen."""
+    image, _ = finger(page(), tip, 70, degrees, np.random.default_rng(0))
+    assert accepted(reader, image) == [text for text in NUMBERS if text != covered]
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+@pytest.mark.parametrize(
+    ("spacing", "away", "thickness", "clear"),
+    [
+        (0, 11, 17, False),
+        (4, 20, 17, True),
+        (14, 20, 17, False),
+        (14, 25, 17, True),
+        (30, 25, 17, False),
+        (30, 34, 17, True),
+        (14, 9, 5, True),  # a ring of a pen, which hides nothing
+    ],
+)
+def test_how_far_apart_its_digits_lie_tells_whether_a_number_goes_on_beneath_a_key_ring(
+    reader: Reader, spacing: int, away: int, thickness: int, clear: bool, is_left: bool
+) -> None:
+    image = write(paper(600, 900, 210), "4083", (560, 120), size=1.3)
+    image = write(image, "2475", (350, 330), size=1.3, spacing=spacing)
+    columns = np.flatnonzero((image[280:350, :, 0] < 120).any(axis=0))
+    x = int(columns.min() - away - 35 if is_left else columns.max() + away + 35)
+    cv2.circle(image, (x, 317), 35 - thickness // 2, (60, 70, 80), thickness, cv2.LINE_AA)
+    assert ("2475" in accepted(reader, image)) is clear
 
 
 def test_a_number_clear_of_a_finger_is_read(reader: Reader) -> None:

@@ -77,6 +77,7 @@ class Components:
         self.areas = areas[ids].astype(np.int64)
         self.dropped = np.zeros(count, bool)
         self.drawn, self.faces = [], []
+        self._thickness: dict[int, float] = {}
 
     def drop(self, unwanted: NDArray[np.bool_]) -> None:
         """Take components (bool, N) for no writing."""
@@ -128,6 +129,14 @@ class Components:
         x, y, w, h = self.stats[label, :4].tolist()
         part = np.s_[y : y + h, x : x + w]
         return float(np.median(self.ink.contrast[part][self.labels[part] == label]))
+
+    def thickness(self, label: int) -> float:
+        """Return how thick a label's ink is where it is thickest, in pixels."""
+        if label not in self._thickness:  # a frame may stand beside every line of a page
+            x, y, w, h = self.stats[label, :4].tolist()
+            own = np.pad(self.labels[y : y + h, x : x + w] == label, 1).view(np.uint8)
+            self._thickness[label] = 2 * float(cv2.distanceTransform(own, cv2.DIST_L2, 3).max())
+        return self._thickness[label]
 
     def ink_of(self, digits: list[int]) -> float:
         """Return the contrast of the strokes of components, 0…255."""

@@ -250,23 +250,20 @@ def _is_covered(components: Components, digits: list[int], span: Span, tall: flo
         return False
     boxes = components.boxes[digits]
     boxes = boxes[np.argsort(boxes[:, 0])]
-    gap = (boxes[1:, 0] - boxes[:-1, 0] - boxes[:-1, 2]).max(initial=0)
+    gaps = boxes[1:, 0] - boxes[:-1, 0] - boxes[:-1, 2]
+    gap = gaps.max() if gaps.size else tall
     aside = min(max(_LOOSER * float(gap), _NEAR[0] * tall), _NEAR[1] * tall)
     if _ends_at_an_edge(components, span, aside):
         return True
-    w, h = components.stats[:, cv2.CC_STAT_WIDTH], components.stats[:, cv2.CC_STAT_HEIGHT]
-    large = np.asarray(np.minimum(w, h) >= _OBJECT * tall)
-    large[0] = False
-    large[[label for i in digits for label in components.members[i]]] = False
-    if not large.any():
-        return False
     left, top, right, bottom = (max(0, round(edge)) for edge in span)
     ends = (
         components.labels[top:bottom, max(0, round(left - aside)) : left],
         components.labels[top:bottom, right : round(right + aside)],
     )
-    beside = {int(label) for end in ends for label in np.unique(end[large[end]])}
-    return any(_thickness(components, label) >= _MASSIVE * tall for label in beside)
+    beside = np.unique(np.concatenate([end.ravel() for end in ends]))
+    sides = components.stats[beside, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1]
+    large = beside[(beside > 0) & (sides.min(axis=1) >= _OBJECT * tall)]
+    return any(components.thickness(label) >= _MASSIVE * tall for label in large.tolist())
 
 
 _AT_EDGE = 0.6
@@ -286,13 +283,6 @@ def _ends_at_an_edge(components: Components, span: Span, aside: float) -> bool:
         if beside.size and np.mean((beside > 0).any(axis=1)) >= _AT_EDGE:
             return True
     return False
-
-
-def _thickness(components: Components, label: int) -> float:
-    """Return how thick a piece of ink is where it is thickest, in pixels."""
-    x, y, w, h = components.stats[label, :4].tolist()
-    own = np.pad(components.labels[y : y + h, x : x + w] == label, 1).view(np.uint8)
-    return 2 * float(cv2.distanceTransform(own, cv2.DIST_L2, 3).max())
 
 
 _AS_DARK = 0.7

@@ -287,12 +287,18 @@ _FEATURES, _OF_FACE = 2, 0.02
 
 def _are_faces(components: Components, of: Mask) -> Mask:
     """Return which of some components have pieces in them, as a face has its eyes: it reads as a 0."""
-    x, y, w, h = components.boxes.T
+    order = np.argsort(components.boxes[:, 0], kind="stable")
+    x, y, w, h = components.boxes[order].T
+    areas = components.areas[order]
     found = np.zeros(len(x), bool)
-    for i in np.flatnonzero(of & (np.minimum(w, h) >= components.settings.least_height)).tolist():
-        inside = (x > x[i]) & (y > y[i]) & (x + w < x[i] + w[i]) & (y + h < y[i] + h[i])
-        features = int(components.areas[inside].sum())
-        found[i] = np.count_nonzero(inside) >= _FEATURES and features >= _OF_FACE * w[i] * h[i]
+    for i in np.flatnonzero(of[order] & (np.minimum(w, h) >= components.settings.least_height)).tolist():
+        right, bottom = x[i] + w[i], y[i] + h[i]
+        # What is in it begins between its sides: of a page's thousands of pieces few do.
+        near = slice(*np.searchsorted(x, (x[i] + 1, right)))
+        inside = (y[near] > y[i]) & (x[near] + w[near] < right) & (y[near] + h[near] < bottom)
+        features = int(areas[near][inside].sum())
+        enough = np.count_nonzero(inside) >= _FEATURES and features >= _OF_FACE * w[i] * h[i]
+        found[order[i]] = enough
     return found
 
 
@@ -321,10 +327,8 @@ def _leave_out_boxes_to_tick(components: Components) -> None:
         own = components.labels[top : top + height, left : left + width] == components.members[i][0]
         if not _reaches_its_sides(own):
             continue
-        contours, tree = cv2.findContours(
-            np.pad(own, 1).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
-        )
-        if len(contours) == 2 and tree[0][0][2] == 1:  # the second is the hole in the first
+        contours, _ = cv2.findContours(np.pad(own, 1).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        if len(contours) == 2:  # the second is the hole in the first
             fills[i] = _fills(own, contours)
             radii[i] = _radius(contours)
     boxes = np.asarray((fills >= (_SQUARE, _SQUARE_INSIDE)).all(axis=1))
@@ -332,9 +336,11 @@ def _leave_out_boxes_to_tick(components: Components) -> None:
         near = 1 + _OF_ITS_SIZE * h[i]
         boxes[i] = (boxes & (np.abs(w - w[i]) <= near) & (np.abs(h - h[i]) <= near)).any()
     rings = np.flatnonzero(radii)
-    apart = np.abs(radii[rings, None] - radii[rings])
-    alike = np.count_nonzero(apart <= np.maximum(0.5, _ALIKE * radii[rings]), axis=1) >= _LEAST_RINGS
-    boxes[rings[alike]] = True
+    rings = rings[np.argsort(radii[rings])]
+    sizes = radii[rings]  # of a sheet of circles there are thousands
+    apart = np.maximum(0.5, _ALIKE * sizes)
+    alike = np.searchsorted(sizes, sizes + apart, "right") - np.searchsorted(sizes, sizes - apart, "left")
+    boxes[rings[alike >= _LEAST_RINGS]] = True
     if boxes.any():
         components.leave_out(boxes)
 
