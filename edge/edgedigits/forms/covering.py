@@ -36,22 +36,22 @@ def covered_fields(dark: Grey, segments: Sequence[Segment], form: Form, flat: Fl
     """Return the names of the fields that have a gap in the lines printed around them.
 
     `dark` is how much of the flattened page's light is missing (uint8, H×W): 0 as bright as paper … 255
-    black.
-    `segments` are its printed lines, cut to pieces.
+    black. `segments` are its printed lines, cut to pieces.
     """
     profiles = [_profile(dark, segment, flat) for segment in segments]
-    level = np.array([s.horizontal for s in segments], bool)
-    spans = np.array([(s.at, s.start, s.end) for s in segments], np.float64).reshape(-1, 3)
+    lines = {level: _sorted(segments, level) for level in (True, False)}
     found: set[str] = set()
     for kind in {field.printed for field in form.fields} - {"none"}:
         alike = [field for field in form.fields if field.printed == kind]
-        own = {field.name: _around(field, form, level, spans) for field in alike}
-        seen = [profiles[k] for k in sorted({k for pieces in own.values() for k in pieces})]
-        if not seen:
+        own = {field.name: _around(field, form, lines) for field in alike}
+        seen = {k: profiles[k] for pieces in own.values() for k in pieces}
+        # On a page of few pixels a piece may be too short to look at.
+        darkness = np.concatenate([np.zeros(0), *seen.values()])
+        if not darkness.size:
             continue
-        least = max(_LEAST, _AS_DARK * float(np.median(np.concatenate(seen))))
-        gaps = [_longest(profile < least) >= _GAP * max(1, len(profile)) for profile in profiles]
-        found.update(name for name, pieces in own.items() if any(gaps[k] for k in pieces))
+        least = max(_LEAST, _AS_DARK * float(np.median(darkness)))
+        gaps = {k for k, profile in seen.items() if _longest(profile < least) >= _GAP * max(1, len(profile))}
+        found.update(name for name, pieces in own.items() if pieces & gaps)
     return frozenset(found)
 
 
@@ -77,7 +77,7 @@ def _profile(dark: Grey, segment: Segment, flat: Flat) -> Floats:
     at = round(segment.at * across) + flat.margin
     start, end = (round(part * along) + flat.margin for part in (segment.start, segment.end))
     reach = flat.reach
-    strip = dark[max(0, at - reach) : at + reach + 1, start + _ENDS : end + 1 - _ENDS]
+    strip = dark[max(0, at - reach) : at + reach + 1, start + _ENDS : max(0, end + 1 - _ENDS)]
     if strip.shape[0] == 0 or strip.shape[1] < len(_SMOOTH):
         return np.zeros(0)
     return np.convolve(strip.max(axis=0).astype(np.float64), _SMOOTH, "valid")
@@ -89,15 +89,29 @@ def _longest(flags: NDArray[np.bool_]) -> int:
     return int((ends[1::2] - ends[::2]).max(initial=0))
 
 
-def _around(field: Field, form: Form, level: NDArray[np.bool_], spans: Floats) -> list[int]:
+def _sorted(segments: Sequence[Segment], level: bool) -> tuple[NDArray[np.intp], Floats]:
+    """Return the numbers of the level pieces, or of the upright ones, and at, start and end of each (N×3).
+
+    They are sorted by where they are: a large form has thousands.
+    """
+    numbers = np.array([k for k, s in enumerate(segments) if s.horizontal == level], np.intp)
+    spans = np.array([(segments[k].at, segments[k].start, segments[k].end) for k in numbers.tolist()])
+    spans = spans.reshape(-1, 3).astype(np.float64)
+    order = np.argsort(spans[:, 0], kind="stable")
+    return numbers[order], spans[order]
+
+
+def _around(field: Field, form: Form, lines: dict[bool, tuple[NDArray[np.intp], Floats]]) -> set[int]:
     """Return which pieces of printed lines run along the sides of a field, or of its cells."""
     boxes = form.cell_boxes(field) if field.printed == "boxes" else [field.box]
-    at, start, end = spans.T
-    found = np.zeros(len(spans), bool)
-    for horizontal, side, first, last in (line for box in boxes for line in _sides(box, field)):
+    found: set[int] = set()
+    for level, side, first, last in (line for box in boxes for line in _sides(box, field)):
+        numbers, spans = lines[level]
+        near = slice(*np.searchsorted(spans[:, 0], (side - _SAME, side + _SAME)))
+        _, start, end = spans[near].T
         shared = np.minimum(end, last) - np.maximum(start, first)
-        found |= (level == horizontal) & (np.abs(at - side) <= _SAME) & (shared > 0.5 * (end - start))
-    return np.flatnonzero(found).tolist()
+        found.update(numbers[near][shared > 0.5 * (end - start)].tolist())
+    return found
 
 
 def _sides(box: Box, field: Field) -> list[tuple[bool, float, float, float]]:
