@@ -36,6 +36,8 @@ class GlareSettings:
     """… strokes no thicker than this being no paper."""
     least: float = 0.015
     """It is so wide and so high, or more."""
+    most: int = 100
+    """Of so many bright places, the largest, it is asked whether they are glare."""
     soft: float = 1.0
     """Its edge is so wide, or wider, in pixels of the copy."""
     straight: float = 0.93
@@ -55,8 +57,8 @@ def find_glare(
     if min(image.shape[:2]) < settings.least_side:
         return []
     step = max(1, min(image.shape[:2]) // settings.side)
-    # A pixel here and there tells what is bright everywhere.
-    small = np.ascontiguousarray(image[::step, ::step])
+    # A pixel here and there, each in the middle of its neighbours, tells what is bright everywhere.
+    small = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step])
     if small.ndim == 3:
         small = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
     bright = (small >= settings.clipped).view(np.uint8)
@@ -65,16 +67,19 @@ def find_glare(
     if np.count_nonzero(bright) < least**2 / 2:
         return []
     _, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
-    large = (stats[1:, cv2.CC_STAT_WIDTH] >= least) & (stats[1:, cv2.CC_STAT_HEIGHT] >= least)
-    reach = max(3, round(settings.around * side))
-    if not large.any():
+    wide, high = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT]
+    large = 1 + np.flatnonzero((wide >= least) & (high >= least))
+    if not large.size:
         return []
+    # Patterns and noise have thousands, and seldom glare beside them.
+    large = large[np.argsort(-stats[large, cv2.CC_STAT_AREA], kind="stable")[: settings.most]]
+    reach = max(3, round(settings.around * side))
     # In the hole of a digit on white paper it is as bright, and what is around it is its stroke. Grain is
     # averaged first: of it, too, a closing takes the brightest.
     stroke = np.ones((round(settings.stroke * side) | 1,) * 2, np.uint8)
     paper = np.asarray(cv2.morphologyEx(cv2.blur(small, (5, 5)), cv2.MORPH_CLOSE, stroke), np.uint8)
     found = []
-    for label in (np.flatnonzero(large) + 1).tolist():
+    for label in np.sort(large).tolist():
         x, y, w, h = stats[label, :4].tolist()
         rows, columns = (slice(max(0, at - reach), at + size + reach) for at, size in ((y, h), (x, w)))
         own = (labels[rows, columns] == label).view(np.uint8)
