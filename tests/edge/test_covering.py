@@ -13,8 +13,11 @@ from tests.edge.form_pages import Pens, fill_in, photograph, print_form
 from tests.edge.lying import finger, glare, note
 
 from edgedigits.forms import FieldReading, FormReader
+from edgedigits.forms.covering import covered_fields, washed_out_fields
+from edgedigits.forms.flat import Flat
 from edgedigits.forms.form_file import load_form, parse_form
 from edgedigits.forms.layout import Form
+from edgedigits.forms.printed_lines import printed_segments
 from edgedigits.reader import Reader
 
 Picture = NDArray[np.uint8]
@@ -141,3 +144,116 @@ def test_of_a_line_to_write_on_its_foot_is_seen(pens: Pens, reader: Reader) -> N
     foot = corners[2:].mean(axis=0).tolist()
     seen, _ = note(image, (foot[0], foot[1]), 40, 20, np.random.default_rng(0))
     assert forms.read(seen).fields[0].reason == "covered"
+
+
+FIELDS = """
+[page]
+size = [120, 60]
+find = "frame"
+[[field]]
+name = "comb"
+box = [10, 10, 48, 12]
+digits = 4
+style = "comb"
+[[field]]
+name = "box"
+box = [70, 10, 36, 12]
+digits = [1, 3]
+style = "free"
+printed = "box"
+[[field]]
+name = "line"
+box = [10, 36, 48, 12]
+digits = [1, 4]
+style = "free"
+printed = "line"
+[[field]]
+name = "bare"
+box = [70, 36, 36, 12]
+digits = [1, 3]
+style = "free"
+printed = "none"
+"""
+FIELDS_FORM = parse_form(FIELDS, "test.toml", Path())
+FLAT = Flat((600, 300), 20, 60, 2)
+
+
+def _flat_page(dark: int = 100, foot: int = 100) -> Picture:
+    """Return how dark the flattened page is: its boxes, and the line to write on, as dark as that."""
+    page = np.zeros((340, 640), np.uint8)
+    for left, right in ((70, 130), (130, 190), (190, 250), (250, 310), (370, 550)):
+        cv2.rectangle(page, (left, 70), (right, 130), dark, 2)
+    cv2.line(page, (70, 260), (310, 260), foot, 2)
+    return page
+
+
+def _covered(page: Picture) -> set[str]:
+    return set(covered_fields(page, printed_segments(FIELDS_FORM), FIELDS_FORM, FLAT))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "name"),
+    [
+        (160, 70, "comb"),
+        (160, 130, "comb"),
+        (190, 100, "comb"),  # between two cells
+        (70, 100, "comb"),
+        (370, 100, "box"),
+        (550, 100, "box"),
+        (480, 70, "box"),
+        (280, 260, "line"),
+    ],
+)
+def test_a_gap_in_a_line_is_its_own_fields(x: int, y: int, name: str) -> None:
+    """It is as long as a third of a cell; a stain of a sixth hides no digit."""
+    assert _covered(_flat_page()) == set()
+    page = _flat_page()
+    page[y - 12 : y + 12, x - 12 : x + 12] = 0
+    assert _covered(page) == {name}
+    page = _flat_page()
+    page[y - 5 : y + 5, x - 5 : x + 5] = 0
+    assert _covered(page) == set()
+
+
+def test_what_lies_on_the_paper_of_a_field_hides_no_line() -> None:
+    """The paper above a line to write on, and around a field without anything printed, may be anything."""
+    page = _flat_page()
+    page[180:250, 60:330] = page[180:300, 400:] = 0
+    assert _covered(page) == set()
+
+
+@pytest.mark.parametrize(("dark", "part", "is_seen"), [(30, 8, True), (100, 30, True), (20, 4, False)])
+def test_how_dark_a_part_of_a_line_is_that_is_seen(dark: int, part: int, is_seen: bool) -> None:
+    page = _flat_page(dark, dark)
+    page[60:80, 140:180][page[60:80, 140:180] > 0] = part
+    assert _covered(page) == (set() if is_seen else {"comb"})
+
+
+def test_lines_are_held_against_those_of_their_kind() -> None:
+    assert _covered(_flat_page(150, 12)) == set()
+
+
+def test_dots_of_noise_are_no_line_and_a_line_that_is_a_little_off_is_one() -> None:
+    page = _flat_page()
+    page[60:80, 140:180] = 0
+    page[70, 142:180:6] = 60
+    assert _covered(page) == {"comb"}
+    assert _covered(np.roll(_flat_page(), 5, axis=0)) == set()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("margin", [0, 4])
+@pytest.mark.parametrize("size", [(8, 8), (30, 15), (60, 30)])
+def test_of_a_page_of_a_few_pixels_no_line_is_looked_at(size: tuple[int, int], margin: int) -> None:
+    dark = np.zeros((size[1] + 2 * margin, size[0] + 2 * margin), np.uint8)
+    flat = Flat(size, margin, 0.2 * size[1], 0)
+    assert covered_fields(dark, printed_segments(FIELDS_FORM), FIELDS_FORM, flat) == frozenset()
+    assert covered_fields(dark, [], FIELDS_FORM, flat) == frozenset()
+    assert washed_out_fields(dark, FIELDS_FORM, flat) == frozenset()
+
+
+def test_a_field_is_washed_out_where_light_reaches_into_it() -> None:
+    image, _ = glare(np.full((340, 640, 3), 200, np.uint8), (290, 155), (50, 35), 0, 5)
+    assert washed_out_fields(image[..., 0], FIELDS_FORM, FLAT) == {"comb"}
+    image, _ = glare(np.full((340, 640, 3), 200, np.uint8), (460, 165), (40, 15), 0, 5)
+    assert washed_out_fields(image[..., 0], FIELDS_FORM, FLAT) == set()

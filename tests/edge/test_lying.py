@@ -260,6 +260,19 @@ def test_how_far_apart_its_digits_lie_tells_whether_a_number_goes_on_beneath_a_k
     assert ("2475" in accepted(reader, image)) is clear
 
 
+@pytest.mark.parametrize("is_left", [False, True])
+@pytest.mark.parametrize(("away", "clear"), [(10, False), (30, True)])
+def test_a_number_at_the_edge_of_what_lies_across_the_page_is_not_accepted(
+    reader: Reader, away: int, clear: bool, is_left: bool
+) -> None:
+    """What is wider than any stroke is no ink, but for its edge."""
+    image = write(paper(600, 900, 210), "2475", (380, 330), size=1.3)
+    columns = np.flatnonzero((image[280:350, :, 0] < 120).any(axis=0))
+    x = columns.min() - away - 220 if is_left else columns.max() + away
+    image[:, x : x + 220] = 90
+    assert accepted(reader, cv2.GaussianBlur(image, (0, 0), 0.7)) == (["2475"] if clear else [])
+
+
 def test_a_number_clear_of_a_finger_is_read(reader: Reader) -> None:
     image, _ = finger(page(), (440, 320), 70, 90, np.random.default_rng(0))
     assert accepted(reader, image) == NUMBERS
