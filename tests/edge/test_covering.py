@@ -169,7 +169,7 @@ style = "free"
 printed = "line"
 [[field]]
 name = "bare"
-box = [70, 36, 36, 12]
+box = [70, 22, 36, 12]
 digits = [1, 3]
 style = "free"
 printed = "none"
@@ -201,6 +201,7 @@ def _covered(page: Picture) -> set[str]:
         (370, 100, "box"),
         (550, 100, "box"),
         (480, 70, "box"),
+        (480, 130, "box"),  # not of the field below it, which has none
         (280, 260, "line"),
     ],
 )
@@ -218,7 +219,7 @@ def test_a_gap_in_a_line_is_its_own_fields(x: int, y: int, name: str) -> None:
 def test_what_lies_on_the_paper_of_a_field_hides_no_line() -> None:
     """The paper above a line to write on, and around a field without anything printed, may be anything."""
     page = _flat_page()
-    page[180:250, 60:330] = page[180:300, 400:] = 0
+    page[180:250, 60:330] = page[140:300, 400:] = 0
     assert _covered(page) == set()
 
 
@@ -252,8 +253,19 @@ def test_of_a_page_of_a_few_pixels_no_line_is_looked_at(size: tuple[int, int], m
     assert washed_out_fields(dark, FIELDS_FORM, flat) == frozenset()
 
 
+def test_a_piece_too_short_to_be_looked_at_has_no_gap() -> None:
+    """The level ones in narrow cells, and those at the edge of a page without a margin."""
+    narrow = Flat((60, 300), 20, 60, 2)
+    dark = np.full((340, 100), 100, np.uint8)
+    assert covered_fields(dark, printed_segments(FIELDS_FORM), FIELDS_FORM, narrow) == frozenset()
+    text = FIELDS.replace("[10, 10, 48, 12]", "[0, 0, 48, 12]")
+    form = parse_form(text, "test.toml", Path())
+    dark = np.zeros((8, 16), np.uint8)
+    assert "comb" not in covered_fields(dark, printed_segments(form), form, Flat((16, 8), 0, 2, 0))
+
+
 def test_a_field_is_washed_out_where_light_reaches_into_it() -> None:
     image, _ = glare(np.full((340, 640, 3), 200, np.uint8), (290, 155), (50, 35), 0, 5)
     assert washed_out_fields(image[..., 0], FIELDS_FORM, FLAT) == {"comb"}
-    image, _ = glare(np.full((340, 640, 3), 200, np.uint8), (460, 165), (40, 15), 0, 5)
+    image, _ = glare(np.full((340, 640, 3), 200, np.uint8), (460, 225), (40, 15), 0, 5)
     assert washed_out_fields(image[..., 0], FIELDS_FORM, FLAT) == set()

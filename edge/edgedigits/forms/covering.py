@@ -58,8 +58,6 @@ def covered_fields(dark: Grey, segments: Sequence[Segment], form: Form, flat: Fl
 def washed_out_fields(grey: Grey, form: Form, flat: Flat) -> frozenset[str]:
     """Return the names of the fields of a flattened page (uint8, H×W) that there is glare in."""
     glare = find_glare(grey)
-    if not glare:
-        return frozenset()
     boxes = {field.name: _corners(flat.pixels(field.box)) for field in form.fields}
     return frozenset(name for name, box in boxes.items() if any(shared_area(box, each) > 0 for each in glare))
 
@@ -78,7 +76,7 @@ def _profile(dark: Grey, segment: Segment, flat: Flat) -> Floats:
     start, end = (round(part * along) + flat.margin for part in (segment.start, segment.end))
     reach = flat.reach
     strip = dark[max(0, at - reach) : at + reach + 1, start + _ENDS : max(0, end + 1 - _ENDS)]
-    if strip.shape[0] == 0 or strip.shape[1] < len(_SMOOTH):
+    if strip.shape[1] < len(_SMOOTH):
         return np.zeros(0)
     return np.convolve(strip.max(axis=0).astype(np.float64), _SMOOTH, "valid")
 
