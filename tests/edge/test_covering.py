@@ -108,6 +108,27 @@ def test_glare_is_told_from_what_lies_there(pens: Pens, reader: Reader) -> None:
         assert fields[40].reason == reason
 
 
+def test_a_digit_in_a_pale_scribble_is_not_taken_for_a_part_of_it(pens: Pens, reader: Reader) -> None:
+    """What is rubbed out, or shows through, is paper; with a digit joined to it the field isn't blank."""
+    form = load_form("sudoku")
+    values = {field.name: "7" for field in form.fields if field.name[1] in "1289"} | {"r5c5": "1"}
+    page = fill_in(print_form(form), form, values, pens, 0)
+    cell = page.shape[0] / 9
+    corners = [(x, y) for y in range(round(3.2 * cell), round(5.8 * cell), 20) for x in (2.2, 6.8)]
+    corners = [(cell * (x if k % 4 < 2 else 9 - x), y) for k, (x, y) in enumerate(corners)]
+    scribbled = cv2.polylines(page.copy(), [np.rint(corners).astype(np.int32)], False, 195, 5, cv2.LINE_AA)
+    before, after = (
+        {
+            field.name: field
+            for field in FormReader(form, reader).read(np.pad(seen, 60, constant_values=235)).fields
+        }
+        for seen in (page, np.minimum(page, scribbled))
+    )
+    assert before["r5c5"].value == "1"
+    assert (after["r5c5"].value, after["r5c5"].reason) == (None, "covered")
+    assert all(after[name].value == before[name].value for name in before if name[1] not in "456")
+
+
 @pytest.mark.parametrize("level", [120, 180, 205])
 def test_pale_lines_are_seen(pens: Pens, reader: Reader, level: int) -> None:
     """Where lines are printed palely they take a tenth of the light, and all of them are seen."""
