@@ -69,6 +69,7 @@ def test_a_number_may_go_on_where_other_paper_lies(at: tuple[float, ...], cut: b
     assert read.accepted is not cut
     assert (read.confidence < 0.01) is cut
     assert read.text == "247"
+    assert read.reasons == (("hidden",) if cut else ())
 
 
 def test_what_is_seen_of_the_next_digit_tells_that_a_number_goes_on() -> None:
