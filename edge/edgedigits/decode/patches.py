@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgedigits.decode.hidden import as_cut
 from edgedigits.decode.line import RejectRule
+from edgedigits.ink.runs import longest_run
 from edgedigits.page import Box, Line, scaled
 
 _STROKE = 0.4
@@ -73,7 +74,7 @@ def find_patch(grey: NDArray[np.uint8], boxes: Sequence[Box]) -> Patch | None:
     levels = [float(np.median(light[min(x, width - 1) : x + w])) for x, _, w, _ in boxes]
     middles = [x + w / 2 for x, _, w, _ in boxes]
     # Beyond its ends the light falls off, or grows, as along the number.
-    slope, level = np.polyfit(middles, levels, 1) if len(boxes) > 1 else (0.0, levels[0])
+    slope, level = np.polyfit(middles, levels, 1) if len({*middles}) > 1 else (0.0, levels[0])
     along = np.maximum(1, level + slope * np.arange(width))
     parts = [
         (slice(max(0, first - reach), max(0, first)), (levels[0], along)),
@@ -86,14 +87,8 @@ def find_patch(grey: NDArray[np.uint8], boxes: Sequence[Box]) -> Patch | None:
         ratios = [seen / (each if isinstance(each, float) else each[columns]) for each in beside]
         least = _WIDE * tall
         bright, dark = np.minimum(*ratios) > 1 + _DEVIATES, np.maximum(*ratios) < 1 - _DEVIATES
-        if _longest(bright) > least:
+        if longest_run(bright) > least:
             return "glare" if seen[bright].max() >= _CLIPPED else "hidden"
-        if _longest(dark) > least:
+        if longest_run(dark) > least:
             return "hidden"
     return None
-
-
-def _longest(flags: NDArray[np.bool_]) -> int:
-    """Return the length of the longest run of True."""
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return int((ends[1::2] - ends[::2]).max(initial=0))

@@ -16,6 +16,7 @@ from edgedigits.forms.layout import Box, Field, Form
 from edgedigits.forms.printed_lines import Segment
 from edgedigits.geometry import Floats, shared_area
 from edgedigits.ink.glare import find_glare
+from edgedigits.ink.runs import longest_run
 
 Grey = NDArray[np.uint8]
 
@@ -50,7 +51,9 @@ def covered_fields(dark: Grey, segments: Sequence[Segment], form: Form, flat: Fl
         if not darkness.size:
             continue
         least = max(_LEAST, _AS_DARK * float(np.median(darkness)))
-        gaps = {k for k, profile in seen.items() if _longest(profile < least) >= _GAP * max(1, len(profile))}
+        gaps = {
+            k for k, profile in seen.items() if longest_run(profile < least) >= _GAP * max(1, len(profile))
+        }
         found.update(name for name, pieces in own.items() if pieces & gaps)
     return frozenset(found)
 
@@ -79,12 +82,6 @@ def _profile(dark: Grey, segment: Segment, flat: Flat) -> Floats:
     if strip.shape[1] < len(_SMOOTH):
         return np.zeros(0)
     return np.convolve(strip.max(axis=0).astype(np.float64), _SMOOTH, "valid")
-
-
-def _longest(flags: NDArray[np.bool_]) -> int:
-    """Return the length of the longest run of True."""
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return int((ends[1::2] - ends[::2]).max(initial=0))
 
 
 def _sorted(segments: Sequence[Segment], level: bool) -> tuple[NDArray[np.intp], Floats]:

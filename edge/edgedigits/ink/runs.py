@@ -1,4 +1,4 @@
-"""Straight runs of ink along the rows and columns of a mask."""
+"""Straight runs: of ink along the rows and columns of a mask, and of flags."""
 
 from __future__ import annotations
 
@@ -46,3 +46,9 @@ def bridged(mask: NDArray[np.uint8], gap: int) -> NDArray[np.uint8]:
     """
     paper = cv2.copyMakeBorder(1 - mask, 0, 0, gap, gap, cv2.BORDER_CONSTANT, value=1)
     return np.ascontiguousarray(1 - level_runs(np.asarray(paper, np.uint8), gap)[:, gap:-gap])
+
+
+def longest_run(flags: NDArray[np.bool_]) -> int:
+    """Return how many of the flags (bool, N) are True one after the other, at most."""
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return int((ends[1::2] - ends[::2]).max(initial=0))
