@@ -67,6 +67,16 @@ def test_ones_that_are_bold_or_slant_are_no_holes(reader: Reader, slant: float, 
     assert accepted(reader, image) == [*NUMBERS[:2], "11", *NUMBERS[2:]]
 
 
+@pytest.mark.parametrize("radius", [3, 5, 7])
+@pytest.mark.parametrize("before", [14, 22, 30])
+def test_a_bullet_before_a_number_is_no_hole(reader: Reader, radius: int, before: int) -> None:
+    """Nor is a bold decimal point one: both are lower than digits."""
+    image = page()
+    for y, x in itertools.product((135, 285, 435), (150, 560)):
+        cv2.circle(image, (x - before, y + 2), radius, INK, cv2.FILLED, cv2.LINE_AA)
+    assert accepted(reader, image) == NUMBERS
+
+
 @pytest.mark.parametrize("radius", [25, 40, 60])
 @pytest.mark.parametrize("thickness", [2, 5])
 def test_a_face_is_no_zero(reader: Reader, radius: float, thickness: int) -> None:
@@ -261,15 +271,19 @@ def test_how_far_apart_its_digits_lie_tells_whether_a_number_goes_on_beneath_a_k
 
 
 @pytest.mark.parametrize("is_left", [False, True])
-@pytest.mark.parametrize(("away", "clear"), [(10, False), (30, True)])
+@pytest.mark.parametrize(
+    ("away", "lean", "clear"), [(10, 0.4, False), (10, -0.4, False), (10, 0, True), (45, 0.4, True)]
+)
 def test_a_number_at_the_edge_of_what_lies_across_the_page_is_not_accepted(
-    reader: Reader, away: int, clear: bool, is_left: bool
+    reader: Reader, away: int, lean: float, clear: bool, is_left: bool
 ) -> None:
-    """What is wider than any stroke is no ink, but for its edge."""
+    """What is wider than any stroke is no ink, but for its edge; what stands upright is a printed panel."""
     image = write(paper(600, 900, 210), "2475", (380, 330), size=1.3)
     columns = np.flatnonzero((image[280:350, :, 0] < 120).any(axis=0))
     x = columns.min() - away - 220 if is_left else columns.max() + away
-    image[:, x : x + 220] = 90
+    # At the middle of the digits' height it is as far away as it says.
+    corners = [(x + across + lean * (y - 317), y) for across, y in ((0, 0), (220, 0), (220, 600), (0, 600))]
+    cv2.fillPoly(image, [np.array(corners, np.int32)], (90, 90, 90), cv2.LINE_AA)
     assert accepted(reader, cv2.GaussianBlur(image, (0, 0), 0.7)) == (["2475"] if clear else [])
 
 

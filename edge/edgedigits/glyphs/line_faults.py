@@ -267,7 +267,9 @@ def _is_covered(components: Components, digits: list[int], span: Span, tall: flo
 
 
 _AT_EDGE = 0.6
-"""Beside so much of a number's height, or more, such an edge runs."""
+"""Beside so much of a number's height, or more, such an edge runs …"""
+_STRAIGHT = 0.12
+"""… and is no printed panel's, which stands upright: it leans by more than this, and a pixel."""
 
 
 def _ends_at_an_edge(components: Components, span: Span, aside: float) -> bool:
@@ -280,7 +282,11 @@ def _ends_at_an_edge(components: Components, span: Span, aside: float) -> bool:
     rows = slice(max(0, round(down * top)), max(0, round(down * bottom)) + 1)
     for start, end in ((left - aside, left), (right, right + aside)):
         beside = edges[rows, max(0, math.floor(across * start)) : max(0, math.ceil(across * end))]
-        if beside.size and np.mean((beside > 0).any(axis=1)) >= _AT_EDGE:
+        if not beside.size:
+            continue
+        seen = (beside > 0).any(axis=1)
+        runs = beside[seen].argmax(axis=1)
+        if np.mean(seen) >= _AT_EDGE and np.ptp(runs) > 1 + _STRAIGHT * len(runs):
             return True
     return False
 

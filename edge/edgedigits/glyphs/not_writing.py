@@ -262,13 +262,18 @@ def _are_outside(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> Mask:
 _SOLID, _WHOLE = 0.68, 0.94
 """What is solid fills so much of its box, and of its convex hull, or more: of 60,000 digits of MNIST 8 do."""
 _ROUND = 0.6
-"""It is so many times as wide as high, or as high as wide, or more."""
+"""It is so many times as wide as high, or as high as wide, or more …"""
+_AS_HIGH = 0.6
+"""… and as high as this part of the writing: points are lower, and bullets before a number."""
 
 
 def _are_solid(components: Components, of: Mask) -> Mask:
     """Return which of some components are as solid as holes that were punched: they read as 0s."""
     _, _, w, h = components.boxes.T
-    found = of & (h >= components.settings.least_height)
+    high = of & (h >= components.settings.least_height)
+    if not high.any():
+        return high
+    found = high & (h >= _AS_HIGH * typical_height(h[high]))
     found &= (components.areas >= _SOLID * w * h) & (np.minimum(w, h) >= _ROUND * np.maximum(w, h))
     for i in np.flatnonzero(found).tolist():
         x, y, width, height = components.boxes[i].tolist()
