@@ -26,7 +26,7 @@ from edgedigits.glyphs.cuts import find_cuts
 from edgedigits.ink import Ink
 from edgedigits.normalize import SIZE, normalize, normalize_all
 from edgedigits.page import REASONS, Box, Page
-from edgedigits.reader import Reader
+from edgedigits.reader import Reader, glare_beside
 from edgedigits.sheet import find_sheets, has_room_beside
 from edgedigits.strips import HEIGHT, STEP
 from edgedigits.ways.characters import cells_of, window
@@ -125,6 +125,7 @@ def _level_stages(
     """
     writing = reader._find_writing(level, hidden)
     ink, lines, grey = writing.ink, writing.lines, writing.grey
+    glare = glare_beside(level, ink)
     glyphs = reader.line_reader.glyphs
     hypotheses = glyphs.look_at(lines)
     glyphs.look_at_parts(hypotheses)
@@ -134,6 +135,7 @@ def _level_stages(
             f"{ink.polarity} ink",
             _bgr(255 - ink.contrast),
         ),
+        *([] if not glare else [Stage("glare: what light washes out", _outlined(level, glare))]),
         *([] if ink.shaded is None else [Stage("shadows taken off: the paper, evenly lit", _bgr(grey))]),
         Stage(_ink_caption(ink), _drawn_ink(ink)),
         Stage("lines removed: orange is rule, frame, edge or dirt; blue a mark", _kept(ink, lines)),
@@ -445,6 +447,13 @@ def _score(arc: Arc) -> float:
 
 
 # --- the sheet ----------------------------------------------------------------------------------------
+
+
+def _outlined(image: Picture, outlines: Sequence[Floats]) -> Picture:
+    """Return a picture in colour with polygons (N×2, its pixels) drawn on it."""
+    thick = max(1, min(image.shape[:2]) // 200)
+    corners = [np.rint(outline).astype(np.int32) for outline in outlines]
+    return np.asarray(cv2.polylines(_bgr(image).copy(), corners, True, _ORANGE, thick, cv2.LINE_AA), np.uint8)
 
 
 def _bgr(image: Picture) -> Picture:

@@ -61,7 +61,7 @@ Reason = Literal[
 REASONS: dict[Reason, str] = {
     "struck-out": "struck out",
     "ruled-through": "a bold line goes through it",
-    "drawn-over": "something drawn goes through it",
+    "drawn-over": "something drawn, or lying there, goes through it or touches it",
     "stroke-lost": "strokes at its end went with a printed line",
     "cut-off": "the picture ends in it",
     "too-much": "there is more ink than is looked at",

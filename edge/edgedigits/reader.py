@@ -23,7 +23,7 @@ from edgedigits.decode.thresholds import Thresholds
 from edgedigits.errors import ModelError
 from edgedigits.geometry import Floats
 from edgedigits.glyphs import GlyphSettings
-from edgedigits.ink import InkSettings, check_image
+from edgedigits.ink import Ink, InkSettings, check_image
 from edgedigits.ink.glare import find_glare
 from edgedigits.model import Model
 from edgedigits.page import REJECTED, Line, Page, Reason, placed, scaled, with_reasons
@@ -265,7 +265,7 @@ class Reader:
         if not lines:
             return lines
         to_page = size[0] / image.shape[1], size[1] / image.shape[0]
-        glare = find_glare(image, _NO_BOARD if writing.ink.polarity == "light" else 0)
+        glare = glare_beside(image, writing.ink)
         outlines: dict[Reason, Sequence[Floats]] = {"hidden": hidden, "glare": glare}
         for reason, found in outlines.items():
             there = [outline * to_page for outline in found]
@@ -319,6 +319,11 @@ class Reader:
         boxes = [writing.boxes(each.line) for each in hypotheses]
         turned = strips_turned(self.strips, writing.grey, boxes)
         return turned_by(turned, list(zip(lines, boxes, strict=True)))
+
+
+def glare_beside(image: NDArray[np.uint8], ink: Ink) -> list[Floats]:
+    """Return where there is glare in a picture with such ink, as `find_glare` does."""
+    return find_glare(image, _NO_BOARD if ink.polarity == "light" else 0)
 
 
 def _check_told(size: Any, count: Any) -> None:

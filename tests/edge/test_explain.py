@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.edge.drawing import paper, write
+from tests.edge.lying import glare
 
 from edgedigits import Reader
 from edgedigits.cli import main
@@ -78,6 +79,14 @@ def test_a_shadow_that_is_taken_off_is_shown(reading: Reader) -> None:
     plain = touching()
     captions = [stage.caption for stage in stages(plain, reading.read(plain), reading)]
     assert not any(caption.startswith("shadows") for caption in captions)
+
+
+def test_glare_is_shown(reading: Reader) -> None:
+    image = write(np.full((400, 640, 3), 205, np.uint8), "3817452", (60, 220), thickness=4, spacing=30)
+    for picture, count in ((glare(image, (400, 200), (60, 40))[0], 1), (image, 0)):
+        found = [s for s in stages(picture, reading.read(picture), reading) if s.caption.startswith("glare")]
+        assert len(found) == count
+        assert all(has(stage.picture, ORANGE) for stage in found)
 
 
 @pytest.mark.parametrize(
