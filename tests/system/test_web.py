@@ -238,6 +238,26 @@ def test_a_page_left_open_shows_the_events_of_a_device_that_was_started_again(br
         visit.close()
 
 
+@pytest.mark.parametrize("there", [0, 1])
+def test_what_comes_before_the_stream_is_open_is_shown(browser: Any, there: int) -> None:
+    """The page has the past events already, or none are there, and then its stream takes a while."""
+    with served(ServeSettings(port=0, rate=1e5, burst=100_000), [paper()]) as server:
+        visit = Visit(browser, server.url)
+        for _ in range(there):
+            server.loop.announce("1")
+
+        def late(route: Any) -> None:
+            time.sleep(0.5)  # what the page asks meanwhile is answered
+            server.loop.announce("4")
+            route.continue_()
+
+        visit.page.route("**/api/events/stream", late)
+        visit.page.goto("/")
+        wait_for_text(visit.page, "#events td.text", "4")
+        assert visit.page.locator("#events td.text").count() == there + 1
+        visit.close()
+
+
 def test_the_pad_reads_what_is_written(visit: Callable[..., Visit]) -> None:
     page = visit().page
     page.goto("/pad")

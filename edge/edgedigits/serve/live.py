@@ -104,9 +104,15 @@ class Live:
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdecimal() and len(last) <= 15 else None
         self._enter()
+        # Whoever sees the stream open may ask for what came before: between the two nothing is missed.
+        subscription = self._hub.subscribe()
+
+        def leave() -> None:
+            subscription.close()
+            self._leave()
 
         async def messages() -> AsyncIterator[bytes]:
-            with self._hub.subscribe() as subscription:
+            with subscription:
                 sent, journal = 0, ""
                 yield b"retry: 2000\n\n"
                 newest = await asyncio.to_thread(self._hub.recent, 1, None)
@@ -138,7 +144,7 @@ class Live:
                         yield b": still here\n\n"
                     await self._pause(_EVENT)
 
-        return _Stream(messages(), self._leave)
+        return _Stream(messages(), leave)
 
     async def _past(self, after: int, before: int | None = None) -> AsyncIterator[Event]:
         """Yield the events in the journal with a number above `after`, and below `before`, oldest first."""

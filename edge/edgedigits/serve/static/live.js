@@ -149,16 +149,28 @@ async function loadOlder() {
 }
 
 /** Listen while the page is looked at; a browser has only a few connections for all its pages. */
-async function listen() {
+function listen() {
   if (document.hidden) {
     if (stream) stream.close();
     stream = null;
   } else if (!stream) {
     stream = new EventSource("/api/events/stream");
-    stream.addEventListener("reading", (message) => arrived(JSON.parse(message.data)));
-    stream.addEventListener("dropped", (message) => arrived(JSON.parse(message.data)));
-    const { events } = await askJson("/api/events?limit=30").catch(() => ({ events: [] }));
-    events.reverse().forEach((event) => newest > 0 && arrived(event));
+    let early = [];
+    const take = (message) => {
+      const event = JSON.parse(message.data);
+      if (early) early.push(event);
+      else arrived(event);
+    };
+    stream.addEventListener("reading", take);
+    stream.addEventListener("dropped", take);
+    // From when it is open on the stream misses nothing; what came before is asked for, and shown first.
+    stream.addEventListener("open", async () => {
+      early = early || [];
+      const { events } = await askJson("/api/events?limit=30").catch(() => ({ events: [] }));
+      const late = early || [];
+      early = null;
+      [...events.reverse(), ...late].forEach(arrived);
+    });
   }
 }
 
