@@ -1,4 +1,4 @@
-"""Fields that something lies on, or that a lamp washes out, are errors: never blank, never a value."""
+"""Fields that something lies on, or that a lamp washes out, are errors, and are not told to be blank."""
 
 from __future__ import annotations
 

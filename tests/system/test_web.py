@@ -258,6 +258,33 @@ def test_what_comes_before_the_stream_is_open_is_shown(browser: Any, there: int)
         visit.close()
 
 
+def test_a_stream_that_breaks_off_goes_on_without_a_gap(browser: Any) -> None:
+    """More come meanwhile than the page asks for at once."""
+    with served(ServeSettings(port=0, rate=1e5, burst=100_000), [paper()]) as server:
+        visit = Visit(browser, server.url)
+        broken = []
+
+        def breaks_off(route: Any) -> None:
+            if broken:
+                for number in range(1, 51):
+                    server.loop.announce(str(number))
+                route.continue_()
+                return
+            broken.append(True)
+            server.loop.announce("0")
+            event = server.loop.events[-1]
+            body = f"retry: 200\n\nid: {event.sequence}\nevent: reading\ndata: {event.as_json()}\n\n"
+            route.fulfill(status=200, headers={"content-type": "text/event-stream"}, body=body)
+
+        visit.page.route("**/api/events/stream", breaks_off)
+        visit.page.goto("/")
+        wait_for_text(visit.page, "#events td.text", "50")
+        visit.page.wait_for_function("() => document.querySelectorAll('#events td.text').length >= 51")
+        texts = visit.page.locator("#events td.text").all_inner_texts()
+        assert texts == [str(number) for number in range(50, -1, -1)]
+        visit.close()
+
+
 def test_the_pad_reads_what_is_written(visit: Callable[..., Visit]) -> None:
     page = visit().page
     page.goto("/pad")

@@ -156,7 +156,9 @@ function listen() {
   } else if (!stream) {
     stream = new EventSource("/api/events/stream");
     let early = [];
+    let resumes = false;
     const take = (message) => {
+      resumes = true;
       const event = JSON.parse(message.data);
       if (early) early.push(event);
       else arrived(event);
@@ -165,6 +167,8 @@ function listen() {
     stream.addEventListener("dropped", take);
     // From when it is open on the stream misses nothing; what came before is asked for, and shown first.
     stream.addEventListener("open", async () => {
+      // Opened again, it goes on behind the last event that came, however many there were meanwhile.
+      if (resumes) return;
       early = early || [];
       const { events } = await askJson("/api/events?limit=30").catch(() => ({ events: [] }));
       const late = early || [];
