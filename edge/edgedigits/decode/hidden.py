@@ -6,7 +6,6 @@ What is seen of a number that other paper lies on, or that light washes out, rea
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from edgedigits.decode.line import RejectRule, if_sure
 from edgedigits.geometry import Floats, shared_area
 from edgedigits.glyphs import TextLine
+from edgedigits.glyphs.chains import onward
 from edgedigits.ink import Ink
 from edgedigits.page import Line, Reason, digit_height
 
@@ -58,13 +58,9 @@ def painted_over(image: NDArray[np.uint8], hidden: Sequence[Floats]) -> NDArray[
     return np.asarray(cv2.copyTo(image, seen, painted), np.uint8)
 
 
-_LOOSER = 1.2
-"""A number may go on where other paper lies no farther from its end than so many times what its digits lie
-from one another, …"""
-_NEAR = (0.5, 1.0)
-"""… but at least and at most so many of their heights, …"""
 _FAR = 1.0
-"""… or so much farther if something is seen in between: the next digit may be dropped for being cut. …"""
+"""A number may go on where other paper lies near (see `onward`), or a gap and so much away, in heights of its
+digits, if something is seen in between: the next digit may be dropped for being cut. …"""
 _REST = 0.01
 """This is what is seen of it at least, as a part of the square of their height. …"""
 _ABOVE = 0.1
@@ -99,9 +95,8 @@ def _may_go_on(
 ) -> bool:
     x, y, w, h = line.box
     tall = digit_height(line)
-    edges = sorted((digit.box[0], digit.box[0] + digit.box[2]) for digit in line.digits)
-    gap = max((right - left for (_, left), (right, _) in itertools.pairwise(edges)), default=tall)
-    near, dy = min(max(_LOOSER * gap, _NEAR[0] * tall), _NEAR[1] * tall), _ABOVE * tall
+    near, gap = onward([(digit.box[0], digit.box[0] + digit.box[2]) for digit in line.digits], tall)
+    dy = _ABOVE * tall
     if _is_hidden((x - near, y - dy, x + w + near, y + h + dy), hidden):
         return True
     far = max(0.0, gap) + _FAR * tall

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,3 +231,19 @@ def in_reading_order(chains: list[list[int]], boxes: NDArray[np.int64]) -> list[
         else:
             rows.append([k])
     return [chains[k] for row in rows for k in sorted(row, key=lambda k: spans[k][0])]
+
+
+_LOOSER, _NEAR = 1.2, (0.5, 1.0)
+"""A number goes on no farther from its end than so many times what its digits lie from one another, at least
+and at most so many of their heights."""
+
+
+def onward(spans: Sequence[tuple[float, float]], tall: float) -> tuple[float, float]:
+    """Return how far beyond its end a number may go on, and the widest gap between its digits, in pixels.
+
+    `spans` are where its digits begin and end, one or more in any order; they are `tall` pixels high. Of a
+    lone digit the gap is taken to be as wide as it is high.
+    """
+    pairs = itertools.pairwise(sorted(spans))
+    gap = max((right - left for (_, left), (right, _) in pairs), default=tall)
+    return min(max(_LOOSER * gap, _NEAR[0] * tall), _NEAR[1] * tall), gap

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgedigits.glyphs.across import AcrossSettings, thickness_across
 from edgedigits.glyphs.bars import is_struck_out
-from edgedigits.glyphs.chains import Span, bounds_of
+from edgedigits.glyphs.chains import Span, bounds_of, onward
 from edgedigits.glyphs.components import COLUMN, ON_LEVEL, Components
 from edgedigits.glyphs.glyph import Fault
 from edgedigits.ink.unprinted import pieces_of
@@ -234,10 +234,7 @@ def _is_drawn_over(components: Components, span: Span, tall: float) -> bool:
 _OBJECT = 1.6
 """What lies on paper, as a finger does, is so wide and so high, or more, in heights of a digit, …"""
 _MASSIVE = 0.36
-"""… so thick in one place, or more, …"""
-_LOOSER, _NEAR = 1.2, (0.5, 1.0)
-"""… and no farther from a number's end than so many times what its digits lie from one another, at least and
-at most so many of their heights."""
+"""… and so thick in one place, or more."""
 
 
 def _is_covered(components: Components, digits: list[int], span: Span, tall: float) -> bool:
@@ -248,11 +245,7 @@ def _is_covered(components: Components, digits: list[int], span: Span, tall: flo
     """
     if not components.is_page:
         return False
-    boxes = components.boxes[digits]
-    boxes = boxes[np.argsort(boxes[:, 0])]
-    gaps = boxes[1:, 0] - boxes[:-1, 0] - boxes[:-1, 2]
-    gap = gaps.max() if gaps.size else tall
-    aside = min(max(_LOOSER * float(gap), _NEAR[0] * tall), _NEAR[1] * tall)
+    aside, _ = onward([(x, x + w) for x, _, w, _ in components.boxes[digits].tolist()], tall)
     if _ends_at_an_edge(components, span, aside):
         return True
     left, top, right, bottom = (max(0, round(edge)) for edge in span)
